@@ -1,0 +1,108 @@
+"""Say what you need from a model, and get the newest Claude model known to meet it, with the reason."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from router.catalogue import Catalogue as Catalogue
+    from router.catalogue import CatalogueDiff as CatalogueDiff
+    from router.catalogue import Change as Change
+    from router.decision import Decision as Decision
+    from router.decision import Reason as Reason
+    from router.decision import Term as Term
+    from router.decision import Unmet as Unmet
+    from router.errors import CatalogueError as CatalogueError
+    from router.errors import CatalogueUnavailableError as CatalogueUnavailableError
+    from router.errors import ConfigurationError as ConfigurationError
+    from router.errors import MalformedEntryError as MalformedEntryError
+    from router.errors import NoModelError as NoModelError
+    from router.errors import RequirementError as RequirementError
+    from router.errors import RequirementSyntaxError as RequirementSyntaxError
+    from router.errors import RouterError as RouterError
+    from router.errors import UnknownModelError as UnknownModelError
+    from router.errors import UnknownNameError as UnknownNameError
+    from router.language import require as require
+    from router.loading.sources import AnthropicSource as AnthropicSource
+    from router.loading.sources import BundledSource as BundledSource
+    from router.loading.sources import FileSource as FileSource
+    from router.loading.sources import Source as Source
+    from router.loading.sources import StaticSource as StaticSource
+    from router.model import Correction as Correction
+    from router.model import Model as Model
+    from router.requirement import Requirement as Requirement
+    from router.router import Router as Router
+
+_HOMES = {
+    "AnthropicSource": "loading.sources",
+    "BundledSource": "loading.sources",
+    "Catalogue": "catalogue",
+    "CatalogueDiff": "catalogue",
+    "CatalogueError": "errors",
+    "CatalogueUnavailableError": "errors",
+    "Change": "catalogue",
+    "ConfigurationError": "errors",
+    "Correction": "model",
+    "Decision": "decision",
+    "FileSource": "loading.sources",
+    "MalformedEntryError": "errors",
+    "Model": "model",
+    "NoModelError": "errors",
+    "Reason": "decision",
+    "Requirement": "requirement",
+    "RequirementError": "errors",
+    "RequirementSyntaxError": "errors",
+    "Router": "router",
+    "RouterError": "errors",
+    "Source": "loading.sources",
+    "StaticSource": "loading.sources",
+    "Term": "decision",
+    "UnknownModelError": "errors",
+    "UnknownNameError": "errors",
+    "Unmet": "decision",
+    "require": "language",
+}
+
+__all__ = [
+    "AnthropicSource",
+    "BundledSource",
+    "Catalogue",
+    "CatalogueDiff",
+    "CatalogueError",
+    "CatalogueUnavailableError",
+    "Change",
+    "ConfigurationError",
+    "Correction",
+    "Decision",
+    "FileSource",
+    "MalformedEntryError",
+    "Model",
+    "NoModelError",
+    "Reason",
+    "Requirement",
+    "RequirementError",
+    "RequirementSyntaxError",
+    "Router",
+    "RouterError",
+    "Source",
+    "StaticSource",
+    "Term",
+    "UnknownModelError",
+    "UnknownNameError",
+    "Unmet",
+    "require",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on its first use (PEP 562), so that `import router` costs nothing."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'router' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"router.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,348 @@
+"""Catalogue: an immutable snapshot of models, newest first, that answers which of them meet a requirement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final, TypeVar, overload
+
+from attrs import frozen
+
+from router.decision import Decision, decide
+from router.documented import PACKAGED, Documented, DocumentedPath, documented_facts, packaged_as_of
+from router.errors import (
+    CatalogueError,
+    MalformedEntryError,
+    NoModelError,
+    RequirementError,
+    UnknownModelError,
+    UnknownNameError,
+    nearest,
+)
+from router.index import Index, rows_of
+from router.kinds import read_date
+from router.language import Need, parse, require
+from router.model import Model, read_model
+from router.requirement import Requirement, conjunction, moment
+from router.vocabulary import DURATIONS, Names, packaged
+
+Default = TypeVar("Default")
+
+GUARD_RAILS: Final[Mapping[str, Requirement]] = MappingProxyType(
+    {"lifecycle": parse("maybe lifecycle == active"), "access": parse("maybe access != limited")}
+)
+"""What is required without being asked for, by the field whose mention makes it fall away."""
+
+_PLANS: Final = 1024
+_RAISE: Final[Any] = object()
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@frozen
+class Change:
+    """One value of one model that differs between two catalogues; `None` is unknown."""
+
+    id: str
+    name: str
+    before: Any
+    after: Any
+
+
+@frozen
+class CatalogueDiff:
+    """What one catalogue has that another has not: ids added and removed, and every changed value."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[Change, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+
+@frozen
+class _Plan:
+    """A requirement made ready for one catalogue: names checked, guard-rails added, and its answer."""
+
+    requirement: Requirement
+    guarded: Requirement
+    rows: int | None
+    """The rows that meet it; `None` where that depends on the moment."""
+
+
+class Catalogue:
+    """An immutable snapshot of models, newest first.
+
+    Newest is the latest `created_at`; an unknown date comes after every known one, and ties go to the
+    smaller id. Every answer takes `now`, the aware moment that `age` and `retires_in` are reckoned from.
+    """
+
+    __slots__ = ("_by_id", "_digest", "_index", "_plans", "as_of", "models", "names", "source")
+
+    def __init__(
+        self,
+        models: Iterable[Model],
+        *,
+        source: str = "static",
+        as_of: datetime | None = None,
+        names: Names | None = None,
+    ) -> None:
+        oldest_first = sorted(models, key=lambda model: model.id, reverse=True)
+        oldest_first.sort(key=lambda model: model.created_at or _EARLIEST)
+        self.models: tuple[Model, ...] = tuple(reversed(oldest_first))
+        self.source = source
+        self.as_of = as_of
+        self.names = names if names is not None else Names.union(model.names for model in self.models)
+        self._index = Index([model.facts for model in oldest_first], [model.values for model in oldest_first])
+        self._by_id = {model.id: model for model in oldest_first}
+        if len(self._by_id) != len(oldest_first):
+            raise CatalogueError("two models have one id")
+        aliases = ((alias, model) for model in oldest_first for alias in model.aliases)
+        self._by_id = dict(aliases) | self._by_id
+        self._plans: dict[Any, _Plan] = {}
+        self._digest: str | None = None
+
+    @classmethod
+    def bundled(cls, *, documented: DocumentedPath = PACKAGED) -> Catalogue:
+        """Return the catalogue that comes with the library: no key and no network."""
+        listing = json.loads(packaged("bundled.json"))
+        return cls.from_listing(
+            listing["data"], source="bundled", as_of=read_date(packaged_as_of()), documented=documented
+        )
+
+    @classmethod
+    def from_listing(
+        cls,
+        entries: Iterable[object],
+        *,
+        source: str = "static",
+        as_of: datetime | None = None,
+        documented: DocumentedPath = PACKAGED,
+    ) -> Catalogue:
+        """Read entries in the shape of `GET /v1/models`, in any order.
+
+        Documented facts are laid over what the entries do not state: the library's own by default,
+        those of a file, or none for `None`. Raises `MalformedEntryError` with the path of the first
+        entry that cannot be read.
+        """
+        models, malformed = read_listing(entries, documented_facts(documented))
+        if malformed:
+            raise malformed[0]
+        return cls(models, source=source, as_of=as_of)
+
+    @overload
+    def select(
+        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> Model: ...
+
+    @overload
+    def select(
+        self,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        default: Default,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> Model | Default: ...
+
+    def select(
+        self,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        default: Any = _RAISE,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> Any:
+        """Return the newest model known to meet the requirement and the guard-rails.
+
+        Raises `NoModelError` where there is none, or returns `default` if one is given; raises
+        `RequirementError` for a requirement that means nothing.
+        """
+        plan = self._plan(requirement, needs)
+        rows = self._rows(plan, now)
+        if rows:
+            return self.models[-rows.bit_length()]
+        if default is not _RAISE:
+            return default
+        raise NoModelError(plan.requirement, self, now)
+
+    def candidates(
+        self,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        limit: int | None = None,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> tuple[Model, ...]:
+        """Return every model known to meet the requirement and the guard-rails, newest first, at most `limit`."""
+        if limit is not None and limit < 0:
+            raise RequirementError(f"limit must be at least 0 (got {limit})")
+        return self._models(self._rows(self._plan(requirement, needs), now))[:limit]
+
+    def where(
+        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> tuple[Model, ...]:
+        """Return every model known to meet the requirement, newest first: a filter, without guard-rails."""
+        return self._models(self._asked(requirement, needs).masks(self._index, moment(now))[0])
+
+    def supports(
+        self, id: str, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> bool:
+        """Return whether the model of that id or alias is known to meet the requirement; unknown is `False`.
+
+        Raises `UnknownModelError` for an id that the catalogue does not list.
+        """
+        return self._asked(requirement, needs).matches(self[id], now=now)
+
+    def explain(
+        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> Decision:
+        """Return what `select` would answer, with the reason: what each other model lacks, and what is nearest."""
+        return decide(self, self._asked(requirement, needs), moment(now))
+
+    def diff(self, other: Catalogue) -> CatalogueDiff:
+        """Return what `other` has that this one has not: ids added and removed, and every changed value."""
+        mine = {model.id: model for model in self}
+        theirs = {model.id: model for model in other}
+        return CatalogueDiff(
+            added=tuple(model.id for model in other if model.id not in mine),
+            removed=tuple(model.id for model in self if model.id not in theirs),
+            changed=tuple(
+                change for model in self if model.id in theirs for change in _changes(model, theirs[model.id])
+            ),
+        )
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the entries in canonical JSON, sorted by id, before documented facts."""
+        if self._digest is None:
+            from hashlib import sha256
+
+            entries = [model.entry for model in sorted(self.models, key=lambda model: model.id)]
+            text = json.dumps(entries, sort_keys=True, separators=(",", ":"), default=repr)
+            self._digest = sha256(text.encode("ascii")).hexdigest()
+        return self._digest
+
+    @property
+    def index(self) -> Index:
+        """The bitsets over the models, the newest at the highest bit."""
+        return self._index
+
+    def guard_rails(self, fields: frozenset[str]) -> tuple[Requirement, ...]:
+        """Return the guard-rails of a requirement that speaks of `fields`.
+
+        A live answer lists only what the key may call, so access is no question there.
+        """
+        return tuple(
+            guard_rail
+            for name, guard_rail in GUARD_RAILS.items()
+            if name not in fields and not (name == "access" and self.source in {"live", "disk"})
+        )
+
+    def knowing(self, names: Names) -> Catalogue:
+        """Return this catalogue with names that earlier answers carried counted as known."""
+        if names.capabilities <= self.names.capabilities and names.fields <= self.names.fields:
+            return self
+        return Catalogue(self.models, source=self.source, as_of=self.as_of, names=self.names | names)
+
+    def __getitem__(self, id: str) -> Model:
+        """Return the model of that id or documented alias; raises `UnknownModelError`."""
+        try:
+            return self._by_id[id]
+        except KeyError:
+            raise UnknownModelError(id, nearest(id, self._by_id)) from None
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._by_id
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self.models)
+
+    def __repr__(self) -> str:
+        as_of = f" as of {self.as_of:%Y-%m-%d %H:%MZ}" if self.as_of else ""
+        return f"<Catalogue of {len(self)} models, {self.source}{as_of}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.models, self.source, self.as_of, self.names)
+
+    def _asked(self, requirement: str | Requirement | None, needs: Mapping[str, Need]) -> Requirement:
+        asked = require(requirement, **needs)
+        self._check_names(asked)
+        return asked
+
+    def _plan(self, requirement: str | Requirement | None, needs: Mapping[str, Need]) -> _Plan:
+        plan = None if needs else self._plans.get(requirement)
+        if plan is None:
+            asked = self._asked(requirement, needs)
+            guarded = conjunction((asked, *self.guard_rails(asked.fields)))
+            rows = None if guarded.is_relative else guarded.masks(self._index, _EARLIEST)[0]
+            plan = _Plan(asked, guarded, rows)
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            self._plans[asked if needs else requirement] = plan
+        return plan
+
+    def _rows(self, plan: _Plan, now: datetime | None) -> int:
+        if plan.rows is None:
+            return plan.guarded.masks(self._index, moment(now))[0]
+        return plan.rows
+
+    def _models(self, rows: int) -> tuple[Model, ...]:
+        newest = len(self.models) - 1
+        return tuple(self.models[newest - row] for row in rows_of(rows))
+
+    def _check_names(self, requirement: Requirement) -> None:
+        for name in requirement.capabilities:
+            if not self.names.knows_capability(name):
+                if self.names.knows_field(name) or any(
+                    self.names.knows_field(name[:at]) for at, mark in enumerate(name) if mark == "."
+                ):
+                    raise RequirementError(f"{name!r} is no capability but a field: compare it, as in '{name} == ...'")
+                raise UnknownNameError(name, self.names.nearest(name))
+        for name in requirement.fields:
+            if not self.names.knows_field(name):
+                if self.names.knows_capability(name):
+                    raise RequirementError(f"{name!r} is a capability: write '{name}' or 'not {name}', uncompared")
+                raise UnknownNameError(name, self.names.nearest(name))
+
+
+def read_listing(entries: Iterable[object], documented: Documented) -> tuple[list[Model], list[MalformedEntryError]]:
+    """Read every entry, and return the models apart from what is wrong with the others.
+
+    Two identical entries of one id are one; of two that differ neither can be trusted.
+    """
+    names = Names()
+    models: dict[str, Model] = {}
+    disputed: set[str] = set()
+    malformed: list[MalformedEntryError] = []
+    for at, entry in enumerate(entries):
+        path = f"data[{at}]"
+        id = entry.get("id") if isinstance(entry, dict) else None
+        try:
+            model = read_model(entry, path, documented.get(id) if isinstance(id, str) else None, names)
+        except MalformedEntryError as error:
+            malformed.append(error)
+            continue
+        if models.setdefault(model.id, model).entry != model.entry:
+            disputed.add(model.id)
+            malformed.append(MalformedEntryError(f"{path}.id", "of one entry only, or of equal ones", f"{id!r} again"))
+    return [model for model in models.values() if model.id not in disputed], malformed
+
+
+def _changes(before: Model, after: Model) -> Iterator[Change]:
+    for name in sorted({*before.facts, *after.facts, *before.values, *after.values}):
+        old, new = (model.facts.get(name, model.values.get(name)) for model in (before, after))
+        if old != new and name not in DURATIONS:
+            yield Change(before.id, name, old, new)
+
+
+def _restored(models: tuple[Model, ...], source: str, as_of: datetime | None, names: Names) -> Catalogue:
+    return Catalogue(models, source=source, as_of=as_of, names=names)

@@ -1,0 +1,93 @@
+"""What literals that must all hold leave open: enough to prove that some requirements can never be met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from router.kinds import shifted
+
+TRUE: Final = 1
+FALSE: Final = 2
+UNKNOWN: Final = 4
+"""The values of Kleene's logic, as bits of the set of values that an atom may have."""
+
+_ANY: Final = TRUE | FALSE | UNKNOWN
+
+
+def negated(wanted: int) -> int:
+    """Return the values whose negation is among the wanted."""
+    return wanted & UNKNOWN | FALSE * bool(wanted & TRUE) | TRUE * bool(wanted & FALSE)
+
+
+class Left:
+    """The values left to each atom and the range left to each field."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, int] = {}
+        self._one_of: list[tuple[str, ...]] = []
+        self._ranges: dict[str, _Range] = {}
+
+    def keep(self, atom: str, wanted: int) -> None:
+        """Take in that the atom has one of the wanted values."""
+        self._values[atom] = self._values.get(atom, _ANY) & wanted
+
+    def keep_one_of(self, atoms: Iterable[str]) -> None:
+        """Take in that one of the atoms is true."""
+        self._one_of.append(tuple(atoms))
+
+    def keep_compared(self, field: str, kind: str, op: str, value: Any) -> None:
+        """Take in that the comparison is known to hold."""
+        self._ranges.setdefault(field, _Range()).narrow(kind, op, value)
+
+    def is_nothing(self) -> bool:
+        """Whether nothing is left."""
+        return (
+            not all(self._values.values())
+            or any(not any(self._values.get(atom, _ANY) & TRUE for atom in atoms) for atoms in self._one_of)
+            or any(each.is_empty() for each in self._ranges.values())
+        )
+
+
+class _Range:
+    """The values that known comparisons leave to one field."""
+
+    def __init__(self) -> None:
+        self.lower: tuple[Any, bool] | None = None
+        self.upper: tuple[Any, bool] | None = None
+        self.among: set[Any] | None = None
+        self.excluded: set[Any] = set()
+
+    def narrow(self, kind: str, op: str, value: Any) -> None:
+        values = set(value) if isinstance(value, tuple) else {value}
+        if op in {">", ">="}:
+            self._from(value, above=op == ">")
+        elif op in {"<", "<="}:
+            self._to(value, including=op == "<=")
+        elif kind == "date":  # an equal date is any moment of that day
+            if op in {"==", "in"}:
+                self._from(min(values), above=False)
+                self._to(shifted(max(values), 1), including=False)
+        elif op in {"==", "in"}:
+            self.among = values if self.among is None else self.among & values
+        elif op in {"!=", "not in"}:
+            self.excluded |= values
+
+    def is_empty(self) -> bool:
+        if self.among is not None:
+            return not any(map(self._admits, self.among - self.excluded))
+        if self.lower is None or self.upper is None:
+            return False
+        (lower, above), (upper, including) = self.lower, self.upper
+        return bool(lower > upper or (lower == upper and (above or not including)))
+
+    def _from(self, bound: Any, *, above: bool) -> None:
+        self.lower = (bound, above) if self.lower is None else max(self.lower, (bound, above))
+
+    def _to(self, bound: Any, *, including: bool) -> None:
+        self.upper = (bound, including) if self.upper is None else min(self.upper, (bound, including))
+
+    def _admits(self, value: Any) -> bool:
+        above = self.lower is None or value > self.lower[0] or (value == self.lower[0] and not self.lower[1])
+        below = self.upper is None or value < self.upper[0] or (value == self.upper[0] and self.upper[1])
+        return bool(above and below)

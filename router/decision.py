@@ -1,0 +1,298 @@
+"""Decision: why this model, why not the others, and what is nearest when there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from enum import Enum
+from itertools import islice, takewhile
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import evolve, field, frozen
+
+from router.errors import printable
+from router.index import rows_of
+from router.kinds import KINDS, NEVER
+from router.model import Model, Support
+from router.requirement import Comparison, Requirement
+from router.vocabulary import DURATIONS
+
+if TYPE_CHECKING:
+    from router.catalogue import Catalogue
+
+_SHOWN: Final = 3
+_TALLIED: Final = 20
+_WIDTH: Final = 400
+_FUTURE: Final = timedelta(hours=48)
+
+
+class Reason(Enum):
+    """Why a decision names the model it names."""
+
+    NEWEST = "newest"
+    """It is the newest of the candidates."""
+    NO_MATCH = "no_match"
+    """There is none: no model is known to meet the requirement."""
+
+
+@frozen
+class Term:
+    """One condition that a model must meet; `implicit` for a guard-rail that nobody spelled out."""
+
+    requirement: Requirement
+    implicit: bool = False
+
+    def __str__(self) -> str:
+        return self.requirement.text
+
+
+@frozen
+class Unmet:
+    """A term that a model does not meet: `support` is `False` where that is known, `None` where it is unknown.
+
+    `found` is the model's own value where the term compares a field that is known.
+    """
+
+    term: Term
+    support: Support
+    found: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.term} ({self.why})"
+
+    @property
+    def why(self) -> str:
+        """`unsupported` or `unknown`, or the value found instead."""
+        if self.support is None:
+            return "unknown"
+        if self.found is None:
+            return "unsupported"
+        field = self.term.requirement.field if isinstance(self.term.requirement, Comparison) else ""
+        source = DURATIONS.get(field, {}).get("field", "")
+        return f"{source} is {_shown(self.found)}".strip()
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, datetime):
+        return "not scheduled" if value == NEVER else KINDS["date"].write(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(printable, value))})"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return printable(str(value))
+    return KINDS["number"].write(value)
+
+
+@frozen
+class Decision:
+    """An answer with its reason: the model, or `None`; what was asked; and what each other model lacks."""
+
+    model: Model | None
+    reason: Reason
+    requirement: Requirement
+    terms: tuple[Term, ...]
+    """The conjuncts of the requirement, then the guard-rails that applied."""
+    candidates: tuple[str, ...]
+    """The ids of every model that meets all terms, best first."""
+    rejected: Mapping[str, tuple[Unmet, ...]]
+    """The terms that each other model does not meet, by id, newest first."""
+    nearest: tuple[str, ...]
+    """On no match, the ids that lack the fewest terms: what they lack is the smallest relaxation."""
+    notes: tuple[str, ...]
+    catalogue: Catalogue = field(eq=False, repr=False)
+    stale: bool = False
+    """Whether the catalogue was older than it was allowed to be."""
+
+    @property
+    def source(self) -> str:
+        """Where the catalogue came from: `live`, `disk`, `bundled`, `file` or `static`."""
+        return self.catalogue.source
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When the catalogue was true."""
+        return self.catalogue.as_of
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the catalogue's entries."""
+        return self.catalogue.digest
+
+    def unmet(self, id: str) -> tuple[Unmet, ...]:
+        """Return what a rejected model lacks, guard-rails apart."""
+        return tuple(each for each in self.rejected.get(id, ()) if not each.term.implicit)
+
+    def __str__(self) -> str:
+        lines = self._found() if self.model else self._missed()
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def _found(self) -> list[str]:
+        assert self.model is not None  # noqa: S101 - for the type checker
+        others = len(self.candidates) - 1
+        behind = f" of {len(self.candidates)} candidates" if others else ", the only candidate"
+        lines = [f"{self.model.id}: {self.reason.value}{behind} for {_short(self.requirement)}"]
+        if others:
+            lines.append(f"then {_listed(self.candidates[1:])}")
+        return lines + self._tally()
+
+    def _tally(self) -> list[str]:
+        total = len(self.candidates) + len(self.rejected)
+        failing = self._failing()
+        lines = []
+        for term in self.terms[:_TALLIED]:
+            supports = failing.get(term, [])
+            counts = [f"met by {total - len(supports)} of {total}"]
+            if supports.count(None):
+                counts.append(f"unknown for {supports.count(None)}")
+            lines.append(f"  {_short(term.requirement)}: {', '.join(counts)}{' [guard-rail]' if term.implicit else ''}")
+        if len(self.terms) > _TALLIED:
+            lines.append(f"  and {len(self.terms) - _TALLIED} more terms")
+        return lines
+
+    def _failing(self) -> dict[Term, list[Support]]:
+        """Return the supports of every term that some model does not meet."""
+        failing: dict[Term, list[Support]] = {}
+        for unmet in self.rejected.values():
+            for each in unmet:
+                failing.setdefault(each.term, []).append(each.support)
+        return failing
+
+    def _missed(self) -> list[str]:
+        total = len(self.rejected)
+        lines = [f"no model meets {_short(self.requirement)}"]
+        if not total:
+            return [*lines, "  the catalogue is empty"]
+        if self.requirement.is_unsatisfiable():
+            return [*lines, "  no model ever can: its terms contradict each other"]
+        failing = self._failing()
+        unmet_by_all = [term for term in self.terms if len(failing.get(term, ())) == total]
+        lines += [f"  nobody meets: {_short(term.requirement)}" for term in unmet_by_all[:_SHOWN]]
+        if len(unmet_by_all) > _SHOWN:
+            lines.append(f"  nor {len(unmet_by_all) - _SHOWN} more terms")
+        if not unmet_by_all:
+            lines.append(f"  each term is met by some of the {total} models, all of them by none")
+        if self.nearest:
+            lines.append("  nearest:")
+        for id in self.nearest[:_SHOWN]:
+            lacks = "; ".join(f"{_short(each.term.requirement)} ({each.why})" for each in self.unmet(id)[:_SHOWN])
+            more = len(self.unmet(id)) - _SHOWN
+            lines.append(f"    {id} lacks {lacks}{f' and {more} more terms' if more > 0 else ''}")
+        return lines
+
+
+def decide(catalogue: Catalogue, requirement: Requirement, now: datetime) -> Decision:
+    """Return the newest model of `catalogue` that meets `requirement` and its guard-rails, with the reason."""
+    terms = (
+        *(Term(each) for each in requirement.terms),
+        *(Term(each, implicit=True) for each in catalogue.guard_rails(requirement.fields)),
+    )
+    newest_first = catalogue.models
+    top = len(newest_first) - 1
+    rows, lacking = _lacking(catalogue, terms, now)
+    candidates = tuple(newest_first[top - row] for row in rows_of(rows))
+    rejected = {newest_first[top - row].id: lacking[row] for row in sorted(lacking, reverse=True)}
+    model = candidates[0] if candidates else None
+    return Decision(
+        model=model,
+        reason=Reason.NEWEST if model else Reason.NO_MATCH,
+        requirement=requirement,
+        terms=terms,
+        candidates=tuple(each.id for each in candidates),
+        rejected=MappingProxyType(rejected),
+        nearest=() if model else _nearest(catalogue, terms, rejected, now),
+        notes=tuple(_notes(catalogue, requirement, model, rejected, now)),
+        catalogue=catalogue,
+    )
+
+
+def _lacking(catalogue: Catalogue, terms: tuple[Term, ...], now: datetime) -> tuple[int, dict[int, tuple[Unmet, ...]]]:
+    index = catalogue.index
+    top = index.size - 1
+    rows = index.all
+    lacking: dict[int, list[Unmet]] = {}
+    for term in terms:
+        yes, no = term.requirement.masks(index, now)
+        rows &= yes
+        known = set(rows_of(no))
+        for row in rows_of(index.all ^ yes):
+            found = None
+            if isinstance(term.requirement, Comparison):
+                found = catalogue.models[top - row].values.get(term.requirement.field)
+            lacking.setdefault(row, []).append(Unmet(term, False if row in known else None, found))
+    return rows, {row: tuple(unmet) for row, unmet in lacking.items()}
+
+
+def _nearest(
+    catalogue: Catalogue, terms: tuple[Term, ...], rejected: Mapping[str, tuple[Unmet, ...]], now: datetime
+) -> tuple[str, ...]:
+    """Return the ids that lack the fewest terms and would be admitted if those were dropped.
+
+    A guard-rail comes back when the last term that spoke of its field is dropped.
+    """
+    by_count: dict[int, list[str]] = {}
+    for id, unmet in rejected.items():
+        by_count.setdefault(sum(not each.term.implicit for each in unmet), []).append(id)
+    for count in sorted(by_count.keys() - {0}):
+        admitted = [id for id in by_count[count] if _admitted(catalogue, id, terms, rejected[id], now)]
+        if admitted:
+            return tuple(admitted)
+    return ()
+
+
+def _admitted(catalogue: Catalogue, id: str, terms: tuple[Term, ...], unmet: tuple[Unmet, ...], now: datetime) -> bool:
+    dropped = {each.term for each in unmet}
+    remaining = [each.requirement.fields for each in terms if not each.implicit and each not in dropped]
+    return all(
+        guard_rail.matches(catalogue[id], now=now)
+        for guard_rail in catalogue.guard_rails(frozenset().union(*remaining))
+    )
+
+
+def _notes(
+    catalogue: Catalogue,
+    requirement: Requirement,
+    model: Model | None,
+    rejected: Mapping[str, tuple[Unmet, ...]],
+    now: datetime,
+) -> Iterator[str]:
+    if model:
+        if model.created_at is None:
+            yield f"{model.id} has no known release date, so it ranks after every dated model"
+        elif model.created_at > now + _FUTURE:
+            yield f"{model.id} is dated in the future: {KINDS['date'].write(model.created_at)}"
+        for name in sorted(requirement.fields & model.corrections.keys()):
+            yield _corrected(model, name)
+    newer = takewhile(lambda each: each is not model, catalogue.models)
+    decided = (note for each in newer for note in _decided(each, rejected[each.id], now))
+    yield from islice(decided, _SHOWN)
+
+
+def _decided(model: Model, unmet: tuple[Unmet, ...], now: datetime) -> Iterator[str]:
+    """Say so where nothing but a documented fact keeps this model from being the answer."""
+    asked = [each.term.requirement for each in unmet]
+    if all(isinstance(each, Comparison) and each.field in model.corrections for each in asked):
+        reported = {name: each.reported for name, each in model.corrections.items()}
+        as_reported = evolve(model, values={**model.values, **reported})
+        if all(each.matches(as_reported, now=now) for each in asked):
+            yield from (_corrected(model, name) for name in reported)
+    names = frozenset[str]().union(*(each.capabilities | each.fields for each in asked))
+    if names <= model.documented.keys() and not any(each.term.implicit for each in unmet):
+        yield f"{model.id} is out for documented facts alone, not stated by the API: {', '.join(sorted(names))}"
+
+
+def _corrected(model: Model, name: str) -> str:
+    correction = model.corrections[name]
+    return (
+        f"{model.id} has {name} {_shown(correction.value)}, not the {_shown(correction.reported)} "
+        f"that the API reports: {correction.why}"
+    )
+
+
+def _short(requirement: Requirement) -> str:
+    text = requirement.text
+    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}... ({len(requirement.terms)} terms)"
+
+
+def _listed(ids: tuple[str, ...], shown: int = 5) -> str:
+    more = len(ids) - shown
+    return ", ".join(ids[:shown]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,89 @@
+"""Documented facts: what the provider documents of a model and the API does not state, by exact id."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any, Final
+
+from router.errors import CatalogueError
+from router.model import Correction, Facts
+from router.vocabulary import packaged
+
+Documented = Mapping[str, Facts]
+DocumentedPath = str | PathLike[str] | None
+
+PACKAGED: Final = "packaged"
+"""In place of a path: the facts that come with the library."""
+
+_packaged: list[tuple[Documented, str]] = []
+
+
+def documented_facts(path: DocumentedPath = PACKAGED) -> Documented:
+    """Return the facts of `path`, those of the library by default, none for `None`.
+
+    Raises `CatalogueError` for a file that cannot be read or has another shape.
+    """
+    if path is None:
+        return {}
+    if path == PACKAGED:
+        return _read_packaged()[0]
+    try:
+        with open(path, "rb") as file:
+            return _read(json.load(file), str(path))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, CatalogueError):
+            raise
+        raise CatalogueError(f"documented facts of {path} cannot be read: {error}") from error
+
+
+def packaged_as_of() -> str:
+    """Return the moment as of which the library's own facts and listing were collected."""
+    return _read_packaged()[1]
+
+
+def _read_packaged() -> tuple[Documented, str]:
+    if not _packaged:
+        data = json.loads(packaged("documented.json"))
+        _packaged.append((_read(data, "documented.json"), data["as_of"]))
+    return _packaged[0]
+
+
+def _read(data: object, where: str) -> Documented:
+    models = data.get("models") if isinstance(data, dict) else None
+    if not isinstance(models, dict):
+        raise CatalogueError(f"{where} must be an object with `models`, an object of facts by model id")
+    return {id: _read_facts(entry, f"{where}: models.{id}") for id, entry in models.items()}
+
+
+def _read_facts(entry: object, where: str) -> Facts:
+    if not isinstance(entry, dict):
+        raise CatalogueError(f"{where} must be an object")
+    stated: dict[str, Any] = {}
+    sources: dict[str, tuple[str, ...]] = {}
+    for name, fact in entry.items():
+        if name == "corrections":
+            continue
+        if isinstance(fact, dict) and "value" not in fact:
+            stated[name] = {key: _read_fact(each, f"{name}.{key}", where, sources) for key, each in fact.items()}
+        else:
+            stated[name] = _read_fact(fact, name, where, sources)
+    corrections = {
+        name: _read_correction(each, f"{where}.corrections.{name}")
+        for name, each in entry.get("corrections", {}).items()
+    }
+    return Facts(stated, corrections, sources)
+
+
+def _read_fact(fact: object, name: str, where: str, sources: dict[str, tuple[str, ...]]) -> object:
+    if not isinstance(fact, dict) or "value" not in fact:
+        raise CatalogueError(f"{where}.{name} must be an object with `value` and `source`")
+    sources[name] = tuple(fact.get("source", ()))
+    return fact["value"]
+
+
+def _read_correction(fact: object, where: str) -> Correction:
+    if not isinstance(fact, dict) or not {"reported", "value", "why"} <= fact.keys():
+        raise CatalogueError(f"{where} must be an object with `reported`, `value`, `why` and `source`")
+    return Correction(fact["reported"], fact["value"], fact["why"], tuple(fact.get("source", ())))

@@ -1,0 +1,171 @@
+"""Every error that `router` raises on purpose.
+
+RouterError
+├── RequirementError (ValueError)            a requirement that means nothing, whatever the catalogue
+│   ├── RequirementSyntaxError               text that does not parse, with its column
+│   └── UnknownNameError (LookupError)       a name that no catalogue and no vocabulary knows
+├── NoModelError (LookupError)               nothing is known to meet the requirement
+├── UnknownModelError (LookupError)          an id or alias that the catalogue does not list
+├── CatalogueError (ValueError)              data that is not a catalogue
+│   └── MalformedEntryError                  one entry of it, with its path
+├── CatalogueUnavailableError (OSError)      a source that gave no catalogue
+└── ConfigurationError (ValueError)          an argument or environment variable that cannot be used
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+    from typing import Any
+
+    from router.catalogue import Catalogue
+    from router.decision import Decision
+    from router.requirement import Requirement
+
+_WINDOW = 36
+
+
+def printable(text: str) -> str:
+    """Return `text` with every character that a terminal could act on written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
+    """Return the known names most like `name`, also by their last part, best first."""
+    from difflib import get_close_matches
+
+    by_last: dict[str, list[str]] = {}
+    names = sorted(set(known))
+    for each in names:
+        by_last.setdefault(each.rpartition(".")[2], []).append(each)
+    last = name.rpartition(".")[2]
+    whole = get_close_matches(name, names, limit, 0.75)
+    parts = [full for part in get_close_matches(last, sorted(by_last), limit, 0.75) for full in by_last[part]]
+    return tuple(dict.fromkeys([*by_last.get(name, ()), *whole, *parts]))[:limit]
+
+
+def _suggestion(names: Sequence[str]) -> str:
+    return f"; did you mean {' or '.join(names)}?" if names else ""
+
+
+class RouterError(Exception):
+    """The base of every error of this library."""
+
+
+class RequirementError(RouterError, ValueError):
+    """A requirement that means nothing, whatever the catalogue."""
+
+
+class RequirementSyntaxError(RequirementError):
+    """Requirement text that does not parse; carries `text`, `column` (0-based) and `problem`."""
+
+    def __init__(self, text: str, column: int, problem: str) -> None:
+        super().__init__(text, column, problem)
+        self.text = text
+        self.column = column
+        self.problem = problem
+
+    def __str__(self) -> str:
+        start = max(0, self.column - _WINDOW)
+        before = ("..." if start else "") + printable(self.text[start : self.column])
+        after = self.text[self.column : self.column + _WINDOW]
+        rest = printable(after) + ("..." if len(self.text) > self.column + _WINDOW else "")
+        return f"{self.problem}\n  {before}{rest}\n  {' ' * len(before)}^"
+
+
+class UnknownNameError(RequirementError, LookupError):
+    """A name that neither the vocabulary nor a catalogue knows; carries `name` and the `nearest` known ones."""
+
+    def __init__(self, name: str, nearest: Sequence[str] = ()) -> None:
+        super().__init__(name, tuple(nearest))
+        self.name = name
+        self.nearest = tuple(nearest)
+
+    def __str__(self) -> str:
+        return f"unknown name {printable(self.name)!r}{_suggestion(self.nearest)}"
+
+
+class NoModelError(RouterError, LookupError):
+    """No model of `catalogue` is known to meet `requirement`; the explanation is made when it is asked for."""
+
+    def __init__(self, requirement: Requirement, catalogue: Catalogue, now: datetime | None = None) -> None:
+        super().__init__(requirement, catalogue, now)
+        self.requirement = requirement
+        self.catalogue = catalogue
+        self.now = now
+
+    @property
+    def decision(self) -> Decision:
+        """The reason: which terms no model meets, and which models come nearest."""
+        return self.catalogue.explain(self.requirement, now=self.now)
+
+    def __str__(self) -> str:
+        return str(self.decision)
+
+
+class UnknownModelError(RouterError, LookupError):
+    """An id or alias that the catalogue does not list; carries `id` and the `nearest` listed ones."""
+
+    def __init__(self, id: str, nearest: Sequence[str] = ()) -> None:
+        super().__init__(id, tuple(nearest))
+        self.id = id
+        self.nearest = tuple(nearest)
+
+    def __str__(self) -> str:
+        return f"unknown model {printable(self.id)!r}{_suggestion(self.nearest)}"
+
+
+class CatalogueError(RouterError, ValueError):
+    """Data that is not a catalogue."""
+
+
+class MalformedEntryError(CatalogueError):
+    """An entry that cannot be read; carries the `path` to what is wrong, what was `expected`, and what was `got`."""
+
+    def __init__(self, path: str, expected: str, got: str) -> None:
+        super().__init__(path, expected, got)
+        self.path = path
+        self.expected = expected
+        self.got = got
+
+    def __str__(self) -> str:
+        return f"{self.path} must be {self.expected} (got {printable(self.got)})"
+
+
+class CatalogueUnavailableError(RouterError, OSError):
+    """A source that gave no catalogue.
+
+    `status` is the HTTP status where there was an answer, `error_type` the API's own name of the
+    failure, `retry_after` the seconds the server asked for, and `retryable` whether a later try can
+    succeed without a change of configuration.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status: int | None = None,
+        error_type: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        self.error_type = error_type
+        self.retry_after = retry_after
+        self.retryable = retryable
+
+    def __str__(self) -> str:
+        return printable(self.reason)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason,), self.__dict__
+
+
+class ConfigurationError(RouterError, ValueError):
+    """An argument or environment variable that cannot be used; the value of a secret is never in it."""

@@ -1,0 +1,342 @@
+"""The requirement language: text, and keywords that say the same in Python, to a `Requirement`.
+
+    expression  = conjunction { "or" conjunction }
+    conjunction = unary { "and" unary }
+    unary       = ("not" | "maybe") unary | primary
+    primary     = "(" expression ")" | "true" | name [ operator value | membership ]
+    operator    = "==" | "!=" | "<" | "<=" | ">" | ">=" | "like" | "has"
+    membership  = ["not"] "in" "(" value { "," value } ")"
+
+Parsing is syntactic: names are checked when a requirement first meets a catalogue. Only what the
+vocabulary says of a name, its kind and its levels, decides how the value beside it reads.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from attrs import frozen
+
+from router.errors import RequirementError, RequirementSyntaxError, nearest
+from router.kinds import KINDS, Kind
+from router.requirement import (
+    MAX_DEPTH,
+    Capability,
+    Comparison,
+    Level,
+    Requirement,
+    conjunction,
+    disjunction,
+    negation,
+    possibility,
+)
+from router.vocabulary import CAPABILITIES, FIELDS, LEVELS, MINIMUMS, capability_name
+
+Need = bool | str | int | Sequence[str]
+"""What a keyword of `require` takes."""
+
+KEYWORDS: Final = frozenset({"and", "or", "not", "maybe", "in", "like", "has", "true"})
+OPERATORS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "like", "has", "in"})
+RESERVED: Final = frozenset({"now", "limit", "default"})
+
+_TOKEN: Final = re.compile(
+    r"""\s*(?:(?P<word>[A-Za-z0-9_.:@-]+)
+      |(?P<string>"(?:[^"\\]|\\.)*")
+      |(?P<operator>==|!=|<=|>=|<|>)
+      |(?P<mark>[(),])
+      |(?P<end>\Z))""",
+    re.VERBOSE | re.ASCII | re.DOTALL,
+)
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*", re.ASCII)
+_HINTS: Final = {
+    "=": '; equality is written "=="',
+    "&": '; write "and"',
+    "|": '; write "or"',
+    "!": '; write "not"',
+    "'": "; text is quoted with double quotes",
+    '"': "; the text that starts here has no closing quote",
+}
+
+
+def require(requirement: str | Requirement | None = None, /, **needs: Need) -> Requirement:
+    """Return what `requirement` and the keywords say together; with nothing, the requirement that everything meets.
+
+    `thinking="adaptive"` is the capability `thinking.adaptive`, `pdf_input=True` or `False` one known to be
+    supported or unsupported, `line=["opus", "sonnet"]` any of them, `min_input_tokens` and
+    `min_output_tokens` are in tokens. Raises `RequirementError`, for text with the column of the error.
+    """
+    terms = [_keyword(name, need) for name, need in needs.items()]
+    if isinstance(requirement, str):
+        terms.append(parse(requirement))
+    elif isinstance(requirement, Requirement):
+        terms.append(requirement)
+    elif requirement is not None:
+        raise RequirementError(f"a requirement must be text or a Requirement (got {type(requirement).__name__})")
+    return conjunction(terms)
+
+
+@lru_cache(maxsize=512)
+def parse(text: str) -> Requirement:
+    """Return the requirement that `text` spells; raises `RequirementSyntaxError` with the column of the error."""
+    return _Parser(text).parse()
+
+
+def _keyword(name: str, need: Need) -> Requirement:
+    if name in RESERVED:
+        raise RequirementError(f"{name!r} is reserved: it is not a capability or field to require")
+    if isinstance(need, bool):
+        capability = Capability(capability_name(_checked(name)))
+        return capability if need else negation(capability)
+    if name in MINIMUMS:
+        return _comparison(name, MINIMUMS[name], ">=", str(need))
+    if isinstance(need, str):
+        return _named(name, need)
+    if isinstance(need, Sequence) and need and all(isinstance(each, str) for each in need):
+        return _any_named(name, need)
+    if type(need) is int and name in MINIMUMS.values():
+        minimum = next(short for short, field in MINIMUMS.items() if field == name)
+        raise RequirementError(f"{name}={need!r} says neither minimum nor maximum: write {minimum}={need!r}, or text")
+    raise RequirementError(f"{name}= must be a bool, a text or a list of texts (got {need!r})")
+
+
+def _any_named(name: str, values: Sequence[str]) -> Requirement:
+    either = [_named(name, each) for each in values]
+    equals = tuple(each for each in either if isinstance(each, Comparison) and each.op == "==")
+    if len(equals) < len(either):
+        return disjunction(either)
+    return _membership(name, equals[0].kind, "in", [each.value for each in equals])
+
+
+def _named(name: str, value: str) -> Requirement:
+    if name in FIELDS:
+        return _comparison(name, name, "has" if FIELDS[name] == "list" else "==", value)
+    return Capability(capability_name(_checked(f"{name}.{value}")))
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise RequirementError(f"{name!r} is not a name: a name is words joined by dots")
+    if name in FIELDS:
+        raise RequirementError(f"{name!r} is a field, neither true nor false: give the value it must have")
+    return name
+
+
+def _comparison(keyword: str, name: str, op: str, text: str) -> Requirement:
+    kind = KINDS[FIELDS[name]]
+    if op not in kind.operators:
+        raise RequirementError(f"{keyword}= cannot say how to compare: write text, such as '{name} >= {text}'")
+    try:
+        value = kind.parse(text)
+    except ValueError:
+        raise RequirementError(f"{keyword}= must be {kind.expected} (got {text!r})") from None
+    return Comparison(name, kind.name, op, _canonical(kind, op, value))
+
+
+def _membership(name: str, kind: str, op: str, values: Sequence[Any]) -> Requirement:
+    among = tuple(sorted(set(values)))
+    if len(among) == 1:
+        return Comparison(name, kind, "==" if op == "in" else "!=", among[0])
+    return Comparison(name, kind, op, among)
+
+
+def _canonical(kind: Kind, op: str, value: Any) -> Any:
+    if kind.name == "date" and op in {"==", "!=", "in", "not in"}:
+        return value.replace(hour=0, minute=0, second=0, microsecond=0)
+    return value
+
+
+@frozen
+class _Token:
+    kind: str
+    text: str
+    at: int
+
+    def __str__(self) -> str:
+        return "the end" if self.kind == "end" else self.text if self.kind == "string" else f'"{self.text}"'
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    at = 0
+    while True:
+        match = _TOKEN.match(text, at)
+        if match is None:
+            at += len(text[at:]) - len(text[at:].lstrip())
+            raise RequirementSyntaxError(text, at, f"unexpected {text[at]!r}{_HINTS.get(text[at], '')}")
+        kind = str(match.lastgroup)
+        yield _Token(kind, match[kind], match.start(kind))
+        if kind == "end":
+            return
+        at = match.end()
+
+
+class _Parser:
+    """Recursive descent over the tokens of one text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = _tokens(text)
+        self.token = next(self.tokens)
+        self.depth = 0
+
+    def parse(self) -> Requirement:
+        if self.token.kind == "end":
+            raise self._error('a requirement, got an empty text; what everything meets is "true"')
+        requirement = self._expression()
+        if self.token.kind != "end":
+            raise self._error(f'"and", "or" or the end, got {self.token}{_case_hint(self.token)}')
+        return requirement
+
+    def _expression(self) -> Requirement:
+        parts = [self._conjunction()]
+        while self._take("or"):
+            parts.append(self._conjunction())
+        return self._built(disjunction, parts)
+
+    def _conjunction(self) -> Requirement:
+        parts = [self._unary()]
+        while self._take("and"):
+            parts.append(self._unary())
+        return self._built(conjunction, parts)
+
+    def _unary(self) -> Requirement:
+        for keyword, build in (("not", negation), ("maybe", possibility)):
+            token = self.token
+            if self._take(keyword):
+                self._deeper(token)
+                part = self._unary()
+                self.depth -= 1
+                return build(part)
+        return self._primary()
+
+    def _primary(self) -> Requirement:
+        token = self.token
+        if self._take("("):
+            self._deeper(token)
+            inside = self._expression()
+            if not self._take(")"):
+                raise self._error(f'")" to close the "(" at column {token.at + 1}, got {self.token}')
+            self.depth -= 1
+            return inside
+        if self._take("true"):
+            return conjunction(())
+        if token.kind != "word" or token.text in KEYWORDS:
+            raise self._error(f"a name or an opening parenthesis, got {token}{_case_hint(token)}")
+        self._next()
+        if not _NAME.fullmatch(token.text):
+            raise self._error(f"a name, words joined by dots, got {token}", token)
+        return self._named(token)
+
+    def _named(self, token: _Token) -> Requirement:
+        operator = self.token
+        negated = self._take("not")
+        if negated and self.token.text != "in":
+            raise self._error(f'"in" after "not", got {self.token}')
+        if self.token.kind in {"operator", "word"} and self.token.text in OPERATORS:
+            operator = self.token
+            self._next()
+            op = f"not {operator.text}" if negated else operator.text
+            return self._compared(token, operator, op)
+        if self.token.kind == "word" and self.token.text.lower() in OPERATORS | KEYWORDS - {"true", "and", "or"}:
+            raise self._error(f"a comparison or the end, got {self.token}{_case_hint(self.token)}")
+        return self._bare(token)
+
+    def _bare(self, token: _Token) -> Requirement:
+        if token.text in FIELDS:
+            kind = KINDS[FIELDS[token.text]]
+            op = next(op for op in ("==", ">=", "has") if op in kind.operators)
+            raise self._error(f"a comparison: {token} is a field, as in '{token.text} {op} ...'", token)
+        return Capability(capability_name(token.text))
+
+    def _compared(self, token: _Token, operator: _Token, op: str) -> Requirement:
+        short = capability_name(token.text)
+        if short in LEVELS:
+            return self._level(short, operator, op)
+        if short in CAPABILITIES:
+            raise self._error(f"no comparison: {token} is a capability; write '{short}' or 'not {short}'", operator)
+        kind = KINDS[FIELDS.get(token.text, "any")]
+        if op not in kind.operators:
+            allowed = ", ".join(sorted(kind.operators))
+            raise self._error(f'one of {allowed} after {token}, a {kind.name} field, got "{op}"', operator)
+        if op not in {"in", "not in"}:
+            return Comparison(token.text, kind.name, op, self._value(kind, op, token))
+        return _membership(token.text, kind.name, op, self._values(kind, op, token))
+
+    def _values(self, kind: Kind, op: str, name: _Token) -> list[Any]:
+        if not self._take("("):
+            raise self._error(f'"(" and the values of "{op}", got {self.token}')
+        values = [self._value(kind, op, name)]
+        while self._take(","):
+            values.append(self._value(kind, op, name))
+        if not self._take(")"):
+            raise self._error(f'"," or ")", got {self.token}')
+        return values
+
+    def _value(self, kind: Kind, op: str, name: _Token) -> Any:
+        token = self.token
+        if token.kind not in {"word", "string"} or (token.kind == "word" and token.text in KEYWORDS - {"true"}):
+            quote = f'; quote it to mean the text: "{token.text}"' if token.text in KEYWORDS else ""
+            raise self._error(f"{kind.expected} for {name}, got {token}{quote}")
+        text = self._string(token) if token.kind == "string" else token.text
+        self._next()
+        try:
+            return _canonical(kind, op, kind.parse(text))
+        except ValueError:
+            raise self._error(f"{kind.expected} for {name}, got {token}", token) from None
+
+    def _string(self, token: _Token) -> str:
+        try:
+            return str(json.loads(token.text))
+        except ValueError:
+            raise self._error(f"a text with JSON escapes, got {token}") from None
+
+    def _level(self, name: str, operator: _Token, op: str) -> Requirement:
+        levels = LEVELS[name]
+        token = self.token
+        if op not in {"<", "<=", ">", ">="}:
+            raise self._error(
+                f'<, <=, > or >= after "{name}", whose levels are ordered, got "{op}"; '
+                f"an exact level is a capability: '{name}.{token.text if token.text in levels else levels[0]}'",
+                operator,
+            )
+        if token.text not in levels or token.kind not in {"word", "string"}:
+            near = nearest(token.text, levels, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise self._error(f'a level of "{name}" ({", ".join(levels)}), got {token}{hint}')
+        self._next()
+        at = levels.index(token.text) + {"<": -1, ">": 1}.get(op, 0)
+        if not 0 <= at < len(levels):
+            raise self._error(f'a level that has another beyond it: nothing is {op} "{token.text}"', token)
+        return Level(name, ">=" if op in {">", ">="} else "<=", levels[at])
+
+    def _built(self, build: Any, parts: list[Requirement]) -> Requirement:
+        try:
+            requirement: Requirement = build(parts)
+        except RequirementError as error:
+            raise RequirementSyntaxError(self.text, self.token.at, str(error)) from None
+        return requirement
+
+    def _deeper(self, token: _Token) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise RequirementSyntaxError(self.text, token.at, f"nested more than {MAX_DEPTH} levels deep")
+
+    def _take(self, text: str) -> bool:
+        taken = self.token.text == text and self.token.kind in {"word", "mark"}
+        if taken:
+            self._next()
+        return taken
+
+    def _next(self) -> None:
+        self.token = next(self.tokens)
+
+    def _error(self, expected: str, token: _Token | None = None) -> RequirementSyntaxError:
+        return RequirementSyntaxError(self.text, (token or self.token).at, f"expected {expected}")
+
+
+def _case_hint(token: _Token) -> str:
+    lower = token.text.lower()
+    return f'; keywords are in lower case: "{lower}"' if lower in KEYWORDS and lower != token.text else ""

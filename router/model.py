@@ -1,0 +1,278 @@
+"""Model: one entry of the catalogue, read once at the edge into facts of three values and typed fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from router.errors import MalformedEntryError, UnknownNameError
+from router.kinds import KINDS, NEVER
+from router.vocabulary import DURATIONS, FIELDS, TRANSPARENT, Names, capability_name
+
+Support = bool | None
+
+MAX_NESTING: Final = 32
+"""How deep an entry may nest; the API's deepest today is five."""
+
+_SHOWN: Final = 40
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,255}")
+
+
+@frozen
+class Correction:
+    """A limit that the API is documented to report wrongly: what it said, what holds, and why."""
+
+    reported: int
+    value: int
+    why: str
+    source: tuple[str, ...] = ()
+
+
+@frozen
+class Facts:
+    """What is documented of one model beyond its entry, and the source of each fact by name."""
+
+    stated: Mapping[str, Any] = field(factory=dict)
+    corrections: Mapping[str, Correction] = field(factory=dict)
+    sources: Mapping[str, tuple[str, ...]] = field(factory=dict)
+
+
+_NO_FACTS: Final = Facts()
+
+
+@frozen(repr=False)
+class Model:
+    """One model of the catalogue, with the API's own field names; an attribute is `None` where it is unknown.
+
+    Limits are in tokens, prices in USD per million tokens, dates are aware UTC. Read one with `from_api`.
+    """
+
+    id: str
+    facts: Mapping[str, bool] = field(hash=False)
+    """What is known of each capability and trait, by short path; what is missing is unknown."""
+    values: Mapping[str, Any] = field(hash=False)
+    """Every field that is known, by name: text, int, float, bool, aware datetime or tuple of text."""
+    entry: Mapping[str, Any] = field(hash=False)
+    """The entry as the API gave it, before documented facts."""
+    corrections: Mapping[str, Correction] = field(hash=False)
+    """What the API is documented to report wrongly of this model, by field."""
+    documented: Mapping[str, tuple[str, ...]] = field(hash=False)
+    """The names that come from documentation and not from the entry, each with its sources."""
+    names: Names = field(eq=False, hash=False)
+    """Every name that the model's listing carried."""
+
+    @classmethod
+    def from_api(cls, entry: object) -> Model:
+        """Read one entry of `GET /v1/models`, in any of the shapes it has had since 2024.
+
+        Raises `MalformedEntryError`, with the path to what is wrong, for an entry that is not an
+        object, has no usable id, or whose capabilities are not an object; any other odd value only
+        makes its own fact unknown.
+        """
+        return read_model(entry, "entry")
+
+    @property
+    def display_name(self) -> str | None:
+        """The name for people; free text, to be escaped before it reaches a terminal."""
+        return self.values.get("display_name")
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the model was released."""
+        return self.values.get("created_at")
+
+    @property
+    def max_input_tokens(self) -> int | None:
+        """The size of the context window in tokens."""
+        return self.values.get("max_input_tokens")
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The largest number of tokens that one answer may have."""
+        return self.values.get("max_tokens")
+
+    @property
+    def lifecycle(self) -> str | None:
+        """`active`, `deprecated` or `retired`: the API's signal of retirement."""
+        return self.values.get("lifecycle")
+
+    @property
+    def line(self) -> str | None:
+        """The line the model belongs to, such as `opus`; never inferred from the id."""
+        return self.values.get("line")
+
+    @property
+    def deprecated_at(self) -> datetime | None:
+        """When the model was deprecated."""
+        return self.values.get("deprecated_at")
+
+    @property
+    def retires_at(self) -> datetime | None:
+        """When retirement is scheduled; a past date on a deprecated model means overdue, not gone."""
+        return self.values.get("retires_at")
+
+    @property
+    def allowed_fallback_models(self) -> tuple[str, ...] | None:
+        """The ids that the Messages API takes as `fallbacks` behind this model."""
+        return self.values.get("allowed_fallback_models")
+
+    @property
+    def access(self) -> str | None:
+        """`general` or `limited` (documented)."""
+        return self.values.get("access")
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Other ids that resolve to this model (documented)."""
+        aliases: tuple[str, ...] = self.values.get("aliases", ())
+        return aliases
+
+    @property
+    def replacement(self) -> str | None:
+        """The id that the provider names as the successor (documented)."""
+        return self.values.get("replacement")
+
+    @property
+    def capabilities(self) -> Mapping[str, Support]:
+        """Every capability that the entry names, by short path, with its support."""
+        _, named = read_capabilities(self.entry.get("capabilities") or {}, "capabilities")
+        return MappingProxyType({name: self.facts.get(name) for name in sorted(named)})
+
+    def support(self, name: str) -> Support:
+        """Return whether the capability is supported: `True`, `False`, or `None` for unknown.
+
+        Raises `UnknownNameError` for a name that neither the vocabulary nor the model's listing knows.
+        """
+        short = capability_name(name)
+        if not self.names.knows_capability(short):
+            raise UnknownNameError(name, self.names.nearest(short))
+        return self.facts.get(short)
+
+    def __repr__(self) -> str:
+        return f"<Model {self.id}>"
+
+
+def read_model(entry: object, path: str, facts: Facts | None = None, names: Names | None = None) -> Model:
+    """Read one entry, laying documented facts over what it does not state, and add what it names to `names`."""
+    if not isinstance(entry, dict):
+        raise MalformedEntryError(path, "an object", _type_name(entry))
+    id = entry.get("id")
+    if not isinstance(id, str) or not _ID.fullmatch(id):
+        raise MalformedEntryError(f"{path}.id", "a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / -", _shown(id))
+    tree = entry.get("capabilities")
+    if tree is not None and not isinstance(tree, dict):
+        raise MalformedEntryError(f"{path}.capabilities", "an object or null", _type_name(tree))
+    facts = facts or _NO_FACTS
+    names = Names() if names is None else names
+    supports, named = read_capabilities(tree or {}, f"{path}.capabilities")
+    names.capabilities |= named
+    stated = _overlay(entry, facts.stated)
+    traits = _read_traits(stated.get("traits"))
+    names.capabilities.update(traits)
+    supports.update(traits)
+    values = _read_fields(stated, path, names)
+    corrections = {name: each for name, each in facts.corrections.items() if values.get(name) == each.reported}
+    values.update((name, each.value) for name, each in corrections.items())
+    documented = {name: source for name, source in facts.sources.items() if not _states(entry, name)}
+    return Model(id, supports, values, entry, corrections, documented, names)
+
+
+def read_capabilities(tree: Mapping[str, Any], path: str) -> tuple[dict[str, bool], set[str]]:
+    """Return what the tree knows of each capability, and every capability it names, by short path.
+
+    A node's own `supported` is its value, and only JSON true and false say anything. Two spellings
+    of one capability that disagree leave it unknown.
+    """
+    facts: dict[str, bool] = {}
+    named: set[str] = set()
+    disputed: set[str] = set()
+    nodes: list[tuple[Mapping[Any, Any], str, int]] = [(tree, "", 1)]
+    while nodes:
+        node, prefix, depth = nodes.pop()
+        if depth > MAX_NESTING:
+            raise MalformedEntryError(path, f"an object of at most {MAX_NESTING} levels", "more")
+        for key, child in node.items():
+            if not isinstance(key, str) or (key == "supported" and prefix):
+                continue
+            container = key in TRANSPARENT and prefix
+            name = prefix if container else f"{prefix}.{key}" if prefix else key
+            if not container:
+                named.add(name)
+            if not isinstance(child, dict):
+                continue
+            supported = None if container else child.get("supported")
+            if isinstance(supported, bool) and facts.setdefault(name, supported) is not supported:
+                disputed.add(name)
+            nodes.append((child, name, depth + 1))
+    for name in disputed:
+        del facts[name]
+    return facts, named
+
+
+def _read_traits(traits: object) -> dict[str, bool]:
+    if not isinstance(traits, dict):
+        return {}
+    return {f"traits.{name}": value for name, value in traits.items() if value is True or value is False}
+
+
+def _read_fields(stated: Mapping[str, Any], path: str, names: Names) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    nodes: list[tuple[Mapping[Any, Any], str, int]] = [(stated, "", 1)]
+    while nodes:
+        node, prefix, depth = nodes.pop()
+        if depth > MAX_NESTING:
+            raise MalformedEntryError(path, f"an object of at most {MAX_NESTING} levels", "more")
+        for key, value in node.items():
+            if not isinstance(key, str) or (not prefix and key in ("capabilities", "traits")):
+                continue
+            name = f"{prefix}.{key}" if prefix else key
+            if isinstance(value, dict) and name not in FIELDS:
+                nodes.append((value, name, depth + 1))
+                continue
+            names.fields.add(name)
+            read = KINDS[FIELDS.get(name, "any")].read(value)
+            if read is not None:
+                values[name] = read
+    for name, duration in DURATIONS.items():
+        moment = values.get(duration["field"])
+        if moment is None and duration.get("null") == "never" and stated.get(duration["field"], "") is None:
+            moment = NEVER
+        if moment is not None:
+            values[name] = moment
+    return values
+
+
+def _overlay(entry: dict[str, Any], documented: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the entry with what is documented wherever the entry is absent or null."""
+    if not documented:
+        return entry
+    merged = dict(entry)
+    for name, value in documented.items():
+        own = entry.get(name)
+        if own is None:
+            merged[name] = value
+        elif isinstance(own, dict) and isinstance(value, dict):
+            merged[name] = value | {key: each for key, each in own.items() if each is not None}
+    return merged
+
+
+def _states(entry: Mapping[str, Any], name: str) -> bool:
+    node: object = entry
+    for key in name.split("."):
+        node = node.get(key) if isinstance(node, dict) else None
+    return node is not None
+
+
+def _type_name(value: object) -> str:
+    return "null" if value is None else type(value).__name__
+
+
+def _shown(value: object) -> str:
+    if not isinstance(value, str):
+        return _type_name(value)
+    return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}..."
