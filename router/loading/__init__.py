@@ -1,0 +1,1 @@
+"""Obtaining a catalogue: the only rooms that reach the network."""

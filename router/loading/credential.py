@@ -1,0 +1,66 @@
+"""Credential: an API key or bearer token, whose value is in no text that any object gives of itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final
+
+from router.errors import ConfigurationError
+
+_SENDABLE: Final = re.compile(r"[!-~]{1,4096}")
+_WINDOW: Final = 12
+
+
+def sendable(name: str, value: object) -> str:
+    """Return the value without surrounding space, fit for a header; the error never shows it."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not _SENDABLE.fullmatch(text):
+        raise ConfigurationError(f"{name} must be 1 to 4096 printable ASCII characters without spaces")
+    return text
+
+
+class Credential:
+    """The header that proves who asks."""
+
+    __slots__ = ("_header", "_prefix", "_secret")
+
+    def __init__(self, header: str, secret: str, prefix: str = "") -> None:
+        self._header = header
+        self._prefix = prefix
+        self._secret = secret
+
+    @classmethod
+    def read(cls, api_key: str | None, auth_token: str | None, environ: Mapping[str, str]) -> Credential:
+        """Return the credential of the arguments, else of the environment; a key goes before a token."""
+        if api_key is None and auth_token is None:
+            api_key = environ.get("ANTHROPIC_API_KEY") or None
+            auth_token = environ.get("ANTHROPIC_AUTH_TOKEN") or None
+        if api_key is not None:
+            return cls("x-api-key", sendable("api_key", api_key))
+        if auth_token is not None:
+            return cls("authorization", sendable("auth_token", auth_token), "Bearer ")
+        raise ConfigurationError(
+            "no credential: set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN, or pass api_key or auth_token"
+        )
+
+    @staticmethod
+    def is_set(environ: Mapping[str, str]) -> bool:
+        """Return whether the environment holds a credential."""
+        return bool(environ.get("ANTHROPIC_API_KEY") or environ.get("ANTHROPIC_AUTH_TOKEN"))
+
+    def authorize(self, headers: MutableMapping[str, str]) -> None:
+        """Put the credential among the headers of a request."""
+        headers[self._header] = self._prefix + self._secret
+
+    def withheld_from(self, text: str) -> str:
+        """Return `text`, or words in its place where it repeats a part of the secret worth stealing."""
+        starts = range(max(1, len(self._secret) - _WINDOW + 1))
+        repeats = any(self._secret[at : at + _WINDOW] in text for at in starts)
+        return "(withheld: it repeats the credential)" if repeats else text
+
+    def __repr__(self) -> str:
+        return f"<Credential {self._header}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a credential is not to be copied or pickled")

@@ -1,0 +1,142 @@
+"""The Models API's list without I/O: a generator that yields a query and is sent the body of its page.
+
+Every page or none: whatever breaks the listing raises, and no part of it is handed out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Final, NoReturn
+
+from attrs import frozen
+
+from router.errors import CatalogueError, CatalogueUnavailableError, printable
+
+Query = list[tuple[str, str]]
+Progress = Callable[[int], None]
+"""Called with the number of entries so far, each time a page has come."""
+
+MAX_PAGES: Final = 100
+MAX_MODELS: Final = 20_000
+MAX_PAGE_SIZE: Final = 1000
+"""The API's own largest `limit`."""
+
+HEALING: Final = frozenset({"api_error", "overloaded_error", "timeout_error"})
+"""The API's error types that a later try can cure (Messages and Models API reference, errors)."""
+
+_SHOWN: Final = 200
+
+
+@frozen
+class Page:
+    """One page of a listing."""
+
+    data: list[Any]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
+def walk(
+    *,
+    page_size: int = MAX_PAGE_SIZE,
+    after_id: str | None = None,
+    before_id: str | None = None,
+    lifecycle: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Generator[Query, bytes, list[Any]]:
+    """Walk a listing forward, or backward from `before_id`, and return its entries in the listing's own order.
+
+    Raises `CatalogueError` for a page that is not one, for a cursor that is missing, unknown or
+    repeated, and for more than `MAX_PAGES` pages or `MAX_MODELS` entries.
+    """
+    fixed = [("limit", str(page_size)), *(("lifecycle[]", stage) for stage in lifecycle)]
+    backward = before_id is not None
+    name = "before_id" if backward else "after_id"
+    cursor = before_id if backward else after_id
+    seen = {cursor}
+    pages: list[list[Any]] = []
+    while True:
+        page = read_page((yield [*fixed, (name, cursor)] if cursor is not None else fixed))
+        pages.append(page.data)
+        count = sum(map(len, pages))
+        if progress:
+            progress(count)
+        if count > MAX_MODELS:
+            raise CatalogueError(f"the listing has more than {MAX_MODELS} models")
+        if not page.has_more:
+            break
+        cursor = page.first_id if backward else page.last_id
+        _check_cursor(cursor, page, seen)
+        seen.add(cursor)
+        if len(pages) == MAX_PAGES:
+            raise CatalogueError(f"the listing has more than {MAX_PAGES} pages")
+    return [entry for data in (reversed(pages) if backward else pages) for entry in data]
+
+
+def _check_cursor(cursor: str | None, page: Page, seen: set[str | None]) -> None:
+    if not page.data:
+        raise CatalogueError("an empty page says that there is more")
+    if cursor is None or cursor not in {entry.get("id") for entry in page.data if isinstance(entry, dict)}:
+        raise CatalogueError("a page says that there is more, but its cursor is no model of the page")
+    if cursor in seen:
+        raise CatalogueError("the listing's pages go round in a circle")
+
+
+def read_page(body: bytes) -> Page:
+    """Read the body of one page; raises `CatalogueError` for what is no page of a listing.
+
+    A body that is an error of the API raises `CatalogueUnavailableError` with its type.
+    """
+    answer = read_json(body)
+    if not isinstance(answer, dict):
+        raise CatalogueError(f"not JSON from the API: an object was expected (got {type(answer).__name__})")
+    error = read_error(answer)
+    if error is not None:
+        raise error
+    data, has_more = answer.get("data"), answer.get("has_more")
+    if not isinstance(data, list):
+        raise CatalogueError(f"data must be a list (got {type(data).__name__})")
+    if not isinstance(has_more, bool):
+        raise CatalogueError(f"has_more must be true or false (got {printable(repr(has_more))[:_SHOWN]})")
+    return Page(data, has_more, _cursor(answer, "first_id"), _cursor(answer, "last_id"))
+
+
+def read_file(body: bytes) -> list[Any]:
+    """Read a saved listing, or a bare list of entries; raises `CatalogueError` for all else, also for a cut one."""
+    answer = read_json(body)
+    if isinstance(answer, dict) and answer.get("has_more"):
+        raise CatalogueError("the listing is cut: has_more is true")
+    entries = answer.get("data") if isinstance(answer, dict) else answer
+    if not isinstance(entries, list):
+        raise CatalogueError("a listing is an object whose `data` is a list")
+    return entries
+
+
+def read_error(answer: dict[str, Any]) -> CatalogueUnavailableError | None:
+    """Return the error that an answer of the API states, whatever its status."""
+    error = answer.get("error")
+    if answer.get("type") != "error" or not isinstance(error, dict):
+        return None
+    error_type = error.get("type") if isinstance(error.get("type"), str) else "an error without a type"
+    message = str(error.get("message", ""))[:_SHOWN]
+    return CatalogueUnavailableError(f"{error_type}: {message}", error_type=error_type, retryable=error_type in HEALING)
+
+
+def read_json(body: bytes) -> Any:
+    """Read JSON strictly as UTF-8; raises `CatalogueError` for all else, however hostile."""
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse)
+    except (ValueError, RecursionError, MemoryError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "it nests too deep or is too large"
+        raise CatalogueError(f"not JSON from the API: {reason[:_SHOWN]}") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _cursor(answer: dict[str, Any], name: str) -> str | None:
+    value = answer.get(name)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,237 @@
+"""GET over httpx, for a service that must not be hurt: one total deadline, bounded bodies, no redirects, no cookies.
+
+No error that leaves this room holds a request, so none holds the credential.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import httpx
+
+from router.errors import CatalogueError, CatalogueUnavailableError, RouterError, printable
+from router.loading.credential import Credential
+from router.loading.deadline import Deadline
+from router.loading.listing import Query, read_error, read_json
+
+Result = TypeVar("Result")
+
+MAX_PAGE_BYTES: Final = 4 * 2**20
+MAX_BYTES: Final = 64 * 2**20
+MAX_RETRY_AFTER: Final = 3600.0
+
+_RETRIED: Final = frozenset({408, 409, 500, 502, 503, 504, 529})
+_NEVER_HEALED: Final = frozenset(
+    {"enforced_spend_limit_reached", "contract_spend_limit_reached", "ramp_limit_exceeded"}
+)
+_OK: Final = 200
+_TOO_MANY_REQUESTS: Final = 429
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class Wire:
+    """A base URL with its headers and credential; `get` is what `exchange` hands to its user."""
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        credential: Credential,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self._headers = {
+            "accept": "application/json",
+            "accept-encoding": "gzip",
+            "user-agent": "capability-router",
+            **headers,
+        }
+        self._credential = credential
+        self._transport = transport
+
+    def exchange(self, deadline: Deadline, use: Callable[[Callable[[str, Query], bytes]], Result]) -> Result:
+        """Call `use(get)` with an open client: `get(path, query)` returns the body of a 200 answer.
+
+        Raises `CatalogueUnavailableError` for every failure of the network, the server or the deadline.
+        """
+        failure: CatalogueUnavailableError
+        with _Watchdog(deadline) as watchdog:
+            try:
+                # Environment alone (a proxy, a certificate file) can make this raise.
+                with httpx.Client(
+                    headers=self._headers,
+                    auth=self._authorize,
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                    follow_redirects=False,
+                    transport=self._transport,
+                ) as client:
+                    return use(_Session(client, deadline, watchdog, self).get)
+            except RouterError:
+                if not watchdog.bit:
+                    raise
+                failure = deadline.missed()
+            except httpx.TimeoutException:
+                failure = deadline.missed()
+            except Exception as error:  # noqa: BLE001 - httpx, ssl and the environment raise many kinds
+                failure = deadline.missed() if watchdog.bit else self._translated(error)
+        # Raised outside of the handlers: an httpx error would carry the request, and with it the key, as context.
+        raise failure
+
+    def _authorize(self, request: httpx.Request) -> httpx.Request:
+        self._credential.authorize(request.headers)
+        return request
+
+    def refusal(self, response: httpx.Response, body: bytes) -> CatalogueUnavailableError:
+        status = response.status_code
+        stated, code = None, None
+        try:
+            answer = read_json(body)
+        except CatalogueError:
+            answer = None
+        if isinstance(answer, dict):
+            stated = read_error(answer)
+            error = answer.get("error")
+            details = error.get("details") if isinstance(error, dict) else None
+            code = details.get("error_code") if isinstance(details, dict) else None
+        retry_after = read_retry_after(response.headers)
+        retryable = status in _RETRIED or (status == _TOO_MANY_REQUESTS and retry_after is not None)
+        if code in _NEVER_HEALED:
+            retryable = False
+        retryable = {"true": True, "false": False}.get(response.headers.get("x-should-retry", ""), retryable)
+        reason = f"the API answered {status}"
+        if response.has_redirect_location:
+            reason += ", a redirect, which is never followed"
+        if stated is not None:
+            reason += f": {self._credential.withheld_from(stated.reason)}"
+        return CatalogueUnavailableError(
+            reason,
+            status=status,
+            error_type=stated.error_type if stated else None,
+            retry_after=retry_after,
+            retryable=retryable,
+        )
+
+    def _translated(self, error: Exception) -> CatalogueUnavailableError:
+        reason = self._credential.withheld_from(f"{type(error).__name__}: {error}".rstrip(": "))
+        return CatalogueUnavailableError(
+            f"the API cannot be reached: {reason}", retryable=isinstance(error, httpx.TransportError)
+        )
+
+
+class _Session:
+    """The requests of one exchange, which share a deadline and a bound on bytes."""
+
+    def __init__(self, client: httpx.Client, deadline: Deadline, watchdog: _Watchdog, wire: Wire) -> None:
+        self._client = client
+        self._deadline = deadline
+        self._watchdog = watchdog
+        self._wire = wire
+        self._received = 0
+
+    def get(self, path: str, query: Query) -> bytes:
+        """Return the body of a 200 answer in JSON."""
+        with self._client.stream(
+            "GET",
+            self._wire.base_url + path,
+            params=[*query],
+            timeout=self._deadline.remaining(),
+            extensions={"trace": self._watchdog.trace},
+        ) as response:
+            body = b"".join(_decoded(response, self._deadline))
+            self._received += len(body)
+            if self._received > MAX_BYTES:
+                raise CatalogueUnavailableError(f"the API answered with more than {MAX_BYTES} bytes")
+            if response.status_code != _OK:
+                raise self._wire.refusal(response, body)
+            media_type, _, parameters = response.headers.get("content-type", "").lower().partition(";")
+            if media_type.strip() != "application/json" or ("charset" in parameters and "utf-8" not in parameters):
+                raise CatalogueError(f"not JSON from the API: the answer is {printable(media_type)[:80] or 'untyped'}")
+            return body
+
+
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the server asks to wait, from 0 to `MAX_RETRY_AFTER`; `None` for none or nonsense."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name, "")[:64]
+        try:
+            seconds = float(text) * unit
+        except ValueError:
+            continue
+        if seconds == seconds:  # noqa: PLR0124 - all but NaN
+            return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(headers.get("retry-after", "")[:64])
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    left = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(left, 0.0), MAX_RETRY_AFTER)
+
+
+def _decoded(response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
+    """Yield the body decoded, never more of it than `MAX_PAGE_BYTES`, encoded or decoded."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"identity", "gzip"}:
+        raise CatalogueUnavailableError(f"the API answered in {printable(encoding)[:80]}, which was not asked for")
+    gzip = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
+    encoded = decoded = 0
+    for chunk in response.iter_raw():
+        deadline.remaining()
+        encoded += len(chunk)
+        try:
+            piece = gzip.decompress(chunk, MAX_PAGE_BYTES - decoded + 1) if gzip else chunk
+        except zlib.error as error:
+            raise CatalogueUnavailableError(f"the API answered with broken gzip: {error}", retryable=True) from None
+        decoded += len(piece)
+        if max(encoded, decoded) > MAX_PAGE_BYTES:
+            raise CatalogueUnavailableError(f"the API answered with more than {MAX_PAGE_BYTES} bytes")
+        yield piece
+    if gzip and encoded and not gzip.eof:
+        raise CatalogueUnavailableError("the API answered with gzip that was cut short", retryable=True)
+
+
+class _Watchdog:
+    """Cuts the connection at the deadline: httpx's timeouts are per read, and a slow server feeds each one a byte."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.bit = False
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(deadline.remaining(), self._bite)
+        self._timer.daemon = True
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Learn of the socket from httpcore's trace extension, as soon as there is one."""
+        if event.endswith((".connect_tcp.complete", ".connect_unix_socket.complete", ".start_tls.complete")):
+            with self._lock:
+                self._socket = info["return_value"].get_extra_info("socket")
+                if self.bit:
+                    self._cut()
+
+    def _bite(self) -> None:
+        with self._lock:
+            self.bit = True
+            self._cut()
+
+    def _cut(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                # The plain method: that of a TLS socket takes the session from under a reader.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()

@@ -1,0 +1,185 @@
+"""Router: the one object an application holds, with the current catalogue behind it."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar, overload
+
+from attrs import evolve
+
+from router.catalogue import Catalogue
+from router.decision import Decision
+from router.errors import NoModelError
+from router.language import Need, require
+from router.loading.credential import Credential
+from router.loading.listing import Progress
+from router.loading.loader import Loader
+from router.loading.sources import AnthropicSource, BundledSource, Source
+from router.model import Model
+from router.requirement import Requirement
+
+Default = TypeVar("Default")
+
+_RAISE: Final[Any] = object()
+
+
+class Router:
+    """The newest model known to meet a need, from a catalogue that keeps itself current.
+
+    Without a source: the live API when `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN` is set, else the
+    bundled catalogue. Constructing does no I/O: the first answer waits for the first catalogue, at
+    most `deadline` seconds, and falls back to the bundled one; inside a running event loop it never
+    waits. A catalogue older than `ttl` seconds is served and renewed in the background. Also a
+    context manager, and an async one that waits for the first catalogue.
+    """
+
+    def __init__(
+        self,
+        source: Source | None = None,
+        *,
+        ttl: float = 3600.0,
+        deadline: float = 10.0,
+        progress: Progress | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        if source is None:
+            source = AnthropicSource() if Credential.is_set(os.environ) else BundledSource()
+        self._loader = Loader(
+            source, ttl=ttl, deadline=deadline, clock=clock, sleep=sleep, random=random, progress=progress
+        )
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The current catalogue; `catalogue.source` says where it came from."""
+        return self._loader.catalogue()
+
+    @overload
+    def select(
+        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> Model: ...
+
+    @overload
+    def select(
+        self,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        default: Default,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> Model | Default: ...
+
+    def select(
+        self,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        default: Any = _RAISE,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> Any:
+        """Return the newest model known to meet the requirement and the guard-rails.
+
+        Raises `NoModelError` where there is none, or returns `default` if one is given.
+        """
+        try:
+            return self._loader.catalogue().select(requirement, now=now, **needs)
+        except NoModelError:
+            if default is _RAISE:
+                raise
+            return default
+
+    def candidates(
+        self,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        limit: int | None = None,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> tuple[Model, ...]:
+        """Return every model known to meet the requirement and the guard-rails, newest first, at most `limit`."""
+        return self._loader.catalogue().candidates(requirement, limit=limit, now=now, **needs)
+
+    def explain(
+        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> Decision:
+        """Return what `select` would answer, with the reason."""
+        decision = self._loader.catalogue().explain(requirement, now=now, **needs)
+        return evolve(decision, stale=self._loader.stale)
+
+    def supports(
+        self, id: str, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> bool:
+        """Return whether the model of that id or alias is known to meet the requirement; unknown is `False`."""
+        return self._loader.catalogue().supports(id, requirement, now=now, **needs)
+
+    def selector(self, requirement: str | Requirement | None = None, /, **needs: Need) -> Selector:
+        """Return a function of no arguments that gives what `select` would, for hot paths."""
+        return Selector(self._loader, require(requirement, **needs))
+
+    def refresh(self) -> Catalogue:
+        """Fetch the catalogue now; raises `CatalogueUnavailableError`, and keeps the last good one, if that fails."""
+        return self._loader.refresh()
+
+    async def arefresh(self) -> Catalogue:
+        """Fetch the catalogue now without blocking the event loop, under asyncio and trio."""
+        return await self._loader.arefresh()
+
+    def close(self) -> None:
+        """Stop renewing the catalogue; what is held goes on answering."""
+        self._loader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        await self._loader.afirst()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Router({self._loader.source!r})"
+
+
+class Selector:
+    """What a requirement selects, remembered until the catalogue changes; called without arguments."""
+
+    __slots__ = ("_catalogue", "_relative", "_seen", "requirement")
+
+    def __init__(self, loader: Loader, requirement: Requirement) -> None:
+        self.requirement = requirement
+        self._catalogue = loader.catalogue
+        self._relative = requirement.is_relative
+        # One value, so that no thread sees the catalogue of one generation with the model of another.
+        self._seen: tuple[Catalogue, Model] | tuple[None, None] = (None, None)
+
+    def __call__(self) -> Model:
+        """Return the model; raises `NoModelError` where there is none."""
+        catalogue = self._catalogue()
+        seen, model = self._seen
+        if seen is catalogue and model is not None:
+            return model
+        model = catalogue.select(self.requirement)
+        if not self._relative:
+            self._seen = (catalogue, model)
+        return model
+
+    def __repr__(self) -> str:
+        return f"<Selector {self.requirement}>"
