@@ -15,7 +15,7 @@ from router.errors import printable
 from router.index import rows_of
 from router.kinds import KINDS, NEVER
 from router.model import Model, Support
-from router.requirement import Comparison, Requirement
+from router.requirement import Comparison, Requirement, moment
 from router.vocabulary import DURATIONS
 
 if TYPE_CHECKING:
@@ -70,10 +70,11 @@ class Unmet:
             return "unsupported"
         field = self.term.requirement.field if isinstance(self.term.requirement, Comparison) else ""
         source = DURATIONS.get(field, {}).get("field", "")
-        return f"{source} is {_shown(self.found)}".strip()
+        return f"{source} is {shown(self.found)}".strip()
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a field's value as text for people, safe for a terminal."""
     if isinstance(value, datetime):
         return "not scheduled" if value == NEVER else KINDS["date"].write(value)
     if isinstance(value, tuple):
@@ -205,6 +206,18 @@ def decide(catalogue: Catalogue, requirement: Requirement, now: datetime) -> Dec
     )
 
 
+def unmet_terms(requirement: Requirement, model: Model, *, now: datetime | None = None) -> tuple[Unmet, ...]:
+    """Return the terms of the requirement that one model does not meet; no guard-rails apply."""
+    at = moment(now)
+    supports = ((Term(each), each.truth(model, at)) for each in requirement.terms)
+    return tuple(_unmet(term, support, model) for term, support in supports if support is not True)
+
+
+def _unmet(term: Term, support: Support, model: Model) -> Unmet:
+    compared = term.requirement
+    return Unmet(term, support, model.values.get(compared.field) if isinstance(compared, Comparison) else None)
+
+
 def _lacking(catalogue: Catalogue, terms: tuple[Term, ...], now: datetime) -> tuple[int, dict[int, tuple[Unmet, ...]]]:
     index = catalogue.index
     top = index.size - 1
@@ -215,11 +228,9 @@ def _lacking(catalogue: Catalogue, terms: tuple[Term, ...], now: datetime) -> tu
         rows &= yes
         known = set(rows_of(no))
         for row in rows_of(index.all ^ yes):
-            found = None
-            if isinstance(term.requirement, Comparison):
-                found = catalogue.models[top - row].values.get(term.requirement.field)
-            lacking.setdefault(row, []).append(Unmet(term, False if row in known else None, found))
-    return rows, {row: tuple(unmet) for row, unmet in lacking.items()}
+            unmet = _unmet(term, False if row in known else None, catalogue.models[top - row])
+            lacking.setdefault(row, []).append(unmet)
+    return rows, {row: tuple(each) for row, each in lacking.items()}
 
 
 def _nearest(
@@ -283,7 +294,7 @@ def _decided(model: Model, unmet: tuple[Unmet, ...], now: datetime) -> Iterator[
 def _corrected(model: Model, name: str) -> str:
     correction = model.corrections[name]
     return (
-        f"{model.id} has {name} {_shown(correction.value)}, not the {_shown(correction.reported)} "
+        f"{model.id} has {name} {shown(correction.value)}, not the {shown(correction.reported)} "
         f"that the API reports: {correction.why}"
     )
 

@@ -17,7 +17,7 @@ DocumentedPath = str | PathLike[str] | None
 PACKAGED: Final = "packaged"
 """In place of a path: the facts that come with the library."""
 
-_packaged: list[tuple[Documented, str]] = []
+_packaged: list[tuple[Documented, str, Mapping[str, str]]] = []
 
 
 def documented_facts(path: DocumentedPath = PACKAGED) -> Documented:
@@ -43,10 +43,15 @@ def packaged_as_of() -> str:
     return _read_packaged()[1]
 
 
-def _read_packaged() -> tuple[Documented, str]:
+def source_text(key: str) -> str:
+    """Return what a source of the library's own facts is, empty for a key of somebody else's."""
+    return _read_packaged()[2].get(key, "")
+
+
+def _read_packaged() -> tuple[Documented, str, Mapping[str, str]]:
     if not _packaged:
         data = json.loads(packaged("documented.json"))
-        _packaged.append((_read(data, "documented.json"), data["as_of"]))
+        _packaged.append((_read(data, "documented.json"), data["as_of"], data["sources"]))
     return _packaged[0]
 
 

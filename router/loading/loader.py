@@ -221,7 +221,10 @@ class Loader:
             if self._held is None:
                 self._held = self._stand_in()
             held = self._held
-        getLogger("router").warning("the catalogue could not be loaded, %r is used: %s", held, error)
+        as_of = f" of {held.as_of:%Y-%m-%d %H:%MZ}" if held.as_of else ""
+        getLogger("router").warning(
+            "the catalogue could not be loaded: %s; the %s catalogue%s is used", error, held.source, as_of
+        )
 
 
 def _unavailable(error: BaseException) -> CatalogueUnavailableError:
@@ -240,7 +243,7 @@ def _in_event_loop() -> bool:
 
 
 async def _landed(flight: Future[Catalogue], seconds: float) -> bool:
-    """Wait until the flight has ended or the seconds have passed, and return which; cancelled, it takes nothing along."""
+    """Wait until the flight has ended or the seconds have passed, and say which; cancelled, it takes nothing along."""
     trio = sys.modules.get("trio")
     if trio and trio.lowlevel.in_trio_task():
         landed = trio.Event()

@@ -1,0 +1,289 @@
+"""The commands, and the one boundary where an error becomes a line on standard error and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import click
+
+from router.cli import output
+from router.cli.session import Session
+from router.errors import (
+    CatalogueError,
+    CatalogueUnavailableError,
+    ConfigurationError,
+    NoModelError,
+    RequirementError,
+    RouterError,
+    UnknownModelError,
+)
+from router.language import require
+from router.requirement import Requirement
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+NOTHING_MEETS: Final = 1
+BAD_USAGE: Final = 2
+NO_CATALOGUE: Final = 3
+INTERRUPTED: Final = 130
+PIPE_CLOSED: Final = 141
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command with these arguments and return its exit status; no error leaves as a traceback."""
+    try:
+        if "_ROUTER_COMPLETE" in os.environ:
+            cli.main(list(arguments), prog_name="router")
+        with cli.make_context("router", list(arguments)) as context:
+            cli.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes standard output once more as it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except RouterError as error:
+        click.echo(f"router: {error}", err=True)
+        return _status(error)
+    return 0
+
+
+def _status(error: RouterError) -> int:
+    if isinstance(error, NoModelError):
+        return NOTHING_MEETS
+    if isinstance(error, (RequirementError, UnknownModelError, ConfigurationError)):
+        return BAD_USAGE
+    if isinstance(error, (CatalogueError, CatalogueUnavailableError)):
+        return NO_CATALOGUE
+    raise error
+
+
+def _common(command: Command) -> Command:
+    """Add the options that every command takes."""
+    for option in (
+        click.option("--no-color", is_flag=True, help="No colour, not even on a terminal (NO_COLOR does the same)."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option(
+            "--lifecycle",
+            multiple=True,
+            type=click.Choice(["active", "deprecated", "retired"]),
+            help="With the live API: list these stages only (more than once for several; default: all but retired).",
+        ),
+        click.option(
+            "--source",
+            metavar="bundled|live|FILE",
+            help="Where the catalogue comes from; by default live where ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN "
+            "is set, else bundled.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _needs(command: Command) -> Command:
+    """Add the ways to say what is needed."""
+    for option in (
+        click.option("--line", multiple=True, metavar="LINE", help="Of this line, such as opus."),
+        click.option("--min-output", metavar="TOKENS", help="At least this much output, such as 64k."),
+        click.option("--min-context", metavar="TOKENS", help="At least this context window, such as 200k."),
+        click.option("--pdf", is_flag=True, help="Takes PDF input."),
+        click.option("--effort", multiple=True, metavar="LEVEL", help="Takes this effort level, such as high."),
+        click.option(
+            "--thinking", multiple=True, metavar="TYPE", help="Takes this type of thinking, such as adaptive."
+        ),
+        click.argument("requirement", required=False),
+    ):
+        command = option(command)
+    return command
+
+
+def _requirement(
+    requirement: str | None,
+    *,
+    thinking: Sequence[str],
+    effort: Sequence[str],
+    pdf: bool,
+    min_context: str | None,
+    min_output: str | None,
+    line: Sequence[str],
+) -> Requirement:
+    needs: dict[str, Any] = {
+        "thinking": list(thinking),
+        "effort": list(effort),
+        "pdf_input": pdf,
+        "min_input_tokens": min_context,
+        "min_output_tokens": min_output,
+        "line": list(line),
+    }
+    return require(requirement, **{name: need for name, need in needs.items() if need})
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="capability-router", prog_name="router")
+def cli() -> None:
+    """Say what you need from a model, and get the newest Claude model known to meet it.
+
+    A requirement is text such as 'thinking.adaptive and effort >= high and max_input_tokens >= 200k'.
+
+    Exit status: 0 found, 1 nothing meets the need, 2 bad usage or requirement, 3 no catalogue.
+    """
+
+
+@cli.command()
+@_needs
+@_common
+def select(
+    requirement: str | None,
+    source: str | None,
+    lifecycle: Sequence[str],
+    as_json: bool,
+    no_color: bool,
+    **needs: Any,
+) -> None:
+    """Print the id of the newest model known to meet REQUIREMENT.
+
+    Options and REQUIREMENT count together. Newest is neither strongest nor cheapest: name a --line, or a price.
+    """
+    asked = _requirement(requirement, **needs)
+    session = Session(source, lifecycle, no_color)
+    decision = session.explain(asked)
+    if as_json:
+        output.print_json(output.decision_json(decision, brief=True))
+    elif decision.model:
+        click.echo(decision.model.id)
+        output.print_footer(decision)
+    if decision.model is None:
+        if not as_json:
+            click.echo(f"router: {decision}", err=True)
+            output.print_catalogue(session.catalogue)
+        raise click.exceptions.Exit(NOTHING_MEETS)
+
+
+@cli.command()
+@_needs
+@click.option("--limit", type=click.IntRange(min=0), help="At most this many.")
+@_common
+def candidates(
+    requirement: str | None,
+    limit: int | None,
+    source: str | None,
+    lifecycle: Sequence[str],
+    as_json: bool,
+    no_color: bool,
+    **needs: Any,
+) -> None:
+    """Print every model known to meet REQUIREMENT, newest first: ids in a pipe, a table on a terminal."""
+    asked = _requirement(requirement, **needs)
+    session = Session(source, lifecycle, no_color)
+    models = session.catalogue.candidates(asked, limit=limit)
+    if as_json:
+        output.print_json([output.model_json(model) for model in models])
+    elif sys.stdout.isatty():
+        output.print_models(models, session)
+    else:
+        click.echo("".join(f"{model.id}\n" for model in models), nl=False)
+    if not models and limit != 0:
+        if not as_json:
+            click.echo(f"router: {session.explain(asked)}", err=True)
+        raise click.exceptions.Exit(NOTHING_MEETS)
+
+
+@cli.command()
+@_needs
+@_common
+def explain(
+    requirement: str | None,
+    source: str | None,
+    lifecycle: Sequence[str],
+    as_json: bool,
+    no_color: bool,
+    **needs: Any,
+) -> None:
+    """Say which model REQUIREMENT selects and why, or what stands in its way."""
+    asked = _requirement(requirement, **needs)
+    session = Session(source, lifecycle, no_color)
+    decision = session.explain(asked)
+    if as_json:
+        output.print_json(output.decision_json(decision))
+    else:
+        click.echo(str(decision))
+        output.print_catalogue(session.catalogue)
+    if decision.model is None:
+        raise click.exceptions.Exit(NOTHING_MEETS)
+
+
+@cli.command()
+@click.option("--where", metavar="REQUIREMENT", help="Only the models known to meet it; no guard-rails apply.")
+@_common
+def models(where: str | None, source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool) -> None:
+    """List the models of the catalogue, newest first.
+
+    With --json: a listing in the API's own shape, which --source FILE reads again.
+    """
+    asked = require(where)
+    session = Session(source, lifecycle, no_color)
+    listed = session.catalogue.where(asked)
+    if as_json:
+        output.print_json(output.listing_json(listed))
+    else:
+        output.print_models(listed, session)
+        output.print_catalogue(session.catalogue)
+
+
+@cli.command()
+@click.argument("id")
+@_common
+def show(id: str, source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool) -> None:
+    """Show everything known of one model, by id or alias, and what is unknown of it."""
+    session = Session(source, lifecycle, no_color)
+    model = session.catalogue[id]
+    if as_json:
+        output.print_json(output.model_json(model))
+    else:
+        output.print_model(model)
+        output.print_catalogue(session.catalogue)
+
+
+@cli.command()
+@click.argument("id")
+@click.argument("requirement")
+@_common
+def supports(
+    id: str, requirement: str, source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool
+) -> None:
+    """Say whether the model ID is known to meet REQUIREMENT: yes, no or unknown; status 0 only for yes."""
+    asked = require(requirement)
+    session = Session(source, lifecycle, no_color)
+    supported = session.catalogue.supports(id, asked)
+    model = session.catalogue[id]
+    lacks = [] if supported else output.lacking(model, asked)
+    if as_json:
+        output.print_json({"id": model.id, "requirement": asked.text, "support": asked.support(model), "lacks": lacks})
+    else:
+        click.echo({True: "yes", False: "no", None: "unknown"}[asked.support(model)])
+        for each in lacks:
+            click.echo(f"{model.id} lacks {each['term']} ({each['why']})", err=True)
+    if not supported:
+        raise click.exceptions.Exit(NOTHING_MEETS)
+
+
+@cli.command()
+@_common
+def refresh(source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool) -> None:
+    """Fetch the catalogue now, from the live API by default, and say what came."""
+    session = Session(source or "live", lifecycle, no_color)
+    if as_json:
+        output.print_json(output.catalogue_json(session.catalogue))
+    else:
+        newest = next(iter(session.catalogue), None)
+        click.echo(f"{len(session.catalogue)} models, newest {newest.id if newest else 'none'}")
+        output.print_catalogue(session.catalogue)

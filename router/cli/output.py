@@ -1,0 +1,197 @@
+"""What the command prints: text for people, JSON for programs; nothing of a server's reaches a terminal unescaped."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+from router.catalogue import Catalogue
+from router.cli.session import Session
+from router.decision import Decision, Unmet, shown, unmet_terms
+from router.documented import source_text
+from router.errors import printable
+from router.model import Model, Support
+from router.requirement import Requirement
+from router.vocabulary import CAPABILITIES, DURATIONS, FIELDS
+
+_WORDS: Final[dict[Support, str]] = {True: "supported", False: "unsupported", None: "unknown"}
+_MARKS: Final[dict[Support, str]] = {True: "✓", False: "✗", None: "?"}
+_PLAIN_MARKS: Final[dict[Support, str]] = {True: "+", False: "-", None: "?"}
+_COLORS: Final[dict[Support, str]] = {True: "green", False: "red", None: "yellow"}
+
+
+def print_json(value: Any) -> None:
+    """Print JSON in ASCII, so that it is safe in any terminal and encoding."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def print_footer(decision: Decision) -> None:
+    """On a terminal, say on standard error what a person wants to know of the model selected."""
+    model = decision.model
+    if model is None or not sys.stderr.isatty():
+        return
+    facts = [printable(model.display_name or model.id)]
+    if model.created_at:
+        facts.append(f"released {model.created_at:%Y-%m-%d}")
+    if "price.input" in model.values and "price.output" in model.values:
+        facts.append(f"${model.values['price.input']:g} in, ${model.values['price.output']:g} out per million tokens")
+    if model.max_input_tokens:
+        facts.append(f"{shown(model.max_input_tokens)} context")
+    if model.max_tokens:
+        facts.append(f"{shown(model.max_tokens)} output")
+    click.echo(click.style("  ".join(facts), dim=True), err=True)
+    print_catalogue(decision.catalogue)
+    for note in decision.notes:
+        click.echo(f"note: {printable(note)}", err=True)
+
+
+def print_catalogue(catalogue: Catalogue) -> None:
+    """On a terminal, say on standard error which catalogue answered."""
+    if sys.stderr.isatty():
+        as_of = f" of {catalogue.as_of:%Y-%m-%d %H:%MZ}" if catalogue.as_of else ""
+        click.echo(click.style(f"{catalogue.source} catalogue{as_of}, {len(catalogue)} models", dim=True), err=True)
+
+
+def print_models(models: Sequence[Model], session: Session) -> None:
+    """Print a table: folded to the terminal's width on a terminal, one line a model anywhere else."""
+    header = ["id", "line", "released", "tokens in/out", "$ in/out", "lifecycle"]
+    rows = [_row(model) for model in models]
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False)
+        for name in header:
+            table.add_column(name, overflow="fold", no_wrap=name == "id")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        Console(no_color=session.color is False, highlight=False).print(table)
+        return
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for row in [header, *rows]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(model: Model) -> list[str]:
+    lifecycle = _cell(model, "lifecycle")
+    return [
+        model.id,
+        _cell(model, "line"),
+        _cell(model, "created_at"),
+        f"{_cell(model, 'max_input_tokens') or '?'}/{_cell(model, 'max_tokens') or '?'}",
+        f"{_cell(model, 'price.input') or '?'}/{_cell(model, 'price.output') or '?'}",
+        f"{lifecycle}, limited" if model.access == "limited" else lifecycle,
+    ]
+
+
+def print_model(model: Model) -> None:
+    """Print every field and capability, known or not, and where a fact is documented rather than stated."""
+    marks = _MARKS if _encodes("".join(_MARKS.values())) else _PLAIN_MARKS
+    click.echo(click.style(printable(model.id), bold=True))
+    for name in sorted((set(FIELDS) | set(model.values)) - set(DURATIONS) - {"id", "type"}):
+        value = _cell(model, name) or "unknown"
+        click.echo(f"  {name:<26} {value}{_source(model, name)}")
+    for name, correction in sorted(model.corrections.items()):
+        click.echo(f"  {name} is corrected: the API reports {shown(correction.reported)}. {correction.why}")
+    click.echo(click.style("capabilities", bold=True))
+    for name in sorted(CAPABILITIES | model.capabilities.keys() | model.facts.keys()):
+        support = model.facts.get(name)
+        mark = click.style(marks[support], fg=_COLORS[support])
+        click.echo(f"  {mark} {printable(name):<44} {_WORDS[support]}{_source(model, name)}")
+    used = {source for sources in model.documented.values() for source in sources}
+    if used:
+        click.echo(click.style("sources", bold=True))
+    for source in sorted(used):
+        click.echo(f"  {source:<9} {source_text(source)}".rstrip())
+
+
+def decision_json(decision: Decision, *, brief: bool = False) -> dict[str, Any]:
+    """Return a decision for JSON; `brief` leaves out what each other model lacks."""
+    answer: dict[str, Any] = {
+        "model": decision.model.id if decision.model else None,
+        "reason": decision.reason.value,
+        "requirement": decision.requirement.text,
+        "candidates": list(decision.candidates),
+        "nearest": list(decision.nearest),
+        "notes": list(decision.notes),
+        "catalogue": catalogue_json(decision.catalogue) | {"stale": decision.stale},
+    }
+    if not brief:
+        answer["terms"] = [{"term": str(term), "implicit": term.implicit} for term in decision.terms]
+        answer["rejected"] = {id: list(map(_unmet_json, unmet)) for id, unmet in decision.rejected.items()}
+    return answer
+
+
+def model_json(model: Model) -> dict[str, Any]:
+    """Return everything known of a model for JSON, dates in RFC 3339."""
+    return {
+        "id": model.id,
+        "fields": {name: _json(value) for name, value in sorted(model.values.items()) if name not in DURATIONS},
+        "capabilities": {
+            name: model.facts.get(name) for name in sorted(model.capabilities.keys() | model.facts.keys())
+        },
+        "documented": {name: list(sources) for name, sources in sorted(model.documented.items())},
+        "corrections": {
+            name: {"reported": each.reported, "value": each.value, "why": each.why}
+            for name, each in model.corrections.items()
+        },
+    }
+
+
+def listing_json(models: Iterable[Model]) -> dict[str, Any]:
+    """Return models as one page of the API's own list, each entry as it came."""
+    entries = [dict(model.entry) for model in models]
+    return {
+        "data": entries,
+        "has_more": False,
+        "first_id": entries[0]["id"] if entries else None,
+        "last_id": entries[-1]["id"] if entries else None,
+    }
+
+
+def catalogue_json(catalogue: Catalogue) -> dict[str, Any]:
+    """Return what identifies a catalogue for JSON."""
+    return {
+        "source": catalogue.source,
+        "as_of": _json(catalogue.as_of),
+        "digest": catalogue.digest,
+        "models": len(catalogue),
+    }
+
+
+def lacking(model: Model, requirement: Requirement) -> list[dict[str, Any]]:
+    """Return the terms that a model does not meet, for JSON."""
+    return [_unmet_json(unmet) for unmet in unmet_terms(requirement, model)]
+
+
+def _unmet_json(unmet: Unmet) -> dict[str, Any]:
+    return {"term": str(unmet.term), "support": unmet.support, "why": unmet.why, "implicit": unmet.term.implicit}
+
+
+def _json(value: Any) -> Any:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+
+
+def _cell(model: Model, name: str) -> str:
+    value = model.values.get(name)
+    if value is None:
+        return "none" if name in model.entry and model.entry[name] is None and FIELDS.get(name) == "date" else ""
+    return f"{value:%Y-%m-%d}" if isinstance(value, datetime) else shown(value)
+
+
+def _source(model: Model, name: str) -> str:
+    return f"  (documented: {', '.join(model.documented[name])})" if name in model.documented else ""
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
