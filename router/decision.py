@@ -171,7 +171,7 @@ class Decision:
         if len(unmet_by_all) > _SHOWN:
             lines.append(f"  nor {len(unmet_by_all) - _SHOWN} more terms")
         if not unmet_by_all:
-            lines.append(f"  each term is met by some of the {total} models, all of them by none")
+            lines.append("  each term is met by some model, but no model meets them all")
         if self.nearest:
             lines.append("  nearest:")
         for id in self.nearest[:_SHOWN]:
@@ -286,9 +286,10 @@ def _decided(model: Model, unmet: tuple[Unmet, ...], now: datetime) -> Iterator[
         as_reported = evolve(model, values={**model.values, **reported})
         if all(each.matches(as_reported, now=now) for each in asked):
             yield from (_corrected(model, name) for name in reported)
-    names = frozenset[str]().union(*(each.capabilities | each.fields for each in asked))
-    if names <= model.documented.keys() and not any(each.term.implicit for each in unmet):
-        yield f"{model.id} is out for documented facts alone, not stated by the API: {', '.join(sorted(names))}"
+    traits = frozenset[str]().union(*(each.capabilities for each in asked))
+    plain = not any(each.fields for each in asked)
+    if traits and plain and traits <= model.documented.keys():
+        yield f"{model.id} is out for documented facts alone, not stated by the API: {', '.join(sorted(traits))}"
 
 
 def _corrected(model: Model, name: str) -> str:

@@ -1,0 +1,1 @@
+"""How fast the index answers, beside the code that one would write by hand."""

@@ -1,0 +1,85 @@
+"""The README is a program: its examples run, and print what it says they print."""
+
+import io
+import re
+import shlex
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from router import errors
+from router.cli.commands import run
+
+TEXT = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+FENCED = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+PROGRAMS = [
+    (code, FENCED[at + 1][1] if at + 1 < len(FENCED) and FENCED[at + 1][0] == "text" else "")
+    for at, (language, code) in enumerate(FENCED)
+    if language == "python"
+]
+COMMANDS = [
+    example.split("\n", 1)
+    for language, console in FENCED
+    if language == "console"
+    for example in re.split(r"^\$ router ", console, flags=re.MULTILINE)[1:]
+]
+LINES = [
+    line for language, block in FENCED if language == "" and "thinking.adaptive" in block for line in block.splitlines()
+]
+
+
+@pytest.fixture(autouse=True)
+def without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examples speak of the bundled catalogue."""
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(("code", "output"), PROGRAMS, ids=range(len(PROGRAMS)))
+def test_a_program_prints_what_stands_below_it(code: str, output: str) -> None:
+    """A Python example runs and prints the text block that follows it."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the README's own code
+
+    assert printed.getvalue() == output
+
+
+@pytest.mark.parametrize(("arguments", "output"), COMMANDS, ids=[arguments for arguments, _ in COMMANDS])
+def test_a_command_prints_what_stands_below_it(arguments: str, output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command of the README prints the lines that follow it."""
+    run(shlex.split(arguments))
+
+    assert capsys.readouterr().out == output
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_requirement_of_the_readme_parses(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every line of the language's sample is a requirement whose names are known."""
+    assert run(["explain", line]) in {0, 1}
+    assert "unknown name" not in capsys.readouterr().err
+
+
+def test_the_readme_has_examples() -> None:
+    """The blocks are found: a change of fences cannot quietly empty these tests."""
+    assert len(PROGRAMS) >= 5
+    assert len(COMMANDS) >= 4
+    assert len(LINES) >= 5
+
+
+def test_the_first_command_prints_a_current_model(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command of the first section selects an active model from the bundled catalogue."""
+    command = re.search(r"&& \.venv/bin/router (select '.*')$", TEXT, re.MULTILINE)
+    assert command is not None
+
+    assert run(shlex.split(command[1])) == 0
+    assert capsys.readouterr().out == "claude-fable-5-2\n"
+
+
+def test_the_tree_of_errors_is_that_of_the_code() -> None:
+    """The README draws the tree that the docstring of `router.errors` draws."""
+    tree = errors.__doc__.partition("RouterError\n")[2] if errors.__doc__ else ""
+
+    assert tree.strip()
+    assert tree.strip() in TEXT
