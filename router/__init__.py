@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from router.errors import CatalogueError as CatalogueError
     from router.errors import CatalogueUnavailableError as CatalogueUnavailableError
     from router.errors import ConfigurationError as ConfigurationError
+    from router.errors import ConflictingEntriesError as ConflictingEntriesError
     from router.errors import MalformedEntryError as MalformedEntryError
     from router.errors import NoModelError as NoModelError
     from router.errors import RequirementError as RequirementError
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from router.errors import UnknownModelError as UnknownModelError
     from router.errors import UnknownNameError as UnknownNameError
     from router.language import require as require
+    from router.loading.loader import RouterStatus as RouterStatus
     from router.loading.sources import AnthropicSource as AnthropicSource
     from router.loading.sources import BundledSource as BundledSource
     from router.loading.sources import FileSource as FileSource
+    from router.loading.sources import SDKSource as SDKSource
     from router.loading.sources import Source as Source
     from router.loading.sources import StaticSource as StaticSource
     from router.model import Correction as Correction
@@ -41,6 +44,7 @@ _HOMES = {
     "CatalogueUnavailableError": "errors",
     "Change": "catalogue",
     "ConfigurationError": "errors",
+    "ConflictingEntriesError": "errors",
     "Correction": "model",
     "Decision": "decision",
     "FileSource": "loading.sources",
@@ -53,6 +57,8 @@ _HOMES = {
     "RequirementSyntaxError": "errors",
     "Router": "router",
     "RouterError": "errors",
+    "RouterStatus": "loading.loader",
+    "SDKSource": "loading.sources",
     "Source": "loading.sources",
     "StaticSource": "loading.sources",
     "Term": "decision",
@@ -71,6 +77,7 @@ __all__ = [
     "CatalogueUnavailableError",
     "Change",
     "ConfigurationError",
+    "ConflictingEntriesError",
     "Correction",
     "Decision",
     "FileSource",
@@ -83,6 +90,8 @@ __all__ = [
     "RequirementSyntaxError",
     "Router",
     "RouterError",
+    "RouterStatus",
+    "SDKSource",
     "Source",
     "StaticSource",
     "Term",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import reduce
+from operator import and_, or_
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, overload
 
@@ -14,6 +16,7 @@ from router.decision import Decision, decide
 from router.documented import PACKAGED, Documented, DocumentedPath, documented_facts, packaged_as_of
 from router.errors import (
     CatalogueError,
+    ConflictingEntriesError,
     MalformedEntryError,
     NoModelError,
     RequirementError,
@@ -21,19 +24,48 @@ from router.errors import (
     UnknownNameError,
     nearest,
 )
-from router.index import Index, rows_of
+from router.index import Index, Masks, rows_of
 from router.kinds import read_date
 from router.language import Need, parse, require
-from router.model import Model, read_model
-from router.requirement import Requirement, conjunction, moment
+from router.model import Model, Support, read_model
+from router.requirement import Maybe, Requirement, moment
 from router.vocabulary import DURATIONS, Names, packaged
 
 Default = TypeVar("Default")
 
+
+def _is_odd(model: Model, field: str) -> bool:
+    return field not in model.values and model.states(field)
+
+
+def _odd(field: str) -> str:
+    """Return the name in the index of the fact that a field is stated, but as nothing of its kind."""
+    return f"{field} is odd"
+
+
+@frozen(eq=False, repr=False)
+class _Readable(Maybe):
+    """Like `maybe` for a field that is absent or null, but not for one that is stated as nothing of its kind."""
+
+    def masks(self, index: Index, now: datetime) -> Masks:
+        yes, no = super().masks(index, now)
+        odd = reduce(or_, (index.fact(_odd(name))[0] for name in self.fields))
+        return yes ^ (yes & odd), no | odd
+
+    def truth(self, model: Model, now: datetime) -> Support:
+        odd = any(_is_odd(model, name) for name in self.fields)
+        return super().truth(model, now) is True and not odd
+
+
 GUARD_RAILS: Final[Mapping[str, Requirement]] = MappingProxyType(
-    {"lifecycle": parse("maybe lifecycle == active"), "access": parse("maybe access != limited")}
+    {
+        "lifecycle": _Readable(parse("lifecycle == active")),
+        "access": parse("maybe access != limited"),
+    }
 )
 """What is required without being asked for, by the field whose mention makes it fall away."""
+
+_State = tuple[tuple[Model, ...], str, datetime | None, Names, tuple[MalformedEntryError, ...], Mapping[str, str]]
 
 _PLANS: Final = 1024
 _RAISE: Final[Any] = object()
@@ -67,7 +99,8 @@ class _Plan:
     """A requirement made ready for one catalogue: names checked, guard-rails added, and its answer."""
 
     requirement: Requirement
-    guarded: Requirement
+    guarded: tuple[Requirement, ...]
+    """The requirement and its guard-rails: not one requirement, which would be a level deeper."""
     rows: int | None
     """The rows that meet it; `None` where that depends on the moment."""
 
@@ -79,7 +112,18 @@ class Catalogue:
     smaller id. Every answer takes `now`, the aware moment that `age` and `retires_in` are reckoned from.
     """
 
-    __slots__ = ("_by_id", "_digest", "_index", "_plans", "as_of", "models", "names", "source")
+    __slots__ = (
+        "_by_id",
+        "_digest",
+        "_index",
+        "_plans",
+        "as_of",
+        "models",
+        "names",
+        "quarantined",
+        "source",
+        "validators",
+    )
 
     def __init__(
         self,
@@ -88,14 +132,20 @@ class Catalogue:
         source: str = "static",
         as_of: datetime | None = None,
         names: Names | None = None,
+        quarantined: Iterable[MalformedEntryError] = (),
+        validators: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         oldest_first = sorted(models, key=lambda model: model.id, reverse=True)
         oldest_first.sort(key=lambda model: model.created_at or _EARLIEST)
         self.models: tuple[Model, ...] = tuple(reversed(oldest_first))
         self.source = source
         self.as_of = as_of
+        self.quarantined = tuple(quarantined)
+        """What was wrong with the entries of the listing that could not be read."""
+        self.validators = dict(validators)
+        """What tells the source whether its listing has changed since."""
         self.names = names if names is not None else Names.union(model.names for model in self.models)
-        self._index = Index([model.facts for model in oldest_first], [model.values for model in oldest_first])
+        self._index = Index([_indexed(model) for model in oldest_first], [model.values for model in oldest_first])
         self._by_id = {model.id: model for model in oldest_first}
         if len(self._by_id) != len(oldest_first):
             raise CatalogueError("two models have one id")
@@ -134,11 +184,6 @@ class Catalogue:
 
     @overload
     def select(
-        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
-    ) -> Model: ...
-
-    @overload
-    def select(
         self,
         requirement: str | Requirement | None = None,
         /,
@@ -147,6 +192,11 @@ class Catalogue:
         now: datetime | None = None,
         **needs: Need,
     ) -> Model | Default: ...
+
+    @overload
+    def select(
+        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> Model: ...
 
     def select(
         self,
@@ -224,8 +274,7 @@ class Catalogue:
             from hashlib import sha256
 
             entries = [model.entry for model in sorted(self.models, key=lambda model: model.id)]
-            text = json.dumps(entries, sort_keys=True, separators=(",", ":"), default=repr)
-            self._digest = sha256(text.encode("ascii")).hexdigest()
+            self._digest = sha256(_canonical(entries).encode("ascii")).hexdigest()
         return self._digest
 
     @property
@@ -248,14 +297,15 @@ class Catalogue:
         """Return this catalogue with names that earlier answers carried counted as known."""
         if names.capabilities <= self.names.capabilities and names.fields <= self.names.fields:
             return self
-        return Catalogue(self.models, source=self.source, as_of=self.as_of, names=self.names | names)
+        models, source, as_of, mine, quarantined, validators = self._state()
+        return _restored((models, source, as_of, mine | names, quarantined, validators))
 
     def __getitem__(self, id: str) -> Model:
         """Return the model of that id or documented alias; raises `UnknownModelError`."""
         try:
             return self._by_id[id]
         except KeyError:
-            raise UnknownModelError(id, nearest(id, self._by_id)) from None
+            raise UnknownModelError(str(id), nearest(str(id), self._by_id)) from None
 
     def __contains__(self, id: object) -> bool:
         return id in self._by_id
@@ -271,7 +321,10 @@ class Catalogue:
         return f"<Catalogue of {len(self)} models, {self.source}{as_of}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.models, self.source, self.as_of, self.names)
+        return _restored, (self._state(),)
+
+    def _state(self) -> _State:
+        return self.models, self.source, self.as_of, self.names, self.quarantined, self.validators
 
     def _asked(self, requirement: str | Requirement | None, needs: Mapping[str, Need]) -> Requirement:
         asked = require(requirement, **needs)
@@ -279,12 +332,14 @@ class Catalogue:
         return asked
 
     def _plan(self, requirement: str | Requirement | None, needs: Mapping[str, Need]) -> _Plan:
-        plan = None if needs else self._plans.get(requirement)
+        try:
+            plan = None if needs else self._plans.get(requirement)
+        except TypeError:  # nothing hashable is no requirement either: what follows says so
+            plan = None
         if plan is None:
             asked = self._asked(requirement, needs)
-            guarded = conjunction((asked, *self.guard_rails(asked.fields)))
-            rows = None if guarded.is_relative else guarded.masks(self._index, _EARLIEST)[0]
-            plan = _Plan(asked, guarded, rows)
+            guarded = (asked, *self.guard_rails(asked.fields))
+            plan = _Plan(asked, guarded, None if asked.is_relative else self._met(guarded, _EARLIEST))
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
             self._plans[asked if needs else requirement] = plan
@@ -292,8 +347,11 @@ class Catalogue:
 
     def _rows(self, plan: _Plan, now: datetime | None) -> int:
         if plan.rows is None:
-            return plan.guarded.masks(self._index, moment(now))[0]
+            return self._met(plan.guarded, moment(now))
         return plan.rows
+
+    def _met(self, requirements: Iterable[Requirement], now: datetime) -> int:
+        return reduce(and_, (each.masks(self._index, now)[0] for each in requirements))
 
     def _models(self, rows: int) -> tuple[Model, ...]:
         newest = len(self.models) - 1
@@ -314,6 +372,16 @@ class Catalogue:
                 raise UnknownNameError(name, self.names.nearest(name))
 
 
+def _indexed(model: Model) -> Mapping[str, bool]:
+    odd = {_odd(name): True for name in GUARD_RAILS if _is_odd(model, name)}
+    return {**model.facts, **odd} if odd else model.facts
+
+
+def _canonical(value: object) -> str:
+    """Return the one text of a JSON value, where 1, 1.0 and true stay three."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
 def read_listing(entries: Iterable[object], documented: Documented) -> tuple[list[Model], list[MalformedEntryError]]:
     """Read every entry, and return the models apart from what is wrong with the others.
 
@@ -331,9 +399,11 @@ def read_listing(entries: Iterable[object], documented: Documented) -> tuple[lis
         except MalformedEntryError as error:
             malformed.append(error)
             continue
-        if models.setdefault(model.id, model).entry != model.entry:
+        first = models.setdefault(model.id, model)
+        if first is not model and _canonical(first.entry) != _canonical(model.entry):
             disputed.add(model.id)
-            malformed.append(MalformedEntryError(f"{path}.id", "of one entry only, or of equal ones", f"{id!r} again"))
+            expected = "of one entry only, or of equal ones"
+            malformed.append(ConflictingEntriesError(f"{path}.id", expected, f"{id!r} again"))
     return [model for model in models.values() if model.id not in disputed], malformed
 
 
@@ -344,5 +414,6 @@ def _changes(before: Model, after: Model) -> Iterator[Change]:
             yield Change(before.id, name, old, new)
 
 
-def _restored(models: tuple[Model, ...], source: str, as_of: datetime | None, names: Names) -> Catalogue:
-    return Catalogue(models, source=source, as_of=as_of, names=names)
+def _restored(state: _State) -> Catalogue:
+    models, source, as_of, names, quarantined, validators = state
+    return Catalogue(models, source=source, as_of=as_of, names=names, quarantined=quarantined, validators=validators)

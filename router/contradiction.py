@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from router.kinds import shifted
-
 TRUE: Final = 1
 FALSE: Final = 2
 UNKNOWN: Final = 4
@@ -67,7 +65,7 @@ class _Range:
         elif kind == "date":  # an equal date is any moment of that day
             if op in {"==", "in"}:
                 self._from(min(values), above=False)
-                self._to(shifted(max(values), 1), including=False)
+                self._to(max(values).replace(hour=23, minute=59, second=59, microsecond=999_999), including=True)
         elif op in {"==", "in"}:
             self.among = values if self.among is None else self.among & values
         elif op in {"!=", "not in"}:

@@ -95,14 +95,18 @@ class Decision:
     """The conjuncts of the requirement, then the guard-rails that applied."""
     candidates: tuple[str, ...]
     """The ids of every model that meets all terms, best first."""
-    rejected: Mapping[str, tuple[Unmet, ...]]
-    """The terms that each other model does not meet, by id, newest first."""
+    _rejected: dict[str, tuple[Unmet, ...]]
     nearest: tuple[str, ...]
     """On no match, the ids that lack the fewest terms: what they lack is the smallest relaxation."""
     notes: tuple[str, ...]
     catalogue: Catalogue = field(eq=False, repr=False)
     stale: bool = False
     """Whether the catalogue was older than it was allowed to be."""
+
+    @property
+    def rejected(self) -> Mapping[str, tuple[Unmet, ...]]:
+        """The terms that each other model does not meet, by id, newest first."""
+        return MappingProxyType(self._rejected)
 
     @property
     def source(self) -> str:
@@ -121,7 +125,7 @@ class Decision:
 
     def unmet(self, id: str) -> tuple[Unmet, ...]:
         """Return what a rejected model lacks, guard-rails apart."""
-        return tuple(each for each in self.rejected.get(id, ()) if not each.term.implicit)
+        return tuple(each for each in self._rejected.get(id, ()) if not each.term.implicit)
 
     def __str__(self) -> str:
         lines = self._found() if self.model else self._missed()
@@ -137,7 +141,7 @@ class Decision:
         return lines + self._tally()
 
     def _tally(self) -> list[str]:
-        total = len(self.candidates) + len(self.rejected)
+        total = len(self.candidates) + len(self._rejected)
         failing = self._failing()
         lines = []
         for term in self.terms[:_TALLIED]:
@@ -153,13 +157,13 @@ class Decision:
     def _failing(self) -> dict[Term, list[Support]]:
         """Return the supports of every term that some model does not meet."""
         failing: dict[Term, list[Support]] = {}
-        for unmet in self.rejected.values():
+        for unmet in self._rejected.values():
             for each in unmet:
                 failing.setdefault(each.term, []).append(each.support)
         return failing
 
     def _missed(self) -> list[str]:
-        total = len(self.rejected)
+        total = len(self._rejected)
         lines = [f"no model meets {_short(self.requirement)}"]
         if not total:
             return [*lines, "  the catalogue is empty"]
@@ -170,7 +174,11 @@ class Decision:
         lines += [f"  nobody meets: {_short(term.requirement)}" for term in unmet_by_all[:_SHOWN]]
         if len(unmet_by_all) > _SHOWN:
             lines.append(f"  nor {len(unmet_by_all) - _SHOWN} more terms")
-        if not unmet_by_all:
+        guarded = [id for id in self._rejected if not self.unmet(id)]
+        for id in guarded[:_SHOWN]:
+            rails = "; ".join(f"{_short(each.term.requirement)} ({each.why})" for each in self._rejected[id])
+            lines.append(f"  {id} meets it, but not the guard-rail {rails}")
+        if not unmet_by_all and not guarded:
             lines.append("  each term is met by some model, but no model meets them all")
         if self.nearest:
             lines.append("  nearest:")
@@ -199,7 +207,7 @@ def decide(catalogue: Catalogue, requirement: Requirement, now: datetime) -> Dec
         requirement=requirement,
         terms=terms,
         candidates=tuple(each.id for each in candidates),
-        rejected=MappingProxyType(rejected),
+        rejected=rejected,
         nearest=() if model else _nearest(catalogue, terms, rejected, now),
         notes=tuple(_notes(catalogue, requirement, model, rejected, now)),
         catalogue=catalogue,
@@ -282,7 +290,8 @@ def _decided(model: Model, unmet: tuple[Unmet, ...], now: datetime) -> Iterator[
     """Say so where nothing but a documented fact keeps this model from being the answer."""
     asked = [each.term.requirement for each in unmet]
     if all(isinstance(each, Comparison) and each.field in model.corrections for each in asked):
-        reported = {name: each.reported for name, each in model.corrections.items()}
+        fields = {name for each in asked for name in each.fields}
+        reported = {name: each.reported for name, each in model.corrections.items() if name in fields}
         as_reported = evolve(model, values={**model.values, **reported})
         if all(each.matches(as_reported, now=now) for each in asked):
             yield from (_corrected(model, name) for name in reported)

@@ -74,21 +74,34 @@ def _read_facts(entry: object, where: str) -> Facts:
             stated[name] = {key: _read_fact(each, f"{name}.{key}", where, sources) for key, each in fact.items()}
         else:
             stated[name] = _read_fact(fact, name, where, sources)
-    corrections = {
-        name: _read_correction(each, f"{where}.corrections.{name}")
-        for name, each in entry.get("corrections", {}).items()
-    }
-    return Facts(stated, corrections, sources)
+    corrections = entry.get("corrections", {})
+    if not isinstance(corrections, dict):
+        raise CatalogueError(f"{where}.corrections must be an object")
+    return Facts(
+        stated,
+        {name: _read_correction(each, f"{where}.corrections.{name}") for name, each in corrections.items()},
+        sources,
+    )
 
 
 def _read_fact(fact: object, name: str, where: str, sources: dict[str, tuple[str, ...]]) -> object:
     if not isinstance(fact, dict) or "value" not in fact:
         raise CatalogueError(f"{where}.{name} must be an object with `value` and `source`")
-    sources[name] = tuple(fact.get("source", ()))
+    sources[name] = _read_source(fact, f"{where}.{name}")
     return fact["value"]
 
 
 def _read_correction(fact: object, where: str) -> Correction:
-    if not isinstance(fact, dict) or not {"reported", "value", "why"} <= fact.keys():
-        raise CatalogueError(f"{where} must be an object with `reported`, `value`, `why` and `source`")
-    return Correction(fact["reported"], fact["value"], fact["why"], tuple(fact.get("source", ())))
+    if not isinstance(fact, dict):
+        raise CatalogueError(f"{where} must be an object")
+    reported, value, why = fact.get("reported"), fact.get("value"), fact.get("why")
+    if type(reported) is not int or type(value) is not int or not isinstance(why, str):
+        raise CatalogueError(f"{where} must be an object of whole numbers `reported` and `value`, and a text `why`")
+    return Correction(reported, value, why, _read_source(fact, where))
+
+
+def _read_source(fact: dict[str, Any], where: str) -> tuple[str, ...]:
+    source = fact.get("source", [])
+    if not isinstance(source, list) or not all(isinstance(each, str) for each in source):
+        raise CatalogueError(f"{where}.source must be a list of texts")
+    return tuple(source)

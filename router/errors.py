@@ -8,6 +8,7 @@ RouterError
 ├── UnknownModelError (LookupError)          an id or alias that the catalogue does not list
 ├── CatalogueError (ValueError)              data that is not a catalogue
 │   └── MalformedEntryError                  one entry of it, with its path
+│       └── ConflictingEntriesError          two entries of one id that differ
 ├── CatalogueUnavailableError (OSError)      a source that gave no catalogue
 └── ConfigurationError (ValueError)          an argument or environment variable that cannot be used
 """
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from router.requirement import Requirement
 
 _WINDOW = 36
+_ALIKE = 0.6
+_AS_GOOD = 0.1
 
 
 def printable(text: str) -> str:
@@ -34,22 +37,33 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
-    """Return the known names most like `name`, also by their last part, best first."""
-    from difflib import get_close_matches
+def printable_lines(text: str) -> str:
+    """Return `text` with its lines kept and all else as `printable` has it."""
+    return "\n".join(map(printable, text.split("\n")))
 
-    by_last: dict[str, list[str]] = {}
-    names = sorted(set(known))
-    for each in names:
-        by_last.setdefault(each.rpartition(".")[2], []).append(each)
-    last = name.rpartition(".")[2]
-    whole = get_close_matches(name, names, limit, 0.75)
-    parts = [full for part in get_close_matches(last, sorted(by_last), limit, 0.75) for full in by_last[part]]
-    return tuple(dict.fromkeys([*by_last.get(name, ()), *whole, *parts]))[:limit]
+
+def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
+    """Return the known names most like `name`, as a whole or by their last part, best first."""
+    scores = {each: max(_likeness(name, each), _likeness(_last(name), _last(each))) for each in set(known)}
+    enough = max(_ALIKE, max(scores.values(), default=0.0) - _AS_GOOD)
+    best = sorted((-score, each) for each, score in scores.items() if score >= enough)
+    return tuple(each for _, each in best[:limit])
+
+
+def _likeness(one: str, other: str) -> float:
+    from difflib import SequenceMatcher
+
+    one, other = sorted((one, other))
+    matcher = SequenceMatcher(None, one, other)
+    return matcher.ratio() if matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE else 0.0
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _suggestion(names: Sequence[str]) -> str:
-    return f"; did you mean {' or '.join(names)}?" if names else ""
+    return f"; did you mean {' or '.join(map(printable, names))}?" if names else ""
 
 
 class RouterError(Exception):
@@ -74,7 +88,7 @@ class RequirementSyntaxError(RequirementError):
         before = ("..." if start else "") + printable(self.text[start : self.column])
         after = self.text[self.column : self.column + _WINDOW]
         rest = printable(after) + ("..." if len(self.text) > self.column + _WINDOW else "")
-        return f"{self.problem}\n  {before}{rest}\n  {' ' * len(before)}^"
+        return f"{printable(self.problem)}\n  {before}{rest}\n  {' ' * len(before)}^"
 
 
 class UnknownNameError(RequirementError, LookupError):
@@ -133,7 +147,11 @@ class MalformedEntryError(CatalogueError):
         self.got = got
 
     def __str__(self) -> str:
-        return f"{self.path} must be {self.expected} (got {printable(self.got)})"
+        return f"{printable(self.path)} must be {self.expected} (got {printable(self.got)})"
+
+
+class ConflictingEntriesError(MalformedEntryError):
+    """Two entries of one id that differ, so that neither can be trusted."""
 
 
 class CatalogueUnavailableError(RouterError, OSError):

@@ -14,6 +14,7 @@ from attrs import frozen
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 """The moment of what is not scheduled: later than every bound that a requirement can set."""
 
+_INFINITY: Final = float("inf")
 MAX_DAYS: Final = 1_000_000
 
 ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {
@@ -49,7 +50,7 @@ def _read_limit(value: object) -> int | None:
 
 
 def _read_number(value: object) -> float | None:
-    return value if isinstance(value, (int, float)) and type(value) is not bool and 0 <= value < float("inf") else None
+    return value if isinstance(value, (int, float)) and type(value) is not bool and 0 <= value < _INFINITY else None
 
 
 def read_date(value: object) -> datetime | None:
@@ -67,7 +68,9 @@ def _read_list(value: object) -> tuple[str, ...] | None:
 def _read_any(value: object) -> object:
     if isinstance(value, (bool, str)):
         return value
-    return _read_number(value) if isinstance(value, (int, float)) else _read_list(value)
+    if isinstance(value, (int, float)):
+        return value if -_INFINITY < value < _INFINITY else None
+    return _read_list(value)
 
 
 def _parse_number(text: str) -> float:
@@ -79,7 +82,8 @@ def _parse_number(text: str) -> float:
     from decimal import Decimal
 
     exact = Decimal(match[1].replace("_", "") + match[2]) * _SCALE[match[3]]
-    return int(exact) if exact == int(exact) else float(exact)
+    nearest = float(exact)
+    return int(exact) if exact == int(exact) else int(nearest) if nearest.is_integer() else nearest
 
 
 def _parse_limit(text: str) -> int:

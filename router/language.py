@@ -41,6 +41,8 @@ Need = bool | str | int | Sequence[str]
 
 KEYWORDS: Final = frozenset({"and", "or", "not", "maybe", "in", "like", "has", "true"})
 OPERATORS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "like", "has", "in"})
+_LONGEST: Final = 10**30
+_WIDTH: Final = 200
 RESERVED: Final = frozenset({"now", "limit", "default"})
 
 _TOKEN: Final = re.compile(
@@ -86,21 +88,30 @@ def parse(text: str) -> Requirement:
 
 
 def _keyword(name: str, need: Need) -> Requirement:
-    if name in RESERVED:
+    if name in RESERVED | KEYWORDS:
         raise RequirementError(f"{name!r} is reserved: it is not a capability or field to require")
+    if "." in name:
+        raise RequirementError(f"{name!r} is dotted: what has dots is required in text")
     if isinstance(need, bool):
         capability = Capability(capability_name(_checked(name)))
         return capability if need else negation(capability)
     if name in MINIMUMS:
-        return _comparison(name, MINIMUMS[name], ">=", str(need))
+        return _comparison(name, MINIMUMS[name], ">=", need if isinstance(need, str) else _shown(need))
     if isinstance(need, str):
         return _named(name, need)
     if isinstance(need, Sequence) and need and all(isinstance(each, str) for each in need):
         return _any_named(name, need)
     if type(need) is int and name in MINIMUMS.values():
         minimum = next(short for short, field in MINIMUMS.items() if field == name)
-        raise RequirementError(f"{name}={need!r} says neither minimum nor maximum: write {minimum}={need!r}, or text")
-    raise RequirementError(f"{name}= must be a bool, a text or a list of texts (got {need!r})")
+        raise RequirementError(
+            f"{name}={_shown(need)} says neither minimum nor maximum: write {minimum}={_shown(need)}, or text"
+        )
+    raise RequirementError(f"{name}= must be a bool, a text or a list of texts (got {_shown(need)})")
+
+
+def _shown(need: object) -> str:
+    """Return the value as Python writes it, where it is not too long to be written or read."""
+    return "a longer number" if isinstance(need, int) and abs(need) > _LONGEST else repr(need)[:_WIDTH]
 
 
 def _any_named(name: str, values: Sequence[str]) -> Requirement:
@@ -164,7 +175,7 @@ def _tokens(text: str) -> Iterator[_Token]:
     while True:
         match = _TOKEN.match(text, at)
         if match is None:
-            at += len(text[at:]) - len(text[at:].lstrip())
+            at += len(text[at:]) - len(text[at:].lstrip(" \t\n\r\f\v"))
             raise RequirementSyntaxError(text, at, f"unexpected {text[at]!r}{_HINTS.get(text[at], '')}")
         kind = str(match.lastgroup)
         yield _Token(kind, match[kind], match.start(kind))
@@ -180,7 +191,7 @@ class _Parser:
         self.text = text
         self.tokens = _tokens(text)
         self.token = next(self.tokens)
-        self.depth = 0
+        self.depth = self.prefixes = 0
 
     def parse(self) -> Requirement:
         if self.token.kind == "end":
@@ -206,9 +217,12 @@ class _Parser:
         for keyword, build in (("not", negation), ("maybe", possibility)):
             token = self.token
             if self._take(keyword):
-                self._deeper(token)
+                # Counted apart from parentheses: the canonical text of the deepest requirement has both.
+                self.prefixes += 1
+                if self.prefixes > MAX_DEPTH:
+                    raise self._too_deep(token)
                 part = self._unary()
-                self.depth -= 1
+                self.prefixes -= 1
                 return build(part)
         return self._primary()
 
@@ -303,7 +317,7 @@ class _Parser:
                 operator,
             )
         if token.text not in levels or token.kind not in {"word", "string"}:
-            near = nearest(token.text, levels, 1)
+            near = nearest(token.text, levels, limit=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise self._error(f'a level of "{name}" ({", ".join(levels)}), got {token}{hint}')
         self._next()
@@ -322,7 +336,10 @@ class _Parser:
     def _deeper(self, token: _Token) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise RequirementSyntaxError(self.text, token.at, f"nested more than {MAX_DEPTH} levels deep")
+            raise self._too_deep(token)
+
+    def _too_deep(self, token: _Token) -> RequirementSyntaxError:
+        return RequirementSyntaxError(self.text, token.at, f"nested more than {MAX_DEPTH} levels deep")
 
     def _take(self, text: str) -> bool:
         taken = self.token.text == text and self.token.kind in {"word", "mark"}

@@ -16,9 +16,11 @@ from router.vocabulary import DURATIONS, FIELDS, TRANSPARENT, Names, capability_
 
 Support = bool | None
 
+MAX_BITS: Final = 4096
 MAX_NESTING: Final = 32
 """How deep an entry may nest; the API's deepest today is five."""
 
+_INFINITY: Final = float("inf")
 _SHOWN: Final = 40
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,255}")
 
@@ -140,8 +142,12 @@ class Model:
     @property
     def capabilities(self) -> Mapping[str, Support]:
         """Every capability that the entry names, by short path, with its support."""
-        _, named = read_capabilities(self.entry.get("capabilities") or {}, "capabilities")
+        _, named = read_capabilities(self.entry.get("capabilities") or {})
         return MappingProxyType({name: self.facts.get(name) for name in sorted(named)})
+
+    def states(self, field: str) -> bool:
+        """Return whether the entry, or documentation, gives the field a value, readable or not."""
+        return field in self.values or self.entry.get(field) is not None
 
     def support(self, name: str) -> Support:
         """Return whether the capability is supported: `True`, `False`, or `None` for unknown.
@@ -157,32 +163,57 @@ class Model:
         return f"<Model {self.id}>"
 
 
+def is_id(text: str) -> bool:
+    """Return whether the text can be the id of a model."""
+    return bool(_ID.fullmatch(text))
+
+
 def read_model(entry: object, path: str, facts: Facts | None = None, names: Names | None = None) -> Model:
     """Read one entry, laying documented facts over what it does not state, and add what it names to `names`."""
     if not isinstance(entry, dict):
         raise MalformedEntryError(path, "an object", _type_name(entry))
-    id = entry.get("id")
-    if not isinstance(id, str) or not _ID.fullmatch(id):
+    stated: dict[str, Any] = _copied(entry, path, 1)
+    id = stated.get("id")
+    if not isinstance(id, str) or not is_id(id):
         raise MalformedEntryError(f"{path}.id", "a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / -", _shown(id))
-    tree = entry.get("capabilities")
+    tree = stated.get("capabilities")
     if tree is not None and not isinstance(tree, dict):
         raise MalformedEntryError(f"{path}.capabilities", "an object or null", _type_name(tree))
     facts = facts or _NO_FACTS
     names = Names() if names is None else names
-    supports, named = read_capabilities(tree or {}, f"{path}.capabilities")
+    supports, named = read_capabilities(tree or {})
     names.capabilities |= named
-    stated = _overlay(entry, facts.stated)
-    traits = _read_traits(stated.get("traits"))
+    overlaid = _overlay(stated, facts.stated)
+    traits = _read_traits(overlaid.get("traits"))
     names.capabilities.update(traits)
-    supports.update(traits)
-    values = _read_fields(stated, path, names)
+    supports = traits | supports
+    values = _read_fields(overlaid, names)
     corrections = {name: each for name, each in facts.corrections.items() if values.get(name) == each.reported}
     values.update((name, each.value) for name, each in corrections.items())
-    documented = {name: source for name, source in facts.sources.items() if not _states(entry, name)}
-    return Model(id, supports, values, entry, corrections, documented, names)
+    documented = {name: source for name, source in facts.sources.items() if not _states(stated, name)}
+    return Model(id, supports, values, stated, corrections, documented, names)
 
 
-def read_capabilities(tree: Mapping[str, Any], path: str) -> tuple[dict[str, bool], set[str]]:
+def _copied(value: Any, path: str, depth: int) -> Any:
+    """Return a copy that nobody else can change; raises for what JSON cannot state, or a model cannot mean."""
+    if isinstance(value, (str, bool)) or value is None:
+        return value
+    if isinstance(value, (int, float)):
+        if isinstance(value, int) and value.bit_length() > MAX_BITS:
+            raise MalformedEntryError(path, f"a number of at most {MAX_BITS} bits", "a longer one")
+        if not -_INFINITY < value < _INFINITY:
+            raise MalformedEntryError(path, "a finite number", str(value))
+        return value
+    if depth > MAX_NESTING:
+        raise MalformedEntryError(path, f"JSON of at most {MAX_NESTING} levels", "more")
+    if isinstance(value, (list, tuple)):
+        return [_copied(each, path, depth + 1) for each in value]
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise MalformedEntryError(path, "JSON", _type_name(value))
+    return {key: _copied(each, f"{path}.{key}", depth + 1) for key, each in value.items()}
+
+
+def read_capabilities(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str]]:
     """Return what the tree knows of each capability, and every capability it names, by short path.
 
     A node's own `supported` is its value, and only JSON true and false say anything. Two spellings
@@ -191,13 +222,11 @@ def read_capabilities(tree: Mapping[str, Any], path: str) -> tuple[dict[str, boo
     facts: dict[str, bool] = {}
     named: set[str] = set()
     disputed: set[str] = set()
-    nodes: list[tuple[Mapping[Any, Any], str, int]] = [(tree, "", 1)]
+    nodes: list[tuple[Mapping[str, Any], str]] = [(tree, "")]
     while nodes:
-        node, prefix, depth = nodes.pop()
-        if depth > MAX_NESTING:
-            raise MalformedEntryError(path, f"an object of at most {MAX_NESTING} levels", "more")
+        node, prefix = nodes.pop()
         for key, child in node.items():
-            if not isinstance(key, str) or (key == "supported" and prefix):
+            if key == "supported" and prefix:
                 continue
             container = key in TRANSPARENT and prefix
             name = prefix if container else f"{prefix}.{key}" if prefix else key
@@ -208,7 +237,7 @@ def read_capabilities(tree: Mapping[str, Any], path: str) -> tuple[dict[str, boo
             supported = None if container else child.get("supported")
             if isinstance(supported, bool) and facts.setdefault(name, supported) is not supported:
                 disputed.add(name)
-            nodes.append((child, name, depth + 1))
+            nodes.append((child, name))
     for name in disputed:
         del facts[name]
     return facts, named
@@ -220,19 +249,17 @@ def _read_traits(traits: object) -> dict[str, bool]:
     return {f"traits.{name}": value for name, value in traits.items() if value is True or value is False}
 
 
-def _read_fields(stated: Mapping[str, Any], path: str, names: Names) -> dict[str, Any]:
+def _read_fields(stated: Mapping[str, Any], names: Names) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    nodes: list[tuple[Mapping[Any, Any], str, int]] = [(stated, "", 1)]
+    nodes: list[tuple[Mapping[str, Any], str]] = [(stated, "")]
     while nodes:
-        node, prefix, depth = nodes.pop()
-        if depth > MAX_NESTING:
-            raise MalformedEntryError(path, f"an object of at most {MAX_NESTING} levels", "more")
+        node, prefix = nodes.pop()
         for key, value in node.items():
-            if not isinstance(key, str) or (not prefix and key in ("capabilities", "traits")):
+            if not prefix and key in {"capabilities", "traits"}:
                 continue
             name = f"{prefix}.{key}" if prefix else key
             if isinstance(value, dict) and name not in FIELDS:
-                nodes.append((value, name, depth + 1))
+                nodes.append((value, name))
                 continue
             names.fields.add(name)
             read = KINDS[FIELDS.get(name, "any")].read(value)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from attrs import evolve
 
@@ -18,10 +18,13 @@ from router.errors import NoModelError
 from router.language import Need, require
 from router.loading.credential import Credential
 from router.loading.listing import Progress
-from router.loading.loader import Loader
+from router.loading.loader import CLOCK, Loader, OnError, OnRefresh, RouterStatus
 from router.loading.sources import AnthropicSource, BundledSource, Source
 from router.model import Model
 from router.requirement import Requirement
+
+if TYPE_CHECKING:
+    from router.loading.store import Store
 
 Default = TypeVar("Default")
 
@@ -32,10 +35,14 @@ class Router:
     """The newest model known to meet a need, from a catalogue that keeps itself current.
 
     Without a source: the live API when `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN` is set, else the
-    bundled catalogue. Constructing does no I/O: the first answer waits for the first catalogue, at
-    most `deadline` seconds, and falls back to the bundled one; inside a running event loop it never
-    waits. A catalogue older than `ttl` seconds is served and renewed in the background. Also a
-    context manager, and an async one that waits for the first catalogue.
+    bundled catalogue. Constructing does no I/O: the first answer looks on disk, then waits for the
+    source, at most `deadline` seconds, and falls back to the bundled catalogue; inside a running event
+    loop it never waits. A catalogue older than `ttl` seconds is served and renewed in the background;
+    one older than `max_stale` is served and marked stale, or with `strict` an error. `cache_dir` is
+    where catalogues are kept between processes: by default the user's cache directory, nowhere for
+    `False`. `on_refresh(old, new, diff)` is called when the catalogue has changed, `on_error(error)`
+    when a refresh has failed, each in the thread of the refresh. Also a context manager, and an async
+    one that waits for the first catalogue.
     """
 
     def __init__(
@@ -43,27 +50,49 @@ class Router:
         source: Source | None = None,
         *,
         ttl: float = 3600.0,
+        max_stale: float = 7 * 86_400.0,
         deadline: float = 10.0,
+        strict: bool = False,
+        cache_dir: str | os.PathLike[str] | Literal[False] | None = None,
+        on_refresh: OnRefresh | None = None,
+        on_error: OnError | None = None,
         progress: Progress | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = CLOCK,
+        wall: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = random.random,
     ) -> None:
         if source is None:
             source = AnthropicSource() if Credential.is_set(os.environ) else BundledSource()
+        identity = source.identity
+
+        def open_store() -> Store | None:
+            if cache_dir is False or identity is None:
+                return None
+            from router.loading.store import Store
+
+            return Store.of(identity, cache_dir, wall=wall)
+
         self._loader = Loader(
-            source, ttl=ttl, deadline=deadline, clock=clock, sleep=sleep, random=random, progress=progress
+            source,
+            ttl=ttl,
+            max_stale=max_stale,
+            deadline=deadline,
+            strict=strict,
+            open_store=open_store,
+            clock=clock,
+            wall=wall,
+            sleep=sleep,
+            random=random,
+            progress=progress,
+            on_refresh=on_refresh,
+            on_error=on_error,
         )
 
     @property
     def catalogue(self) -> Catalogue:
         """The current catalogue; `catalogue.source` says where it came from."""
         return self._loader.catalogue()
-
-    @overload
-    def select(
-        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
-    ) -> Model: ...
 
     @overload
     def select(
@@ -75,6 +104,11 @@ class Router:
         now: datetime | None = None,
         **needs: Need,
     ) -> Model | Default: ...
+
+    @overload
+    def select(
+        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> Model: ...
 
     def select(
         self,
@@ -132,6 +166,10 @@ class Router:
     async def arefresh(self) -> Catalogue:
         """Fetch the catalogue now without blocking the event loop, under asyncio and trio."""
         return await self._loader.arefresh()
+
+    def status(self) -> RouterStatus:
+        """Return how things stand with the catalogue: its age, the next refresh, the last error."""
+        return self._loader.status()
 
     def close(self) -> None:
         """Stop renewing the catalogue; what is held goes on answering."""

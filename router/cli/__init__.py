@@ -9,10 +9,14 @@ def main() -> None:
     """Run the command and exit with its status: 0 found, 1 nothing meets, 2 bad usage, 3 no catalogue."""
     try:
         from router.cli.commands import run
+
+        status = run(sys.argv[1:])
     except ModuleNotFoundError as error:
-        if error.name not in {"click", "rich"}:
+        if (error.name or "").partition(".")[0] not in {"click", "rich"}:
             raise
-        sys.exit("router: the command needs an extra: pip install 'capability-router[cli]'")
+        if sys.stderr is not None:
+            sys.stderr.write("router: the command needs an extra: pip install 'capability-router[cli]'\n")
+        status = 2
     except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(run(sys.argv[1:]))
+        status = 130
+    sys.exit(status)

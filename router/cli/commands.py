@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import click
 
 from router.cli import output
-from router.cli.session import Session
+from router.cli.session import Session, open_store, stored_catalogue
 from router.errors import (
     CatalogueError,
     CatalogueUnavailableError,
@@ -19,9 +20,12 @@ from router.errors import (
     RequirementError,
     RouterError,
     UnknownModelError,
+    printable_lines,
 )
 from router.language import require
+from router.loading.credential import Credential
 from router.requirement import Requirement
+from router.router import Router
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,20 +34,28 @@ BAD_USAGE: Final = 2
 NO_CATALOGUE: Final = 3
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
+UNWRITTEN: Final = 74
+"""An input or output error, by the convention of sysexits.h."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command with these arguments and return its exit status; no error leaves as a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # What an encoding cannot say is escaped: an answer is not lost over a name.
+        with suppress(AttributeError, ValueError, OSError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         if "_ROUTER_COMPLETE" in os.environ:
             cli.main(list(arguments), prog_name="router")
         with cli.make_context("router", list(arguments)) as context:
             cli.invoke(context)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
-        error.show()
+        if sys.stderr is not None:  # click would write to standard output instead
+            error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
@@ -51,27 +63,27 @@ def run(arguments: Sequence[str]) -> int:
         # The interpreter flushes standard output once more as it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except RouterError as error:
-        click.echo(f"router: {error}", err=True)
+    except (RouterError, OSError) as error:
+        click.echo(f"router: {printable_lines(str(error))}", err=True)
         return _status(error)
     return 0
 
 
-def _status(error: RouterError) -> int:
+def _status(error: RouterError | OSError) -> int:
     if isinstance(error, NoModelError):
         return NOTHING_MEETS
     if isinstance(error, (RequirementError, UnknownModelError, ConfigurationError)):
         return BAD_USAGE
     if isinstance(error, (CatalogueError, CatalogueUnavailableError)):
         return NO_CATALOGUE
-    raise error
+    return UNWRITTEN
 
 
 def _common(command: Command) -> Command:
     """Add the options that every command takes."""
     for option in (
         click.option("--no-color", is_flag=True, help="No colour, not even on a terminal (NO_COLOR does the same)."),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        _as_json,
         click.option(
             "--lifecycle",
             multiple=True,
@@ -87,6 +99,10 @@ def _common(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def _as_json(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
 def _needs(command: Command) -> Command:
@@ -124,11 +140,26 @@ def _requirement(
         "min_output_tokens": min_output,
         "line": list(line),
     }
-    return require(requirement, **{name: need for name, need in needs.items() if need})
+    given = {name: need for name, need in needs.items() if need is not None and need is not False and need != []}
+    return require(requirement, **given)
+
+
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("capability-router")
+        except PackageNotFoundError:
+            number = "unknown"
+        click.echo(f"router, version {number}")
+        context.exit()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="capability-router", prog_name="router")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show the version."
+)
 def cli() -> None:
     """Say what you need from a model, and get the newest Claude model known to meet it.
 
@@ -163,7 +194,7 @@ def select(
         output.print_footer(decision)
     if decision.model is None:
         if not as_json:
-            click.echo(f"router: {decision}", err=True)
+            click.echo(f"router: {printable_lines(str(decision))}", err=True)
             output.print_catalogue(session.catalogue)
         raise click.exceptions.Exit(NOTHING_MEETS)
 
@@ -187,13 +218,13 @@ def candidates(
     models = session.catalogue.candidates(asked, limit=limit)
     if as_json:
         output.print_json([output.model_json(model) for model in models])
-    elif sys.stdout.isatty():
+    elif output.on_terminal(sys.stdout):
         output.print_models(models, session)
     else:
         click.echo("".join(f"{model.id}\n" for model in models), nl=False)
     if not models and limit != 0:
         if not as_json:
-            click.echo(f"router: {session.explain(asked)}", err=True)
+            click.echo(f"router: {printable_lines(str(session.explain(asked)))}", err=True)
         raise click.exceptions.Exit(NOTHING_MEETS)
 
 
@@ -215,7 +246,7 @@ def explain(
     if as_json:
         output.print_json(output.decision_json(decision))
     else:
-        click.echo(str(decision))
+        click.echo(printable_lines(str(decision)))
         output.print_catalogue(session.catalogue)
     if decision.model is None:
         raise click.exceptions.Exit(NOTHING_MEETS)
@@ -287,3 +318,65 @@ def refresh(source: str | None, lifecycle: Sequence[str], as_json: bool, no_colo
         newest = next(iter(session.catalogue), None)
         click.echo(f"{len(session.catalogue)} models, newest {newest.id if newest else 'none'}")
         output.print_catalogue(session.catalogue)
+
+
+@cli.command()
+@_as_json
+def status(as_json: bool) -> None:
+    """Say how things stand with the live catalogue: what is kept on disk, its age, and when it is due."""
+    with Router() as router:
+        if not Credential.is_set(os.environ):
+            router.refresh()  # of the bundled catalogue
+        standing = router.status()
+    if as_json:
+        output.print_json(output.status_json(standing))
+    else:
+        output.print_status(standing)
+
+
+@cli.group()
+def cache() -> None:
+    """Look after the catalogue kept on disk for the credential of the environment."""
+
+
+@cache.command("path")
+def cache_path() -> None:
+    """Print where the catalogue is kept."""
+    click.echo(open_store().path)
+
+
+@cache.command("show")
+@_as_json
+def cache_show(as_json: bool) -> None:
+    """Say what is kept; status 3 where nothing is."""
+    catalogue = stored_catalogue()
+    if as_json:
+        output.print_json(output.catalogue_json(catalogue) | {"path": open_store().path})
+    else:
+        click.echo(f"{len(catalogue)} models as of {catalogue.as_of:%Y-%m-%d %H:%MZ} in {open_store().path}")
+
+
+@cache.command("clear")
+def cache_clear() -> None:
+    """Remove what is kept."""
+    open_store().clear()
+
+
+@cli.command()
+@click.argument("old", required=False, default="disk")
+@click.argument("new", required=False, default="live")
+@click.option("--exit-code", is_flag=True, help="Exit with status 1 where the two differ.")
+@_as_json
+def diff(old: str, new: str, exit_code: bool, as_json: bool) -> None:
+    """Print what catalogue NEW has that OLD has not: models added, gone, and every changed value.
+
+    OLD and NEW are files, or bundled, disk, live; without them, what is kept on disk against the live API.
+    """
+    before, after = (Session(source, (), no_color=False).catalogue for source in (old, new))
+    difference = before.diff(after)
+    if as_json:
+        output.print_json(output.diff_json(difference))
+    else:
+        output.print_diff(difference)
+    if difference and exit_code:
+        raise click.exceptions.Exit(NOTHING_MEETS)

@@ -6,23 +6,33 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import click
+from attrs import asdict
 
-from router.catalogue import Catalogue
+from router.catalogue import Catalogue, CatalogueDiff
 from router.cli.session import Session
 from router.decision import Decision, Unmet, shown, unmet_terms
 from router.documented import source_text
 from router.errors import printable
+from router.loading.loader import RouterStatus
 from router.model import Model, Support
 from router.requirement import Requirement
 from router.vocabulary import CAPABILITIES, DURATIONS, FIELDS
+
+_SCHEDULED: Final = frozenset({"deprecated_at", "retires_at"})
+"""The dates whose null says that there is none."""
 
 _WORDS: Final[dict[Support, str]] = {True: "supported", False: "unsupported", None: "unknown"}
 _MARKS: Final[dict[Support, str]] = {True: "✓", False: "✗", None: "?"}
 _PLAIN_MARKS: Final[dict[Support, str]] = {True: "+", False: "-", None: "?"}
 _COLORS: Final[dict[Support, str]] = {True: "green", False: "red", None: "yellow"}
+
+
+def on_terminal(stream: TextIO | None) -> bool:
+    """Return whether a person reads along; a stream that was closed before the start is none."""
+    return stream is not None and stream.isatty()
 
 
 def print_json(value: Any) -> None:
@@ -33,7 +43,7 @@ def print_json(value: Any) -> None:
 def print_footer(decision: Decision) -> None:
     """On a terminal, say on standard error what a person wants to know of the model selected."""
     model = decision.model
-    if model is None or not sys.stderr.isatty():
+    if model is None or not on_terminal(sys.stderr):
         return
     facts = [printable(model.display_name or model.id)]
     if model.created_at:
@@ -52,7 +62,7 @@ def print_footer(decision: Decision) -> None:
 
 def print_catalogue(catalogue: Catalogue) -> None:
     """On a terminal, say on standard error which catalogue answered."""
-    if sys.stderr.isatty():
+    if on_terminal(sys.stderr):
         as_of = f" of {catalogue.as_of:%Y-%m-%d %H:%MZ}" if catalogue.as_of else ""
         click.echo(click.style(f"{catalogue.source} catalogue{as_of}, {len(catalogue)} models", dim=True), err=True)
 
@@ -61,17 +71,19 @@ def print_models(models: Sequence[Model], session: Session) -> None:
     """Print a table: folded to the terminal's width on a terminal, one line a model anywhere else."""
     header = ["id", "line", "released", "tokens in/out", "$ in/out", "lifecycle"]
     rows = [_row(model) for model in models]
-    if sys.stdout.isatty():
+    if on_terminal(sys.stdout):
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
+        console = Console(color_system=None if session.color is False else "auto", highlight=False)
         table = Table(box=None, pad_edge=False)
-        for name in header:
-            table.add_column(name, overflow="fold", no_wrap=name == "id")
+        for at, name in enumerate(header):
+            widest = max((len(row[at]) for row in rows), default=0) if name == "id" else 0
+            table.add_column(name, overflow="fold", min_width=min(widest, console.width))
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        Console(no_color=session.color is False, highlight=False).print(table)
+        console.print(table, crop=False)
         return
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in [header, *rows]:
@@ -96,7 +108,7 @@ def print_model(model: Model) -> None:
     click.echo(click.style(printable(model.id), bold=True))
     for name in sorted((set(FIELDS) | set(model.values)) - set(DURATIONS) - {"id", "type"}):
         value = _cell(model, name) or "unknown"
-        click.echo(f"  {name:<26} {value}{_source(model, name)}")
+        click.echo(f"  {printable(name):<26} {value}{_source(model, name)}")
     for name, correction in sorted(model.corrections.items()):
         click.echo(f"  {name} is corrected: the API reports {shown(correction.reported)}. {correction.why}")
     click.echo(click.style("capabilities", bold=True))
@@ -181,7 +193,7 @@ def _json(value: Any) -> Any:
 def _cell(model: Model, name: str) -> str:
     value = model.values.get(name)
     if value is None:
-        return "none" if name in model.entry and model.entry[name] is None and FIELDS.get(name) == "date" else ""
+        return "none" if name in _SCHEDULED and name in model.entry and model.entry[name] is None else ""
     return f"{value:%Y-%m-%d}" if isinstance(value, datetime) else shown(value)
 
 
@@ -191,7 +203,60 @@ def _source(model: Model, name: str) -> str:
 
 def _encodes(text: str) -> bool:
     try:
-        text.encode(sys.stdout.encoding or "ascii")
+        text.encode((sys.stdout and sys.stdout.encoding) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def print_status(status: RouterStatus) -> None:
+    """Print how things stand, a line a fact."""
+    age = f", {_age(status.age)} old" if status.age is not None else ""
+    as_of = f" of {status.as_of:%Y-%m-%d %H:%MZ}" if status.as_of else ""
+    click.echo(f"catalogue     {f'{status.source}{as_of}{age}' if status.source else 'none yet'}")
+    if status.stale and status.source:
+        click.echo("              stale: older than it may be")
+    due = "never" if status.next_refresh is None else "now" if not status.next_refresh else _age(status.next_refresh)
+    click.echo(f"next refresh  {due}")
+    if status.quarantined:
+        click.echo(f"left out      {status.quarantined} entries that could not be read")
+    if status.last_error:
+        click.echo(f"last error    {status.last_error}")
+
+
+def status_json(status: RouterStatus) -> dict[str, Any]:
+    """Return how things stand for JSON."""
+    facts = {name: _json(value) for name, value in asdict(status, recurse=False).items()}
+    return facts | {"last_error": str(status.last_error) if status.last_error else None}
+
+
+def print_diff(diff: CatalogueDiff) -> None:
+    """Print what differs, a line each: + added, - gone, ~ changed."""
+    for mark, ids in (("+", diff.added), ("-", diff.removed)):
+        for id in ids:
+            click.echo(f"{mark} {id}")
+    for change in diff.changed:
+        before, after = (
+            _WORDS[value] if value is None or isinstance(value, bool) else shown(value)
+            for value in (change.before, change.after)
+        )
+        click.echo(f"~ {change.id} {printable(change.name)}: {before} -> {after}")
+
+
+def diff_json(diff: CatalogueDiff) -> dict[str, Any]:
+    """Return what differs for JSON."""
+    return {
+        "added": list(diff.added),
+        "removed": list(diff.removed),
+        "changed": [
+            {"id": each.id, "name": each.name, "before": _json(each.before), "after": _json(each.after)}
+            for each in diff.changed
+        ],
+    }
+
+
+def _age(seconds: float) -> str:
+    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s"

@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import click
 
 from router.catalogue import Catalogue
 from router.decision import Decision
-from router.errors import ConfigurationError
+from router.errors import CatalogueUnavailableError, ConfigurationError, printable
 from router.loading.credential import Credential
 from router.loading.listing import Progress
 from router.requirement import Requirement
 
+if TYPE_CHECKING:
+    from router.loading.store import Store
+
 
 class Session:
-    """The catalogue that `--source` names, loaded at once; raises `RouterError` where that fails."""
+    """The catalogue that `--source` names (`bundled`, `live`, `disk` or a file), loaded at once.
+
+    Raises `RouterError` where that fails.
+    """
 
     def __init__(self, source: str | None, lifecycle: Sequence[str], no_color: bool) -> None:
         self.color = False if no_color or os.environ.get("NO_COLOR") else None
@@ -33,10 +40,13 @@ class Session:
             self.catalogue = Catalogue.bundled()
         elif source in {None, "live"}:
             self.catalogue = self._live(lifecycle, must=source == "live")
+        elif source == "disk":
+            self.catalogue = stored_catalogue()
         else:
             from router.loading.deadline import Deadline
             from router.loading.sources import FileSource
 
+            _log_to_standard_error(quietly=False)
             self.catalogue = FileSource(source).fetch(Deadline(float("inf")))
 
     def explain(self, requirement: Requirement) -> Decision:
@@ -50,32 +60,71 @@ class Session:
         from router.router import Router
 
         _log_to_standard_error(quietly=must)
-        with _progress() as progress, Router(AnthropicSource(lifecycle=lifecycle), progress=progress) as router:
+        with (
+            _progress(color=self.color is not False) as progress,
+            Router(AnthropicSource(lifecycle=lifecycle), progress=progress) as router,
+        ):
             catalogue = router.refresh() if must else router.catalogue
-            self.stale = catalogue.source != "live"
+            if router.status().refreshing:  # in the background, which ends with the command
+                with suppress(CatalogueUnavailableError):
+                    catalogue = router.refresh()
+            self.stale = router.status().stale
             return catalogue
 
 
+def open_store() -> Store:
+    """Return the disk store of the live API for the credential of the environment."""
+    from router.loading.sources import AnthropicSource
+    from router.loading.store import Store
+
+    store = Store.of(AnthropicSource().identity or "")
+    if store is None:
+        raise ConfigurationError("there is no cache directory: the user has no known home")
+    return store
+
+
+def stored_catalogue() -> Catalogue:
+    """Return the catalogue that is kept on disk."""
+    from router.loading.sources import AnthropicSource, restored
+
+    store = open_store()
+    stored = store.read()
+    if stored is None:
+        raise CatalogueUnavailableError(f"nothing is kept in {store.path}: router refresh fetches")
+    try:
+        return restored(stored.entries, stored.fetched_at, stored.validators, AnthropicSource())
+    except (ValueError, OverflowError) as error:
+        raise CatalogueUnavailableError(f"what is kept in {store.path} cannot be read: {error}") from error
+
+
 def _log_to_standard_error(*, quietly: bool) -> None:
-    """Show the library's warnings; `quietly` where the same will be said by the error that ends the run."""
+    """Show the library's warnings; `quietly` leaves out those of a failure, which will end the run as an error."""
     import logging
 
-    handler = logging.NullHandler() if quietly else logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("router: %(message)s"))
-    logging.getLogger("router").addHandler(handler)
+    class Echo(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if not (quietly and isinstance(record.args, tuple) and CatalogueUnavailableError in map(type, record.args)):
+                # Not click.echo: it goes round the stream that makes room above a progress bar.
+                print(f"router: {printable(record.getMessage())}", file=sys.stderr)  # noqa: T201 - see above
+
+    logger, echo = logging.getLogger("router"), Echo(logging.WARNING)
+    echo.name = "router-command"
+    for handler in [each for each in logger.handlers if each.name == echo.name]:  # of another session of this run
+        logger.removeHandler(handler)
+    logger.addHandler(echo)
 
 
 @contextmanager
-def _progress() -> Iterator[Progress | None]:
+def _progress(*, color: bool) -> Iterator[Progress | None]:
     """Show how many models have come, on a terminal only."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    console = Console(stderr=True, no_color=bool(os.environ.get("NO_COLOR")))
+    console = Console(stderr=True, color_system="auto" if color else None)
     with Bar(
         TextColumn("fetching models"), BarColumn(), TextColumn("{task.completed}"), console=console, transient=True
     ) as bar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
@@ -53,11 +54,15 @@ class Credential:
         """Put the credential among the headers of a request."""
         headers[self._header] = self._prefix + self._secret
 
-    def withheld_from(self, text: str) -> str:
-        """Return `text`, or words in its place where it repeats a part of the secret worth stealing."""
+    def identify(self, *facts: str) -> str:
+        """Return a name for `facts` as this credential sees them, from which neither can be read back."""
+        text = "\0".join((self._header, *facts)).encode()
+        return hmac.new(self._secret.encode(), b"capability-router catalogue v1\0" + text, "sha256").hexdigest()[:40]
+
+    def is_repeated_by(self, text: str) -> bool:
+        """Return whether `text` holds a part of the secret that is worth stealing."""
         starts = range(max(1, len(self._secret) - _WINDOW + 1))
-        repeats = any(self._secret[at : at + _WINDOW] in text for at in starts)
-        return "(withheld: it repeats the credential)" if repeats else text
+        return any(self._secret[at : at + _WINDOW] in text for at in starts)
 
     def __repr__(self) -> str:
         return f"<Credential {self._header}>"

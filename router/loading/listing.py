@@ -6,10 +6,10 @@ Every page or none: whatever breaks the listing raises, and no part of it is han
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
-from attrs import frozen
+from attrs import field, frozen
 
 from router.errors import CatalogueError, CatalogueUnavailableError, printable
 
@@ -17,15 +17,33 @@ Query = list[tuple[str, str]]
 Progress = Callable[[int], None]
 """Called with the number of entries so far, each time a page has come."""
 
+Pages = Generator[Query, bytes, list[Any]]
+
 MAX_PAGES: Final = 100
+MAX_PAGE_BYTES: Final = 4 * 2**20
 MAX_MODELS: Final = 20_000
 MAX_PAGE_SIZE: Final = 1000
 """The API's own largest `limit`."""
+
+RETRIED: Final = frozenset({408, 409, 500, 502, 503, 504, 529})
+"""The statuses that a later try can cure."""
 
 HEALING: Final = frozenset({"api_error", "overloaded_error", "timeout_error"})
 """The API's error types that a later try can cure (Messages and Models API reference, errors)."""
 
 _SHOWN: Final = 200
+
+
+@frozen
+class Answer:
+    """What came back for a query: the body, `None` where it has not changed, and validators for the next time."""
+
+    body: bytes | None
+    validators: Mapping[str, str] = field(factory=dict)
+
+
+Get = Callable[[str, Query, Mapping[str, str]], Answer]
+"""Asks for a path with a query, and with the validators of an earlier answer."""
 
 
 @frozen
@@ -45,7 +63,7 @@ def walk(
     before_id: str | None = None,
     lifecycle: Sequence[str] = (),
     progress: Progress | None = None,
-) -> Generator[Query, bytes, list[Any]]:
+) -> Pages:
     """Walk a listing forward, or backward from `before_id`, and return its entries in the listing's own order.
 
     Raises `CatalogueError` for a page that is not one, for a cursor that is missing, unknown or
@@ -78,7 +96,7 @@ def walk(
 def _check_cursor(cursor: str | None, page: Page, seen: set[str | None]) -> None:
     if not page.data:
         raise CatalogueError("an empty page says that there is more")
-    if cursor is None or cursor not in {entry.get("id") for entry in page.data if isinstance(entry, dict)}:
+    if cursor is None or not any(isinstance(entry, dict) and entry.get("id") == cursor for entry in page.data):
         raise CatalogueError("a page says that there is more, but its cursor is no model of the page")
     if cursor in seen:
         raise CatalogueError("the listing's pages go round in a circle")
@@ -119,7 +137,8 @@ def read_error(answer: dict[str, Any]) -> CatalogueUnavailableError | None:
     error = answer.get("error")
     if answer.get("type") != "error" or not isinstance(error, dict):
         return None
-    error_type = error.get("type") if isinstance(error.get("type"), str) else "an error without a type"
+    stated = error.get("type")
+    error_type = stated[:_SHOWN] if isinstance(stated, str) else "an error without a type"
     message = str(error.get("message", ""))[:_SHOWN]
     return CatalogueUnavailableError(f"{error_type}: {message}", error_type=error_type, retryable=error_type in HEALING)
 

@@ -6,18 +6,41 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, urlsplit
 
 from router.catalogue import Catalogue, read_listing
 from router.documented import PACKAGED, DocumentedPath, documented_facts
-from router.errors import CatalogueError, CatalogueUnavailableError, ConfigurationError, UnknownModelError
+from router.errors import (
+    CatalogueError,
+    CatalogueUnavailableError,
+    ConfigurationError,
+    ConflictingEntriesError,
+    RouterError,
+    UnknownModelError,
+)
 from router.loading.credential import Credential, sendable
 from router.loading.deadline import Deadline
-from router.loading.listing import MAX_PAGE_SIZE, Progress, Query, read_file, read_json, walk
-from router.model import Model, read_model
+from router.loading.listing import (
+    MAX_PAGE_BYTES,
+    MAX_PAGE_SIZE,
+    RETRIED,
+    Answer,
+    Get,
+    Pages,
+    Progress,
+    Query,
+    read_error,
+    read_file,
+    read_json,
+    walk,
+)
+from router.model import Model, is_id, read_model
 
 if TYPE_CHECKING:
     import httpx
@@ -33,6 +56,8 @@ DEFAULT_BASE_URL: Final = "https://api.anthropic.com"
 DEFAULT_VERSION: Final = "2023-06-01"
 
 _LIFECYCLES: Final = ("active", "deprecated", "retired")
+_CURSOR_GONE: Final = frozenset({400, 404})
+_TOO_MANY_REQUESTS: Final = 429
 _PATH: Final = "/v1/models"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _ALIASES: Final = 256
@@ -45,8 +70,14 @@ class Source(Protocol):
     remote: bool
     """Whether fetching waits on a network."""
 
-    def fetch(self, deadline: Deadline, progress: Progress | None = None) -> Catalogue:
-        """Return a whole catalogue, or raise a `RouterError`: never a part of one."""
+    identity: str | None
+    """The name under which an answer may be kept on disk: a keyed hash of all that changes it; `None` for never."""
+
+    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
+        """Return a whole catalogue, or raise a `RouterError`: never a part of one.
+
+        `held` is the last answer of this source: it is returned itself where nothing has changed.
+        """
         ...
 
 
@@ -54,11 +85,12 @@ class StaticSource:
     """A catalogue that the application holds itself."""
 
     remote = False
+    identity: str | None = None
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    def fetch(self, deadline: Deadline, progress: Progress | None = None) -> Catalogue:
+    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
         """Return the catalogue given."""
         return self._catalogue
 
@@ -70,13 +102,14 @@ class BundledSource:
     """The catalogue that comes with the library."""
 
     remote = False
+    identity: str | None = None
 
     def __init__(self, *, documented: DocumentedPath = PACKAGED) -> None:
-        self._documented = documented
+        self.documented = documented
 
-    def fetch(self, deadline: Deadline, progress: Progress | None = None) -> Catalogue:
+    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
         """Return the bundled catalogue."""
-        return Catalogue.bundled(documented=self._documented)
+        return Catalogue.bundled(documented=self.documented)
 
     def __repr__(self) -> str:
         return "BundledSource()"
@@ -86,29 +119,27 @@ class FileSource:
     """A listing saved from the API, as `router models --source live --json` prints it."""
 
     remote = False
+    identity: str | None = None
+
+    recheck = 1.0
+    """Seconds after which a router looks whether the file has changed."""
 
     def __init__(self, path: str | os.PathLike[str], *, documented: DocumentedPath = PACKAGED) -> None:
         self.path = os.fspath(path)
-        self._documented = documented
+        self.documented = documented
 
-    def fetch(self, deadline: Deadline, progress: Progress | None = None) -> Catalogue:
-        """Read the file; its catalogue is as of the file's modification time.
+    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
+        """Read the file, unless it is still the one that `held` was read from; it is as of its modification time.
 
         Raises `CatalogueUnavailableError` for a file that cannot be read, and `CatalogueError` for
         one that is no listing.
         """
-        body, changed = self._read()
         try:
-            return _catalogue(read_file(body), "file", datetime.fromtimestamp(changed, UTC), self._documented)
-        except CatalogueError as error:
-            raise CatalogueError(f"{self.path}: {error}") from error
-
-    def _read(self) -> tuple[bytes, float]:
-        try:
-            # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
-            descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-            with open(descriptor, "rb") as file:
-                status = os.fstat(descriptor)
+            with open(self.path, "rb", opener=_opened_at_once) as file:
+                status = os.fstat(file.fileno())
+                version = f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
+                if held is not None and held.validators.get("file") == version:
+                    return held
                 body = file.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(status.st_mode) else None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
@@ -117,10 +148,19 @@ class FileSource:
             raise CatalogueUnavailableError(f"{self.path} is no regular file")
         if len(body) > MAX_FILE_BYTES:
             raise CatalogueUnavailableError(f"{self.path} has more than {MAX_FILE_BYTES} bytes")
-        return body, status.st_mtime
+        as_of = datetime.fromtimestamp(status.st_mtime, UTC)
+        try:
+            return _catalogue(read_file(body), "file", as_of, self.documented, {"file": version})
+        except CatalogueError as error:
+            raise CatalogueError(f"{self.path}: {error}") from error
 
     def __repr__(self) -> str:
         return f"FileSource({self.path!r})"
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    """Open without waiting, as a pipe that nobody writes to would make us."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 class AnthropicSource:
@@ -154,8 +194,10 @@ class AnthropicSource:
         self._credential = Credential.read(api_key, auth_token, environ)
         self.base_url = _base_url(base_url or environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL, allow_insecure)
         self._headers = {"anthropic-version": sendable("version", version)}
+        if isinstance(betas, str):
+            raise ConfigurationError("betas must be a list of names, not one text")
         if betas:
-            self._headers["anthropic-beta"] = ",".join(sendable("betas", beta) for beta in betas)
+            self._headers["anthropic-beta"] = ",".join(sorted({sendable("betas", beta) for beta in betas}))
         if workspace_id is not None:
             self._headers["anthropic-workspace-id"] = sendable("workspace_id", workspace_id)
         unknown = [stage for stage in lifecycle if stage not in _LIFECYCLES]
@@ -163,9 +205,14 @@ class AnthropicSource:
             raise ConfigurationError(f"lifecycle must be among {', '.join(_LIFECYCLES)} (got {unknown[0]!r})")
         if not 1 <= page_size <= MAX_PAGE_SIZE:
             raise ConfigurationError(f"page_size must be 1 to {MAX_PAGE_SIZE} (got {page_size})")
+        self.identity: str | None = self._credential.identify(
+            self.base_url,
+            *(f"{name}: {value}" for name, value in sorted(self._headers.items())),
+            *sorted(lifecycle),
+        )
         self._lifecycle = tuple(lifecycle)
         self._page_size = page_size
-        self._documented = documented
+        self.documented = documented
         self._transport = transport
         self._clock = clock
         self._lock = threading.Lock()
@@ -175,6 +222,7 @@ class AnthropicSource:
         self,
         deadline: Deadline,
         progress: Progress | None = None,
+        held: Catalogue | None = None,
         *,
         after_id: str | None = None,
         before_id: str | None = None,
@@ -186,15 +234,17 @@ class AnthropicSource:
         """
         if after_id is not None and before_id is not None:
             raise ConfigurationError("a listing is walked after an id or before one, not both")
-        pages = walk(
-            page_size=self._page_size,
-            after_id=after_id,
-            before_id=before_id,
-            lifecycle=self._lifecycle,
-            progress=progress,
-        )
-        entries = self._wire().exchange(deadline, lambda get: _driven(pages, get))
-        return _catalogue(entries, "live", datetime.now(UTC), self._documented)
+
+        def pages() -> Pages:
+            return walk(
+                page_size=self._page_size,
+                after_id=after_id,
+                before_id=before_id,
+                lifecycle=self._lifecycle,
+                progress=progress,
+            )
+
+        return self._wire().exchange(deadline, lambda get: _fetched(pages, get, held, self.documented))
 
     def retrieve(self, id: str, *, deadline: float = 10.0) -> Model:
         """Fetch one model by id or alias: the model has the id that the alias resolves to.
@@ -202,6 +252,8 @@ class AnthropicSource:
         An alias is asked for once an hour. Raises `UnknownModelError` where the API knows no such
         model, and `CatalogueUnavailableError` where there is no answer within `deadline` seconds.
         """
+        if not is_id(id):
+            raise UnknownModelError(id)
         with self._lock:
             model = self._known_aliases().get(id)
         if model is None:
@@ -213,13 +265,16 @@ class AnthropicSource:
     def _retrieve(self, id: str, deadline: Deadline) -> Model:
         path = f"{_PATH}/{quote(id, safe='')}"
         try:
-            entry = read_json(self._wire().exchange(deadline, lambda get: get(path, [])))
+            entry = read_json(self._wire().exchange(deadline, lambda get: get(path, [], {}).body or b""))
         except CatalogueUnavailableError as error:
             if error.status == 404:  # noqa: PLR2004 - "not found"
                 raise UnknownModelError(id) from None
             raise
+        failure = read_error(entry) if isinstance(entry, dict) else None
+        if failure is not None:
+            raise failure
         listed = entry.get("id") if isinstance(entry, dict) else None
-        facts = documented_facts(self._documented).get(listed) if isinstance(listed, str) else None
+        facts = documented_facts(self.documented).get(listed) if isinstance(listed, str) else None
         return read_model(entry, "model", facts)
 
     def _known_aliases(self) -> TTLCache[str, Model]:
@@ -237,21 +292,157 @@ class AnthropicSource:
     def __repr__(self) -> str:
         return f"AnthropicSource(base_url={self.base_url!r})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a source holds a credential: it is not to be copied or pickled")
 
-def _driven(pages: Generator[Query, bytes, list[Any]], get: Callable[[str, Query], bytes]) -> list[Any]:
-    query = next(pages)
-    while True:
-        body = get(_PATH, query)
+
+class SDKSource:
+    """The Models API through an application's own `anthropic.Anthropic` client: its credentials, profiles and proxies.
+
+    Its retries are left out: the loader has its own, inside its deadline. What the client reads is
+    held to the same bounds and guards as an answer of our own asking.
+    """
+
+    remote = True
+    identity: str | None = None
+
+    def __init__(
+        self,
+        client: Any,
+        *,
+        betas: Sequence[str] = (),
+        lifecycle: Sequence[str] = (),
+        documented: DocumentedPath = PACKAGED,
+    ) -> None:
+        self._client = client
+        self._headers = {"anthropic-beta": ",".join(sorted(betas))} if betas else {}
+        self._lifecycle = tuple(lifecycle)
+        self.documented = documented
+
+    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
+        """Fetch every page; raises `CatalogueUnavailableError` for every failure of the client."""
+
+        def pages() -> Pages:
+            return walk(lifecycle=self._lifecycle, progress=progress)
+
+        return _fetched(pages, partial(self._get, deadline), held, self.documented)
+
+    def _get(self, deadline: Deadline, path: str, query: Query, validators: Mapping[str, str]) -> Answer:
+        failure: CatalogueUnavailableError
         try:
-            query = pages.send(body)
-        except StopIteration as end:
-            entries: list[Any] = end.value
-            return entries
+            client = self._client.with_options(max_retries=0, timeout=deadline.remaining())
+            with client.models.with_streaming_response.list(
+                extra_query=_grouped(query), extra_headers=self._headers
+            ) as response:
+                return Answer(b"".join(_bounded(response.iter_bytes(), deadline)))
+        except RouterError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the client raises its own tree, or what its credentials raise
+            failure = _failure_of_client(error)
+        # Raised outside of the handler: the client's error carries the request, and with it the key, as context.
+        raise failure
+
+    def __repr__(self) -> str:
+        return f"SDKSource({type(self._client).__name__})"
 
 
-def _catalogue(entries: list[Any], source: str, as_of: datetime, documented: DocumentedPath) -> Catalogue:
+def _failure_of_client(error: Exception) -> CatalogueUnavailableError:
+    """Return what a client's error says, without its words: they are the server's, and may repeat the key."""
+    from router.loading.wire import read_retry_after
+
+    status = getattr(error, "status_code", None)
+    retry_after = read_retry_after(getattr(getattr(error, "response", None), "headers", {}))
+    return CatalogueUnavailableError(
+        f"the client failed: {type(error).__name__}" + (f" ({status})" if status else ""),
+        status=status,
+        retry_after=retry_after,
+        retryable=status is None or status in RETRIED or (status == _TOO_MANY_REQUESTS and retry_after is not None),
+    )
+
+
+def _bounded(chunks: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
+    received = 0
+    for chunk in chunks:
+        deadline.remaining()
+        received += len(chunk)
+        if received > MAX_PAGE_BYTES:
+            raise CatalogueUnavailableError(f"the API answered with more than {MAX_PAGE_BYTES} bytes")
+        yield chunk
+
+
+def _grouped(query: Query) -> dict[str, Any]:
+    """Return a query as the client wants it: a name that repeats as a list without its brackets."""
+    grouped: dict[str, Any] = {}
+    for name, value in query:
+        if name.endswith("[]"):
+            grouped.setdefault(name.removesuffix("[]"), []).append(value)
+        else:
+            grouped[name] = value
+    return grouped
+
+
+def _fetched(pages: Callable[[], Pages], get: Get, held: Catalogue | None, documented: DocumentedPath) -> Catalogue:
+    """Walk the listing; one that changes while it is walked is walked once more, and then given up."""
+    for last in (False, True):
+        walked = _Walk(pages(), get, held)
+        try:
+            entries = walked.drive()
+            if entries is None and held is not None:
+                return held
+            return _catalogue(entries or [], "live", datetime.now(UTC), documented, walked.validators())
+        except ConflictingEntriesError as error:
+            if last:
+                raise CatalogueError(f"the listing changes while it is read: {error}") from error
+        except CatalogueUnavailableError as error:
+            if last or walked.pages == 0 or error.status not in _CURSOR_GONE:
+                raise
+    raise AssertionError("unreachable")
+
+
+class _Walk:
+    """One walk over the pages, with what it takes to see that nothing has changed."""
+
+    def __init__(self, pages: Pages, get: Get, held: Catalogue | None) -> None:
+        self.pages = 0
+        self._walk = pages
+        self._get = get
+        self._held = dict(held.validators) if held is not None else {}
+        self._hash = sha256()
+        self._offered: Mapping[str, str] = {}
+
+    def drive(self) -> list[Any] | None:
+        """Return the entries, `None` where they are those of the catalogue held."""
+        query = next(self._walk)
+        while True:
+            answer = self._get(_PATH, query, {} if self.pages else self._held)
+            if answer.body is None:
+                return None
+            self.pages += 1
+            self._hash.update(answer.body)
+            self._offered = answer.validators
+            try:
+                query = self._walk.send(answer.body)
+            except StopIteration as end:
+                entries: list[Any] = end.value
+                return None if self._held.get("sha256") == self._hash.hexdigest() else entries
+
+    def validators(self) -> dict[str, str]:
+        """Return what the next walk may compare: the server's own validators speak of one page, so only of one."""
+        return {**(self._offered if self.pages == 1 else {}), "sha256": self._hash.hexdigest()}
+
+
+def _catalogue(
+    entries: list[Any],
+    source: str,
+    as_of: datetime,
+    documented: DocumentedPath,
+    validators: Mapping[str, str] = MappingProxyType({}),
+) -> Catalogue:
     """Return the catalogue of the entries that can be read; too many others mean that the API has changed."""
     models, malformed = read_listing(entries, documented_facts(documented))
+    for error in malformed:
+        if isinstance(error, ConflictingEntriesError):
+            raise error
     if len(malformed) > MAX_MALFORMED * len(entries):
         raise CatalogueError(f"{len(malformed)} of {len(entries)} entries cannot be read: {malformed[0]}")
     if malformed:
@@ -260,19 +451,25 @@ def _catalogue(entries: list[Any], source: str, as_of: datetime, documented: Doc
         getLogger("router").warning(
             "%d of %d entries left out of the %s catalogue: %s", len(malformed), len(entries), source, malformed[0]
         )
-    return Catalogue(models, source=source, as_of=as_of)
+    return Catalogue(models, source=source, as_of=as_of, quarantined=malformed, validators=validators)
+
+
+def restored(entries: list[Any], fetched_at: float, validators: Mapping[str, str], source: Source) -> Catalogue:
+    """Return the catalogue of entries that `source` fetched and the disk kept."""
+    documented = getattr(source, "documented", PACKAGED)
+    return _catalogue(entries, "disk", datetime.fromtimestamp(fetched_at, UTC), documented, validators)
 
 
 def _base_url(text: str, allow_insecure: bool) -> str:
     try:
         url = urlsplit(text.strip())
-        host, secret = url.hostname, url.username is not None or url.password is not None
+        host = url.hostname if url.port != 0 else None
     except ValueError:
-        host, secret = None, False
-    if host is None or url.scheme not in {"http", "https"} or url.query or url.fragment:
-        raise ConfigurationError("base_url must be an http or https URL without query or fragment")
-    if secret:
+        host = None
+    if "@" in text:
         raise ConfigurationError("base_url must not carry a user name or password")
+    if host is None or url.scheme not in {"http", "https"} or "?" in text or "#" in text:
+        raise ConfigurationError("base_url must be an http or https URL without query or fragment")
     if url.scheme == "http" and host not in _LOOPBACK and not allow_insecure:
         raise ConfigurationError(
             f"base_url is http to {host!r}: the key would travel in clear; allow_insecure=True allows it"

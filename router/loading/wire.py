@@ -13,27 +13,29 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Self, TypeVar, cast
 
 import httpx
 
 from router.errors import CatalogueError, CatalogueUnavailableError, RouterError, printable
 from router.loading.credential import Credential
 from router.loading.deadline import Deadline
-from router.loading.listing import Query, read_error, read_json
+from router.loading.listing import MAX_PAGE_BYTES, RETRIED, Answer, Get, Query, read_error, read_json
 
 Result = TypeVar("Result")
 
-MAX_PAGE_BYTES: Final = 4 * 2**20
 MAX_BYTES: Final = 64 * 2**20
 MAX_RETRY_AFTER: Final = 3600.0
+MAX_VALIDATOR: Final = 512
 
-_RETRIED: Final = frozenset({408, 409, 500, 502, 503, 504, 529})
+_CONDITIONS: Final = {"etag": "if-none-match", "last-modified": "if-modified-since"}
+
 _NEVER_HEALED: Final = frozenset(
     {"enforced_spend_limit_reached", "contract_spend_limit_reached", "ramp_limit_exceeded"}
 )
 _OK: Final = 200
+_NOT_MODIFIED: Final = 304
 _TOO_MANY_REQUESTS: Final = 429
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -58,8 +60,8 @@ class Wire:
         self._credential = credential
         self._transport = transport
 
-    def exchange(self, deadline: Deadline, use: Callable[[Callable[[str, Query], bytes]], Result]) -> Result:
-        """Call `use(get)` with an open client: `get(path, query)` returns the body of a 200 answer.
+    def exchange(self, deadline: Deadline, use: Callable[[Get], Result]) -> Result:
+        """Call `use(get)` with an open client: `get` returns the body of a 200 answer, none for 304.
 
         Raises `CatalogueUnavailableError` for every failure of the network, the server or the deadline.
         """
@@ -75,10 +77,11 @@ class Wire:
                     transport=self._transport,
                 ) as client:
                     return use(_Session(client, deadline, watchdog, self).get)
-            except RouterError:
-                if not watchdog.bit:
+            except RouterError as error:
+                repeats = self._credential.is_repeated_by(f"{error} {getattr(error, 'error_type', '')}")
+                if not watchdog.bit and not repeats:
                     raise
-                failure = deadline.missed()
+                failure = deadline.missed() if watchdog.bit else _withheld(error)
             except httpx.TimeoutException:
                 failure = deadline.missed()
             except Exception as error:  # noqa: BLE001 - httpx, ssl and the environment raise many kinds
@@ -91,6 +94,7 @@ class Wire:
         return request
 
     def refusal(self, response: httpx.Response, body: bytes) -> CatalogueUnavailableError:
+        """Return the error of an answer that is no 200, by the table of statuses and by what the server says of it."""
         status = response.status_code
         stated, code = None, None
         try:
@@ -103,7 +107,7 @@ class Wire:
             details = error.get("details") if isinstance(error, dict) else None
             code = details.get("error_code") if isinstance(details, dict) else None
         retry_after = read_retry_after(response.headers)
-        retryable = status in _RETRIED or (status == _TOO_MANY_REQUESTS and retry_after is not None)
+        retryable = status in RETRIED or (status == _TOO_MANY_REQUESTS and retry_after is not None)
         if code in _NEVER_HEALED:
             retryable = False
         retryable = {"true": True, "false": False}.get(response.headers.get("x-should-retry", ""), retryable)
@@ -111,7 +115,7 @@ class Wire:
         if response.has_redirect_location:
             reason += ", a redirect, which is never followed"
         if stated is not None:
-            reason += f": {self._credential.withheld_from(stated.reason)}"
+            reason += f": {stated.reason}"
         return CatalogueUnavailableError(
             reason,
             status=status,
@@ -121,7 +125,9 @@ class Wire:
         )
 
     def _translated(self, error: Exception) -> CatalogueUnavailableError:
-        reason = self._credential.withheld_from(f"{type(error).__name__}: {error}".rstrip(": "))
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        if self._credential.is_repeated_by(reason):
+            reason = type(error).__name__
         return CatalogueUnavailableError(
             f"the API cannot be reached: {reason}", retryable=isinstance(error, httpx.TransportError)
         )
@@ -137,16 +143,22 @@ class _Session:
         self._wire = wire
         self._received = 0
 
-    def get(self, path: str, query: Query) -> bytes:
-        """Return the body of a 200 answer in JSON."""
+    def get(self, path: str, query: Query, validators: Mapping[str, str] = MappingProxyType({})) -> Answer:
+        """Return the body of a 200 answer in JSON, or none for a 304 that was asked for."""
+        conditions = {_CONDITIONS[name]: value for name, value in validators.items() if name in _CONDITIONS}
         with self._client.stream(
             "GET",
             self._wire.base_url + path,
             params=[*query],
+            headers=conditions,
             timeout=self._deadline.remaining(),
             extensions={"trace": self._watchdog.trace},
         ) as response:
+            if response.status_code == _NOT_MODIFIED and conditions:
+                return Answer(None, validators)
             body = b"".join(_decoded(response, self._deadline))
+            if self._watchdog.bit:  # a body without a length only seems to end where the connection was cut
+                raise self._deadline.missed()
             self._received += len(body)
             if self._received > MAX_BYTES:
                 raise CatalogueUnavailableError(f"the API answered with more than {MAX_BYTES} bytes")
@@ -155,7 +167,18 @@ class _Session:
             media_type, _, parameters = response.headers.get("content-type", "").lower().partition(";")
             if media_type.strip() != "application/json" or ("charset" in parameters and "utf-8" not in parameters):
                 raise CatalogueError(f"not JSON from the API: the answer is {printable(media_type)[:80] or 'untyped'}")
-            return body
+            offered = {name: response.headers[name] for name in _CONDITIONS if name in response.headers}
+            return Answer(body, {name: value for name, value in offered.items() if len(value) <= MAX_VALIDATOR})
+
+
+def _withheld(error: RouterError) -> CatalogueUnavailableError:
+    """Return the error without its words, which are the server's and repeat what we sent."""
+    return CatalogueUnavailableError(
+        "the API's answer is withheld: it repeats the credential",
+        status=getattr(error, "status", None),
+        retry_after=getattr(error, "retry_after", None),
+        retryable=getattr(error, "retryable", False),
+    )
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
@@ -183,7 +206,8 @@ def _decoded(response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
         raise CatalogueUnavailableError(f"the API answered in {printable(encoding)[:80]}, which was not asked for")
     gzip = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
     encoded = decoded = 0
-    for chunk in response.iter_raw():
+    # Not `iter_raw`: a transport of the application's own may have read the answer already.
+    for chunk in cast("httpx.SyncByteStream", response.stream):
         deadline.remaining()
         encoded += len(chunk)
         try:
@@ -228,7 +252,8 @@ class _Watchdog:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        with suppress(RuntimeError):  # no thread to be had: each read still has its time-out
+            self._timer.start()
         return self
 
     def __exit__(

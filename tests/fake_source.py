@@ -1,0 +1,149 @@
+"""A clock that only moves when it is told to, and a source whose fetches end as they are told to."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from router.catalogue import Catalogue
+from router.loading.deadline import Deadline
+from router.loading.listing import Progress
+
+Outcome = Catalogue | BaseException | Callable[[], Catalogue]
+
+PATIENCE = 10.0
+"""Seconds after which a test that waits gives up."""
+
+
+class FakeClock:
+    """Seconds as told; to sleep is to move on."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+        self.reads = 0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        self.reads += 1
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Move on by so many seconds, and remember them."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+class FakeSource:
+    """A source of these outcomes, one a fetch; the last one holds for every further fetch."""
+
+    def __init__(self, *outcomes: Outcome, remote: bool = True, identity: str | None = None) -> None:
+        self.outcomes = outcomes
+        self.remote = remote
+        self.identity = identity
+        self.fetches = 0
+        self.threads: list[threading.Thread] = []
+        self.held: list[Catalogue | None] = []
+        """What the router held at each fetch."""
+        self._lock = threading.Lock()
+
+    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
+        """End as told."""
+        with self._lock:
+            outcome = self.outcomes[min(self.fetches, len(self.outcomes) - 1)]
+            self.fetches += 1
+            self.threads.append(threading.current_thread())
+            self.held.append(held)
+        if progress:
+            progress(0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome if isinstance(outcome, Catalogue) else outcome()
+
+
+class Gate:
+    """Holds back what is behind it until it is opened."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+        self.open = self._opened.set
+
+    def before(self, outcome: Catalogue | BaseException) -> Callable[[], Catalogue]:
+        """Return the outcome as one that waits for the gate."""
+
+        def wait() -> Catalogue:
+            assert self._opened.wait(PATIENCE), "the gate stayed shut"
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+        return wait
+
+
+@contextmanager
+def gate() -> Iterator[Gate]:
+    """Give a gate that opens at the end at the latest, so that no thread is left behind it."""
+    held = Gate()
+    try:
+        yield held
+    finally:
+        held.open()
+
+
+@contextmanager
+def no_threads() -> Iterator[None]:
+    """Let no thread be started: its stack would not fit in memory."""
+    before = threading.stack_size(2**46)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
+
+
+def at_once(call: Callable[[], object], times: int = 50) -> list[object]:
+    """Call from so many threads at the same moment, and return what each call returned or raised.
+
+    The threads give way to each other a thousand times as often as they would, so that none is always first.
+    """
+    barrier = threading.Barrier(times)
+    answers: list[object] = []
+
+    def work() -> None:
+        barrier.wait()
+        try:
+            answers.append(call())
+        except Exception as error:  # noqa: BLE001 - the answer of that thread
+            answers.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(times)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(interval / 1000)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    return answers
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Wait until it holds, and return whether it came to that."""
+    ends = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Take no more than so many seconds."""
+    start = time.monotonic()
+    yield
+    took = time.monotonic() - start
+    assert took <= seconds, f"took {took:.2f} s, not at most {seconds} s"

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+
+import pytest
+from canary import KEY, leaks
+
+from router.errors import ConfigurationError
+from router.loading.credential import Credential, sendable
+
+
+@pytest.mark.parametrize(
+    ("credential", "headers"),
+    [
+        (Credential("x-api-key", "k"), {"x-api-key": "k"}),
+        (Credential("authorization", "t", "Bearer "), {"authorization": "Bearer t"}),
+    ],
+    ids=repr,
+)
+def test_authorize(credential: Credential, headers: dict[str, str]) -> None:
+    """A credential puts itself among the headers, and touches no other."""
+    given = {"accept": "application/json"}
+
+    credential.authorize(given)
+
+    assert given == {"accept": "application/json"} | headers
+
+
+@pytest.mark.parametrize("text", ["!", "~", "a" * 4096, "  a\t\r\n", "sk-ant_09/+="])
+def test_sendable(text: str) -> None:
+    """Printable ASCII without spaces can stand in a header; space around it is cut off."""
+    assert sendable("name", text) == text.strip()
+
+
+@pytest.mark.parametrize("value", ["", " ", "a b", "a\nb", "é", "\x7f", "a" * 4097, None, b"a", 1], ids=ascii)
+def test_not_sendable(value: object) -> None:
+    """K2: nothing else can, and the error says of what, not what."""
+    with pytest.raises(ConfigurationError) as caught:
+        sendable("name", value)
+
+    assert str(caught.value) == "name must be 1 to 4096 printable ASCII characters without spaces"
+
+
+@pytest.mark.parametrize(
+    ("environ", "holds"),
+    [
+        ({}, False),
+        ({"ANTHROPIC_API_KEY": ""}, False),
+        ({"ANTHROPIC_API_KEY": "k"}, True),
+        ({"ANTHROPIC_AUTH_TOKEN": "t"}, True),
+    ],
+    ids=str,
+)
+def test_credential_of_environment(environ: dict[str, str], holds: bool) -> None:
+    """A variable that is set to nothing holds no credential."""
+    assert Credential.is_set(environ) is holds
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "repeats"),
+    [
+        (KEY, "nothing of it", False),
+        (KEY, f"key {KEY}", True),
+        (KEY, f"key {KEY[:12]}...", True),
+        (KEY, f"key ...{KEY[-12:]}", True),
+        (KEY, f"key {KEY[5:17]}", True),
+        (KEY, f"key {KEY[:11]}", False),
+        ("short", "a short text", True),
+        ("short", "a shor text", False),
+        ("exactly12chr", "exactly12chr", True),
+        ("exactly12chr", "exactly12ch", False),
+    ],
+)
+def test_is_repeated_by(secret: str, text: str, repeats: bool) -> None:
+    """K1: a text repeats a secret where it has twelve characters of it, or all of a shorter one."""
+    assert Credential("x-api-key", secret).is_repeated_by(text) is repeats
+
+
+@pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_not_pickled_or_copied(take: Callable[[object], object]) -> None:
+    """K1: a credential can be neither pickled nor copied, and says why."""
+    with pytest.raises(TypeError, match="not to be copied or pickled"):
+        take(Credential("x-api-key", KEY))
+
+
+def test_shows_no_key() -> None:
+    """K1: what a credential shows of itself is the name of its header."""
+    credential = Credential("x-api-key", KEY)
+
+    assert repr(credential) == str(credential) == "<Credential x-api-key>"
+    assert leaks(repr([credential]), f"{credential!r:>40}") == []

@@ -1,0 +1,194 @@
+"""Errors: their tree, what they carry, and how they read."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import TYPE_CHECKING
+
+import pytest
+
+from router import errors
+from router.errors import (
+    CatalogueError,
+    CatalogueUnavailableError,
+    ConfigurationError,
+    MalformedEntryError,
+    NoModelError,
+    RequirementError,
+    RequirementSyntaxError,
+    RouterError,
+    UnknownModelError,
+    UnknownNameError,
+    nearest,
+    printable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@pytest.mark.parametrize(
+    ("error", "parents"),
+    [
+        (RequirementError, (RouterError, ValueError)),
+        (RequirementSyntaxError, (RequirementError, ValueError)),
+        (UnknownNameError, (RequirementError, LookupError)),
+        (NoModelError, (RouterError, LookupError)),
+        (UnknownModelError, (RouterError, LookupError)),
+        (CatalogueError, (RouterError, ValueError)),
+        (MalformedEntryError, (CatalogueError, ValueError)),
+        (CatalogueUnavailableError, (RouterError, OSError)),
+        (ConfigurationError, (RouterError, ValueError)),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else None,
+)
+def test_an_error_is_also_what_a_caller_would_catch(error: type[RouterError], parents: Sequence[type]) -> None:
+    """Each error is a `RouterError`, and the builtin that its kind of failure is known by."""
+    assert all(issubclass(error, parent) for parent in parents)
+
+
+def test_the_tree_in_the_docstring_names_every_error() -> None:
+    """Whoever reads the module's docstring sees every error there is."""
+    defined = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
+    drawn = {word for word in (errors.__doc__ or "").split() if word.endswith("Error")}
+    assert defined <= drawn
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RequirementSyntaxError("line = opus", 5, "unexpected '='"),
+        UnknownNameError("pdf_imput", ["pdf_input"]),
+        UnknownModelError("claude-opus", ["claude-opus-5"]),
+        MalformedEntryError("data[3].id", "a model id", "null"),
+        CatalogueUnavailableError(
+            "no answer", status=529, error_type="overloaded_error", retry_after=1.5, retryable=True
+        ),
+        ConfigurationError("ttl must be positive"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_travels_whole(error: RouterError) -> None:
+    """An error that was pickled or copied says and carries the same as before."""
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - pickled on this very line
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+        assert vars(again) == vars(error)
+
+
+def test_an_unavailable_catalogue_carries_what_a_retry_needs() -> None:
+    """Status, the API's name of the failure, the wait it asked for, and whether trying again makes sense."""
+    error = CatalogueUnavailableError("slow down", status=429, error_type="rate_limit_error", retry_after=3.0)
+    assert (error.reason, error.status, error.error_type, error.retry_after, error.retryable) == (
+        "slow down",
+        429,
+        "rate_limit_error",
+        3.0,
+        False,
+    )
+    assert CatalogueUnavailableError("x", retryable=True).retryable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("claude-opus-5", "claude-opus-5"),
+        ("Opus é 5", "Opus é 5"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("a\r\nb", "a\\r\\nb"),
+        ("a\u202eb", "a\\u202eb"),
+        ("a\u200bb", "a\\u200bb"),
+        ("\x00\x85\u2028", "\\x00\\x85\\u2028"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0001", "\\U000e0001"),
+    ],
+)
+def test_what_a_terminal_could_act_on_is_escaped(text: str, shown: str) -> None:
+    """Control, format and separator characters are written as escapes, and printable ones as they are."""
+    assert printable(text) == shown
+
+
+HOSTILE = "\x1b]0;owned\x07\u202e"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnknownNameError(HOSTILE),
+        UnknownModelError(HOSTILE),
+        MalformedEntryError("data[0].id", "an id", HOSTILE),
+        CatalogueUnavailableError(HOSTILE),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_error_prints_raw_what_a_server_sent(error: RouterError) -> None:
+    """Data in a message cannot steer the terminal it is printed on."""
+    assert str(error).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (UnknownNameError("nova"), "unknown name 'nova'"),
+        (UnknownNameError("pdf_imput", ("pdf_input",)), "unknown name 'pdf_imput'; did you mean pdf_input?"),
+        (UnknownNameError("x", ["a", "b"]), "unknown name 'x'; did you mean a or b?"),
+        (
+            UnknownModelError("claude-opus-55", ["claude-opus-5-5"]),
+            "unknown model 'claude-opus-55'; did you mean claude-opus-5-5?",
+        ),
+        (UnknownModelError("gpt"), "unknown model 'gpt'"),
+        (
+            MalformedEntryError("data[3].capabilities", "an object or null", "str"),
+            "data[3].capabilities must be an object or null (got str)",
+        ),
+    ],
+)
+def test_an_error_says_what_and_where(error: RouterError, message: str) -> None:
+    """A message names the thing, its place, and the nearest known names where there are any."""
+    assert str(error) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "shown"),
+    [
+        ("line = opus", 5, "no\n  line = opus\n       ^"),
+        ("", 0, "no\n  \n  ^"),
+        ("line", 4, "no\n  line\n      ^"),
+        ("a\tb &", 4, "no\n  a\\tb &\n       ^"),
+        ("a" * 36 + "&" + "b" * 35, 36, f"no\n  {'a' * 36}&{'b' * 35}\n  {' ' * 36}^"),
+        ("a" * 37 + "&" + "b" * 36, 37, f"no\n  ...{'a' * 36}&{'b' * 35}...\n  {' ' * 39}^"),
+    ],
+)
+def test_the_caret_stands_under_the_column(text: str, column: int, shown: str) -> None:
+    """A syntax error shows the text about its column, cut where it is long, with a caret just below."""
+    assert str(RequirementSyntaxError(text, column, "no")) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "expected"),
+    [
+        ("pdf_imput", ["pdf_input", "citations"], ("pdf_input",)),
+        ("adaptive", ["thinking.adaptive", "thinking.enabled"], ("thinking.adaptive",)),
+        ("adaptve", ["thinking.adaptive", "thinking.enabled"], ("thinking.adaptive",)),
+        ("thinkin.adaptive", ["effort.max", "thinking.adaptive"], ("thinking.adaptive",)),
+        (
+            "code_execution",
+            ["server_tools.code_execution", "code_executions"],
+            ("server_tools.code_execution", "code_executions"),
+        ),
+        ("aaaa1", ["aaaa2", "aaaa3", "aaaa4", "aaaa5"], ("aaaa2", "aaaa3", "aaaa4")),
+        ("zebra", ["pdf_input"], ()),
+        ("x", [], ()),
+    ],
+)
+def test_the_nearest_names_are_those_most_alike(name: str, known: Sequence[str], expected: tuple[str, ...]) -> None:
+    """At most three names, alike as a whole or in their last part, an equal last part first."""
+    assert nearest(name, known) == expected
+
+
+def test_nearest_is_the_same_in_any_order() -> None:
+    """The order in which names are known does not change which of them are suggested."""
+    known = ["effort.max", "effort.min", "effort.mad", "effort.mat", "max"]
+    assert nearest("effort.ma", known) == nearest("effort.ma", reversed(known))
+    assert nearest("effort.ma", known, 1) == nearest("effort.ma", known)[:1]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+import router
+from router import Router, errors
+
+DESIGNED = {
+    *("Router", "Catalogue", "Model", "Requirement", "require", "Decision", "Reason"),
+    *("AnthropicSource", "BundledSource", "FileSource", "SDKSource", "StaticSource"),
+}
+"""The names of the design that this release has."""
+
+MODULES = ["router", *(each.name for each in pkgutil.walk_packages(router.__path__, "router."))]
+
+
+def test_all_is_sorted_and_complete() -> None:
+    """`__all__` is the table of homes: sorted, each name once, none private, all of the design's and every error."""
+    public_errors = {name for name, each in vars(errors).items() if inspect.isclass(each) and not name.startswith("_")}
+
+    assert router.__all__ == sorted(set(router.__all__)) == sorted(router._HOMES)
+    assert not any(name.startswith("_") for name in router.__all__)
+    assert set(router.__all__) >= DESIGNED | public_errors
+
+
+@pytest.mark.parametrize("name", router.__all__)
+def test_each_name_is_its_home_s(name: str) -> None:
+    """Each name is what its module defines under that name."""
+    home = import_module(f"router.{router._HOMES[name]}")
+
+    assert getattr(router, name) is vars(home)[name]
+    assert vars(home)[name].__module__ == home.__name__
+
+
+def test_type_checkers_see_the_same() -> None:
+    """What is imported for type checkers alone is `__all__`, from the same homes, under the same names."""
+    tree = ast.parse(Path(router.__file__).read_bytes())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom)
+        (alias,) = node.names
+        assert alias.asname == alias.name
+        seen[alias.name] = str(node.module).removeprefix("router.")
+
+    assert seen == router._HOMES
+
+
+def test_star_import() -> None:
+    """A star import brings just the public names."""
+    names: dict[str, object] = {}
+
+    exec("from router import *", names)  # noqa: S102 - a star import stands in no function
+
+    assert sorted(names.keys() - {"__builtins__"}) == router.__all__
+
+
+def test_no_other_name() -> None:
+    """A name that is not public is an `AttributeError`, and `dir` lists the public ones."""
+    with pytest.raises(AttributeError, match="module 'router' has no attribute 'Routr'"):
+        router.Routr  # noqa: B018 - asking is what raises
+    assert set(router.__all__) <= set(dir(router))
+
+
+def test_py_typed() -> None:
+    """The package says that it is typed."""
+    assert (Path(router.__file__).parent / "py.typed").is_file()
+
+
+def test_wheel() -> None:
+    """The wheel has the mark of typed packages, the data and the command, and neither tests nor benchmarks."""
+    try:
+        installed = distribution("capability-router")
+    except PackageNotFoundError:
+        pytest.skip("capability-router is not installed: the tests run on a checkout")
+    if json.loads(installed.read_text("direct_url.json") or "{}").get("dir_info", {}).get("editable"):
+        pytest.skip("capability-router is installed in editable form: there is no wheel")
+    files = {PurePosixPath(path) for path in installed.files or ()}
+    data = {PurePosixPath("router/data", name) for name in ("bundled.json", "documented.json", "vocabulary.json")}
+
+    assert {PurePosixPath("router/py.typed"), PurePosixPath("router/cli/__init__.py"), *data} <= files
+    assert {path.parts[0] for path in files} & {"tests", "benchmarks"} == set()
+    assert [each.name for each in installed.entry_points] == ["router"]
+
+
+def documented() -> Iterator[tuple[str, object]]:
+    """Return every module, public class, function, method and property of the library, by name."""
+    for module_name in MODULES:
+        module = import_module(module_name)
+        yield module_name, module
+        for name, each in vars(module).items():
+            if name.startswith("_") or getattr(each, "__module__", None) != module_name:
+                continue
+            if inspect.isclass(each):
+                yield f"{module_name}.{name}", each
+                for member_name, member in vars(each).items():
+                    function = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
+                    if not member_name.startswith("_") and isinstance(function, (property, type(documented))):
+                        yield f"{module_name}.{name}.{member_name}", getattr(each, member_name)
+            elif inspect.isroutine(each):
+                yield f"{module_name}.{name}", each
+
+
+def test_everything_public_says_what_it_means() -> None:
+    """Every module and every public class, function, method and property has a docstring, its own or inherited."""
+    found = dict(documented())
+
+    assert len(found) > 150
+    assert [name for name, each in found.items() if not (inspect.getdoc(each) or "").strip()] == []
+
+
+def test_docstrings_begin_with_a_sentence() -> None:
+    """The first line of a public docstring is one whole sentence."""
+    for name in router.__all__:
+        first = (inspect.getdoc(getattr(router, name)) or "").splitlines()[0]
+
+        assert first.endswith("."), f"{name}: {first}"
+
+
+def test_sync_and_async_in_parity() -> None:
+    """What can be awaited of a router can be called, with the same arguments and the same answer."""
+    methods = dict(inspect.getmembers(Router, inspect.isfunction))
+    awaited = [name for name in methods if inspect.iscoroutinefunction(methods[name])]
+
+    assert awaited == ["__aenter__", "__aexit__", "arefresh"]
+    for name in awaited:
+        sync = methods[name.replace("__a", "__") if name.startswith("__") else name.removeprefix("a")]
+        assert not inspect.iscoroutinefunction(sync)
+        assert inspect.signature(sync) == inspect.signature(methods[name])

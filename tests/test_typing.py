@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import typing_example
+
+import router
+from router import CatalogueUnavailableError, NoModelError, UnknownModelError
+
+EXAMPLE = Path(typing_example.__file__)
+
+MISUSE = """\
+from typing import assert_type
+from router import Catalogue, Model, Router, StaticSource, require
+
+catalogue = Catalogue.bundled()
+found = catalogue.select("pdf_input", default=None)
+found.id  # [union-attr]
+assert_type(catalogue.select("pdf_input", default="none"), Model)  # [assert-type]
+assert_type(Router().select("pdf_input", default=0), Model)  # [assert-type]
+catalogue.select("pdf_input", citations=1.5)  # [call-overload]
+catalogue.candidates("pdf_input", limit="3")  # [arg-type]
+require(17)  # [arg-type]
+catalogue["claude-opus-5-5"].max_tokens + 1  # [operator]
+catalogue["claude-opus-5-5"].id = "other"  # [misc]
+StaticSource([])  # [arg-type]
+Router(object())  # [arg-type]
+Router(ttl="1h")  # [arg-type]
+Router(cache_dir=True)  # [arg-type]
+Router(on_error="log")  # [arg-type]
+Router().status().age + 1  # [operator]
+Router().arefresh().models  # [attr-defined]
+catalogue.unheard_of  # [attr-defined]
+"""
+"""Lines that must not pass, each with the code of its error."""
+
+
+@pytest.fixture(scope="module")
+def errors(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int, str]]:
+    """The file, line and code of every error that mypy finds in the example and in the misuse, told in one run."""
+    if find_spec("mypy") is None:
+        pytest.skip("mypy is not installed: it is in the dependency group `typing` only")
+    folder = tmp_path_factory.mktemp("mypy")
+    misuse = folder / "misuse.py"
+    misuse.write_text(MISUSE)
+    home = Path(router.__file__).parents[1]
+    path = {} if home.name == "site-packages" else {"MYPYPATH": str(home)}
+    options = ["--strict", "--config-file=", f"--cache-dir={folder}", "--show-error-codes", "--no-pretty"]
+
+    run = subprocess.run(  # noqa: S603 - our own files
+        [sys.executable, "-m", "mypy", *options, str(EXAMPLE), str(misuse)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=os.environ | path,
+    )
+
+    assert run.returncode in {0, 1}, run.stderr
+    found = re.findall(r"^(.+?):(\d+): error: .*  (\[[a-z-]+\])$", run.stdout, re.MULTILINE)
+    return [(Path(file).name, int(line), code) for file, line, code in found]
+
+
+def test_example_is_clean(errors: list[tuple[str, int, str]]) -> None:
+    """A program that uses the public API from outside is clean under `mypy --strict`."""
+    assert [(line, code) for file, line, code in errors if file == EXAMPLE.name] == []
+
+
+def test_misuse_is_found(errors: list[tuple[str, int, str]]) -> None:
+    """A program that misuses the public API is told so at each such line, and at no other."""
+    expected = [(at, line.rpartition("# ")[2]) for at, line in enumerate(MISUSE.splitlines(), 1) if "# [" in line]
+
+    assert [(line, code) for file, line, code in errors if file == "misuse.py"] == expected
+
+
+def test_example_runs(caplog: pytest.LogCaptureFixture) -> None:
+    """The program that is type-checked also does what it says."""
+    catalogue = router.Catalogue.bundled()
+    need = typing_example.requirements()
+
+    typing_example.answers(catalogue, need)
+    typing_example.models(catalogue)
+    typing_example.routers(need)
+
+    assert len(typing_example.sources(catalogue)) == 6
+    assert asyncio.run(typing_example.awaited()).source == "bundled"
+    caught = [type(error) for error in typing_example.errors(catalogue)]
+    assert caught == [NoModelError, UnknownModelError, CatalogueUnavailableError]
+    assert typing_example.own() == "mine"
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]

@@ -1,0 +1,929 @@
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import os
+import pickle
+import socket
+import ssl
+import threading
+import time
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from itertools import chain, repeat
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+from canary import KEY, leaks, remains
+from fake_api import (
+    PATH,
+    Answer,
+    Canned,
+    End,
+    FakeAPI,
+    Scripted,
+    Step,
+    drip,
+    entries,
+    failure,
+    head,
+    plain_transport,
+    reply,
+    serve,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.errors import CatalogueError, CatalogueUnavailableError, RouterError
+from router.loading.credential import Credential
+from router.loading.deadline import Deadline
+from router.loading.listing import MAX_PAGE_BYTES, Get, walk
+from router.loading.wire import MAX_BYTES, MAX_RETRY_AFTER, Wire, read_retry_after
+
+JSON = {"content-type": "application/json"}
+NOT_JSON = "not JSON from the API"
+SECONDS = 0.4
+MISSED = "no whole answer within the deadline of 0.4 s"
+AUTHORITY = trustme.CA()
+"""Made anew for each run, and trusted by nobody but these tests."""
+
+
+@pytest.fixture
+def api() -> Iterator[FakeAPI]:
+    """A server with three models."""
+    with serve(entries(3)) as api:
+        yield api
+
+
+def wire(url: str, transport: httpx.BaseTransport | None = None) -> Wire:
+    """Return a wire with the key, over a plain transport."""
+    return Wire(url, {}, Credential("x-api-key", KEY), transport or plain_transport())
+
+
+def fetch(api: FakeAPI, *, seconds: float = 10.0) -> bytes:
+    """Return the body of one page."""
+    return wire(api.url).exchange(Deadline(seconds), page_of)
+
+
+def page_of(get: Get) -> bytes:
+    """Ask for a page, and return its body."""
+    body = get(PATH, [], {}).body
+    assert body is not None
+    return body
+
+
+def refused(api: FakeAPI, *script: Scripted) -> CatalogueUnavailableError:
+    """Return the error of a page that the server answers like this."""
+    api.script(*script)
+    with pytest.raises(CatalogueUnavailableError) as caught:
+        fetch(api)
+    return caught.value
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Take no less than 0.9 of the seconds, and no more than 1.1 of them and 0.2 s for a busy machine."""
+    start = time.monotonic()
+    yield
+    assert 0.9 * seconds <= time.monotonic() - start <= 1.1 * seconds + 0.2
+
+
+def test_a_page(api: FakeAPI) -> None:
+    """The body of a 200 answer comes back whole, and the request is what the API wants of a client."""
+    answer = wire(api.url).exchange(Deadline(5), lambda get: get(PATH, [("limit", "2"), ("lifecycle[]", "active")], {}))
+
+    (request,) = api.requests
+    assert [entry["id"] for entry in json.loads(answer.body or b"")["data"]] == ["claude-fake-0", "claude-fake-1"]
+    assert answer.validators == {}
+    assert (request.method, request.path) == ("GET", PATH)
+    assert request.query == (("limit", "2"), ("lifecycle[]", "active"))
+    assert request.headers["x-api-key"] == KEY
+    assert request.headers["accept"] == "application/json"
+    assert request.headers["accept-encoding"] == "gzip"
+    assert request.headers["user-agent"] == "capability-router"
+    assert "authorization" not in request.headers
+
+
+def test_pages_share_a_connection(api: FakeAPI) -> None:
+    """All requests of one exchange go over one connection."""
+    wire(api.url).exchange(Deadline(5), lambda get: [get(PATH, [], {}) for _ in range(5)])
+
+    assert (len(api.requests), api.connections) == (5, 1)
+
+
+def test_stale_connection(api: FakeAPI) -> None:
+    """N11: a connection that the server has closed since the last page is replaced in silence."""
+    api.script([reply(200, {}), End.CLOSE])
+
+    def use(get: Get) -> bytes:
+        get(PATH, [], {})
+        time.sleep(0.05)
+        return page_of(get)
+
+    assert json.loads(wire(api.url).exchange(Deadline(5), use))["data"]
+    assert (len(api.requests), api.connections) == (2, 2)
+
+
+# What never ends. Each returns new steps, for a script uses them up.
+BODY = JSON | {"content-length": "1000000"}
+NEVER: dict[str, Callable[[], Iterable[Step]]] = {
+    "N3-head": lambda: drip(head(200, {"x-slow": "s" * 1000}), 0.01),
+    "N3-body": lambda: chain([head(200, BODY)], drip(b" " * 1000, 0.01)),
+    "N3-body-until-close": lambda: chain([head(200, JSON)], drip(b" " * 1000, 0.01)),
+    "N3-body-in-chunks": lambda: chain([head(200, JSON | {"transfer-encoding": "chunked"})], slowly(b"1\r\n \r\n")),
+    "N3-gzip": lambda: chain(
+        [head(200, BODY | {"content-encoding": "gzip"})], drip(gzip.compress(os.urandom(999)), 0.01)
+    ),
+    "N3-refusal": lambda: chain([head(500, BODY)], drip(b" " * 1000, 0.01)),
+    "N5-informational": lambda: slowly(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "silent": lambda: [60.0],
+    "silent-within-a-body": lambda: [head(200, BODY) + b'{"data"', 60.0],
+}
+
+
+def slowly(piece: bytes) -> Iterator[Step]:
+    """Send the same piece for ever."""
+    return chain.from_iterable(repeat((piece, 0.01)))
+
+
+@pytest.mark.parametrize("steps", NEVER.values(), ids=NEVER)
+def test_total_deadline(api: FakeAPI, steps: Callable[[], Iterable[Step]]) -> None:
+    """N3: however an answer is spun out, the deadline ends it."""
+    api.script(steps())
+
+    with within(SECONDS), pytest.raises(CatalogueUnavailableError) as caught:
+        fetch(api, seconds=SECONDS)
+
+    assert str(caught.value) == MISSED
+    assert not caught.value.retryable
+
+
+def test_httpx_alone_takes_as_long_as_the_server_likes(api: FakeAPI) -> None:
+    """The twin of the total deadline: the timeout of httpx is one of each read."""
+    api.script(chain([head(200, JSON | {"content-length": "60"})], drip(b" " * 60, 0.01)))
+    start = time.monotonic()
+
+    httpx.get(api.url, timeout=0.2)
+
+    assert time.monotonic() - start > 0.5
+
+
+def test_pages_share_a_deadline(api: FakeAPI) -> None:
+    """The deadline is one of all pages, not one of each."""
+    api.script([0.25, reply(200, {})], [0.25, reply(200, {})])
+
+    with within(SECONDS), pytest.raises(CatalogueUnavailableError, match=MISSED):
+        wire(api.url).exchange(Deadline(SECONDS), lambda get: [get(PATH, [], {}) for _ in range(2)])
+
+    assert len(api.requests) == 2
+
+
+def test_no_request_after_the_deadline(api: FakeAPI) -> None:
+    """A page is not asked for when the deadline has passed, on the clock of the deadline."""
+    now = 0.0
+
+    def use(get: Get) -> None:
+        nonlocal now
+        get(PATH, [], {})
+        now = 5.0
+        get(PATH, [], {})
+
+    with pytest.raises(CatalogueUnavailableError, match="no whole answer within the deadline of 5 s"):
+        wire(api.url).exchange(Deadline(5.0, lambda: now), use)
+
+    assert len(api.requests) == 1
+
+
+def test_no_connection_after_the_deadline(api: FakeAPI) -> None:
+    """A deadline that has passed before anything began costs no connection."""
+    with pytest.raises(CatalogueUnavailableError, match="no whole answer"):
+        fetch(api, seconds=0.0)
+
+    assert api.connections == 0
+
+
+def test_deadline_between_chunks() -> None:
+    """A piece of a body that comes after the deadline is not waited for further, on the clock of the deadline."""
+    now = 0.0
+    taken = []
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal now
+        for number in range(5):
+            taken.append(number)
+            now += 2.0
+            yield b" "
+
+    with pytest.raises(CatalogueUnavailableError, match="no whole answer within the deadline of 5 s"):
+        wire("http://127.0.0.1", Canned(chunks())).exchange(Deadline(5.0, lambda: now), lambda get: get(PATH, [], {}))
+
+    assert taken == [0, 1, 2]
+
+
+class Late(httpx.HTTPTransport):
+    """A transport to the network that takes its time before it connects, as a slow look-up of a name does."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Wait, and then ask."""
+        time.sleep(0.5)
+        return super().handle_request(request)
+
+
+def test_connection_after_the_deadline(api: FakeAPI) -> None:
+    """N2: a connection that comes only after the deadline is cut at once."""
+    api.script([60.0])
+
+    with within(0.5), pytest.raises(CatalogueUnavailableError, match=MISSED):
+        wire(api.url, Late()).exchange(Deadline(SECONDS), lambda get: get(PATH, [], {}))
+
+
+def test_no_thread_is_left(api: FakeAPI) -> None:
+    """What keeps the deadline is gone when the exchange is over."""
+    before = set(threading.enumerate())
+
+    fetch(api)
+
+    timers = [thread for thread in set(threading.enumerate()) - before if isinstance(thread, threading.Timer)]
+    for timer in timers:
+        timer.join(1.0)
+    assert not any(timer.is_alive() for timer in timers)
+
+
+@pytest.fixture
+def tls() -> Iterator[FakeAPI]:
+    """A server over TLS, whose certificate nobody trusts by default."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
+    with serve(entries(3), tls=context) as api:
+        yield api
+
+
+def trusting() -> httpx.HTTPTransport:
+    """Return a transport that trusts the certificate of the tests."""
+    context = ssl.create_default_context()
+    AUTHORITY.configure_trust(context)
+    return httpx.HTTPTransport(verify=context)
+
+
+def test_total_deadline_over_tls(tls: FakeAPI) -> None:
+    """N3: the deadline cuts an encrypted connection as well."""
+    tls.script(chain([head(200, BODY)], drip(b" " * 1000, 0.01)))
+
+    with within(SECONDS), pytest.raises(CatalogueUnavailableError, match=MISSED):
+        wire(tls.url, trusting()).exchange(Deadline(SECONDS), lambda get: get(PATH, [], {}))
+
+
+def test_deadline_of_a_handshake() -> None:
+    """N10: a server that takes the connection and never shakes hands is left at the deadline."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+
+        with within(SECONDS), pytest.raises(CatalogueUnavailableError, match=MISSED):
+            wire(url, trusting()).exchange(Deadline(SECONDS), lambda get: get(PATH, [], {}))
+
+
+def test_certificate_of_nobody(tls: FakeAPI) -> None:
+    """N10: a certificate that is not trusted ends it, and no request is made."""
+    with pytest.raises(CatalogueUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+        Wire(tls.url, {}, Credential("x-api-key", KEY)).exchange(Deadline(5), lambda get: get(PATH, [], {}))
+
+    assert tls.requests == []
+
+
+def test_plain_http_where_tls_was_expected(api: FakeAPI) -> None:
+    """N10: plain HTTP on the port of TLS is a failure of the connection."""
+    url = api.url.replace("http:", "https:")
+
+    with pytest.raises(CatalogueUnavailableError, match="cannot be reached"):
+        wire(url, trusting()).exchange(Deadline(5), lambda get: get(PATH, [], {}))
+
+
+def bomb(size: int) -> bytes:
+    """Return an answer of a few bytes that says `size` bytes."""
+    packer = zlib.compressobj(9, wbits=31)
+    piece = bytes(2**20)
+    packed = b"".join([*(packer.compress(piece) for _ in range(size // len(piece))), packer.flush()])
+    return reply(200, packed, JSON | {"content-encoding": "gzip"})
+
+
+BOMB = bomb(64 * 2**20)
+
+
+def peak(work: Callable[[], object]) -> int:
+    """Return the most bytes that the work held at a time."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_bomb(api: FakeAPI) -> None:
+    """N4: what a small answer unpacks to is bounded before it is in memory."""
+    assert len(BOMB) < 100_000
+
+    def work() -> None:
+        error = refused(api, BOMB)
+        assert str(error) == f"the API answered with more than {MAX_PAGE_BYTES} bytes"
+        assert not error.retryable
+
+    assert peak(work) < 16 * 2**20
+
+
+def test_httpx_alone_unpacks_a_bomb(api: FakeAPI) -> None:
+    """The twin of the bomb: httpx unpacks all of it."""
+    api.script(BOMB)
+
+    assert peak(lambda: httpx.get(api.url)) > 64 * 2**20
+
+
+def test_endless_body(api: FakeAPI) -> None:
+    """N5: a body without end is given up at the bound."""
+    endless = chain([head(200, JSON)], repeat(b" " * 65536))
+
+    assert str(refused(api, endless)) == f"the API answered with more than {MAX_PAGE_BYTES} bytes"
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["identity", "gzip"])
+def test_bound_of_a_page(api: FakeAPI, packed: bool) -> None:
+    """N4: a page of just `MAX_PAGE_BYTES` is read, a byte more is refused."""
+
+    def answer(size: int) -> bytes:
+        body = b" " * size
+        encoding = {"content-encoding": "gzip"} if packed else {}
+        return reply(200, gzip.compress(body, 1) if packed else body, JSON | encoding)
+
+    api.script(answer(MAX_PAGE_BYTES))
+
+    assert len(fetch(api)) == MAX_PAGE_BYTES == 4 * 2**20
+    assert "more than" in str(refused(api, answer(MAX_PAGE_BYTES + 1)))
+
+
+def test_packed_bytes_count_too(api: FakeAPI) -> None:
+    """N4: bytes that unpack to nothing are bounded as well."""
+    empty_blocks = b"\x00\x00\x00\xff\xff" * 1000
+    nothing = chain(
+        [head(200, JSON | {"content-encoding": "gzip"}) + gzip.compress(b"", mtime=0)[:10]], repeat(empty_blocks)
+    )
+
+    assert "more than" in str(refused(api, nothing))
+
+
+def test_bound_of_a_refresh(api: FakeAPI) -> None:
+    """All pages together are bounded by `MAX_BYTES`."""
+    page = reply(200, gzip.compress(b" " * MAX_PAGE_BYTES, 1), JSON | {"content-encoding": "gzip"})
+    allowed = MAX_BYTES // MAX_PAGE_BYTES
+    api.script(*[page] * (allowed + 1))
+
+    with pytest.raises(CatalogueUnavailableError, match=f"more than {64 * 2**20} bytes"):
+        wire(api.url).exchange(Deadline(30), lambda get: [page_of(get) for _ in range(allowed + 1)])
+
+    assert len(api.requests) == allowed + 1
+
+
+@pytest.mark.parametrize(
+    "encoding", ["deflate", "br", "zstd", "gzip, gzip", "gzip, identity", "compress", "x-gzip", "\x80"], ids=ascii
+)
+def test_encoding_not_asked_for(api: FakeAPI, encoding: str) -> None:
+    """N4: every other encoding than gzip, nested ones too, is refused before it is unpacked."""
+    error = refused(api, reply(200, gzip.compress(b"{}"), JSON | {"content-encoding": encoding}))
+
+    assert str(error).startswith("the API answered in ")
+    assert str(error).endswith(", which was not asked for")
+    assert str(error).isprintable()
+    assert not error.retryable
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", " gzip "])
+def test_gzip(api: FakeAPI, encoding: str) -> None:
+    """A body in gzip is unpacked."""
+    api.script(reply(200, gzip.compress(b'{"a": 1}'), JSON | {"content-encoding": encoding}))
+
+    assert fetch(api) == b'{"a": 1}'
+
+
+@pytest.mark.parametrize("encoding", ["identity", "IDENTITY"])
+def test_identity(api: FakeAPI, encoding: str) -> None:
+    """A body that is named unpacked is taken as it is."""
+    api.script(reply(200, b"{}", JSON | {"content-encoding": encoding}))
+
+    assert fetch(api) == b"{}"
+
+
+PACKED = gzip.compress(b'{"data": [], "has_more": false}')
+BROKEN = {
+    "N1-close-before-the-head": [End.CLOSE],
+    "N1-close-within-the-head": [head(200, BODY)[:30], End.CLOSE],
+    "N1-reset-before-the-head": [End.RESET],
+    "N1-reset-within-the-body": [head(200, BODY) + b"{", 0.05, End.RESET],
+    "N1-less-than-content-length": [head(200, BODY) + b"{}", End.CLOSE],
+    "N1-close-within-a-chunk": [head(200, JSON | {"transfer-encoding": "chunked"}) + b"ff\r\n{", End.CLOSE],
+    "N1-close-before-the-last-chunk": [head(200, JSON | {"transfer-encoding": "chunked"}) + b"2\r\n{}\r\n", End.CLOSE],
+    "N4-gzip-of-nothing": [reply(200, b"plain", JSON | {"content-encoding": "gzip"})],
+    "N4-gzip-cut-short": [reply(200, PACKED[:-1], JSON | {"content-encoding": "gzip"})],
+    "N4-gzip-bad-checksum": [reply(200, PACKED[:-8] + bytes(8), JSON | {"content-encoding": "gzip"})],
+    "N5-header-of-a-megabyte": [head(200, {"x-long": "l" * 2**20})],
+    "N5-endless-headers": [b"HTTP/1.1 200 OK\r\n", *repeat(b"x-more: of it\r\n" * 100, 1000)],
+    "not-http": [b"220 mail.example ESMTP\r\n\r\n", End.CLOSE],
+}
+
+
+@pytest.mark.parametrize("steps", BROKEN.values(), ids=BROKEN)
+def test_broken_answers(api: FakeAPI, steps: list[Step]) -> None:
+    """N1, N4, N5: a connection or an encoding that breaks is a failure that a later try may cure."""
+    error = refused(api, steps)
+
+    assert error.retryable
+    assert error.status is None
+    assert len(api.requests) == 1
+
+
+def test_content_length_too_short(api: FakeAPI) -> None:
+    """N4: what a lying content-length cuts off is no page."""
+    api.script(head(200, JSON | {"content-length": "10"}) + json.dumps({"data": [], "has_more": False}).encode())
+
+    with pytest.raises(CatalogueError, match=NOT_JSON):
+        wire(api.url).exchange(Deadline(5), first_page)
+
+
+def first_page(get: Get) -> None:
+    """Ask for the first page, and read it."""
+    pages = walk()
+    pages.send(get(PATH, next(pages), {}).body or b"")
+
+
+def test_nobody_listens() -> None:
+    """A refused connection is a failure that a later try may cure."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+    with pytest.raises(CatalogueUnavailableError, match=r"^the API cannot be reached: ConnectError") as caught:
+        wire(url).exchange(Deadline(5), lambda get: get(PATH, [], {}))
+
+    assert caught.value.retryable
+    assert isinstance(caught.value, OSError)
+
+
+REDIRECTS = (301, 302, 303, 307, 308)
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[FakeAPI]:
+    """A second server, which nobody should ever call."""
+    with serve(entries(1)) as api:
+        yield api
+
+
+@pytest.mark.parametrize("status", REDIRECTS)
+def test_redirect(api: FakeAPI, elsewhere: FakeAPI, status: int) -> None:
+    """N6: a redirect is refused by name, and there is no connection to where it leads."""
+    error = refused(api, reply(status, headers={"location": f"{elsewhere.url}{PATH}"}))
+
+    assert str(error) == f"the API answered {status}, a redirect, which is never followed"
+    assert (error.status, error.retryable) == (status, False)
+    assert elsewhere.connections == 0
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("target", ["/v1/models", "file:///etc/passwd", "//127.0.0.1", "\x80", ""], ids=ascii)
+def test_redirect_to_itself_or_nowhere(api: FakeAPI, target: str) -> None:
+    """N6: neither a loop nor what is no address is followed."""
+    error = refused(api, reply(302, headers={"location": target}))
+
+    assert error.status == 302
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("status", REDIRECTS)
+def test_httpx_alone_takes_the_key_along(api: FakeAPI, elsewhere: FakeAPI, status: int) -> None:
+    """The twin of the redirects: a followed one brings the key to another server."""
+    api.script(reply(status, headers={"location": f"{elsewhere.url}{PATH}"}))
+
+    httpx.get(api.url, headers={"x-api-key": KEY}, follow_redirects=True)
+
+    assert elsewhere.requests[0].headers["x-api-key"] == KEY
+
+
+COOKIE = {"set-cookie": "session=1; Path=/"}
+
+
+def test_cookies(api: FakeAPI) -> None:
+    """K5: a cookie that the server sets is not sent back."""
+    api.script(reply(200, {}, COOKIE), reply(200, {}, COOKIE))
+
+    wire(api.url).exchange(Deadline(5), lambda get: [get(PATH, [], {}) for _ in range(3)])
+
+    assert not [request for request in api.requests if "cookie" in request.headers]
+
+
+def test_httpx_alone_sends_cookies_back(api: FakeAPI) -> None:
+    """The twin of the cookies: a client of httpx keeps them."""
+    api.script(reply(200, {}, COOKIE))
+
+    with httpx.Client(base_url=api.url) as client:
+        client.get("/")
+        client.get("/")
+
+    assert api.requests[1].headers["cookie"] == "session=1"
+
+
+def test_netrc(api: FakeAPI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """K5: what `.netrc` holds for the host is not sent."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login nobody password nothing\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+
+    fetch(api)
+
+    assert "authorization" not in api.requests[0].headers
+
+
+RETRIED = {408, 409, 500, 502, 503, 504, 529}
+"""R1; every other status is a refusal that stands (R2), but for 429 with a time to come back."""
+
+BODIES = {
+    "json": b'{"type": "error", "error": {"type": "api_error", "message": "no"}}',
+    "html": b"<h1>No</h1>",
+    "empty": b"",
+    "another-shape": b'{"error": ["no"]}',
+    "no-object": b"[]",
+    "hostile": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_statuses(api: FakeAPI, body: bytes) -> None:
+    """N9, R1, R2: the status alone says whether a later try may cure it, whatever the body."""
+    statuses = [status for status in range(300, 600) if status != 304]
+    if body:
+        statuses = [*RETRIED, 400, 401, 402, 403, 404, 405, 413, 422, 429, 431, 499, 501, 520]
+
+    errors = [refused(api, reply(status, body)) for status in statuses]
+
+    assert [error.status for error in errors] == statuses
+    assert {error.status for error in errors if error.retryable} == RETRIED
+    assert len(api.requests) == len(statuses)
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 204, 206, 304])
+def test_success_of_another_kind(api: FakeAPI, status: int) -> None:
+    """N7: only 200 carries a page; a part of one, or a word that nothing has changed, is a failure."""
+    body = b"" if status in {204, 304} else b'{"data": [], "has_more": false}'
+
+    error = refused(api, reply(status, body, JSON))
+
+    assert str(error) == f"the API answered {status}"
+    assert (error.status, error.retryable) == (status, False)
+
+
+def test_refusal_says_why(api: FakeAPI) -> None:
+    """The error carries the status, and the API's own type and message."""
+    error = refused(api, failure(403, "permission_error", "not\x1byours"))
+
+    assert str(error) == r"the API answered 403: permission_error: not\x1byours"
+    assert (error.status, error.error_type, error.retry_after) == (403, "permission_error", None)
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "retryable"),
+    [
+        (400, "true", True),
+        (401, "true", True),
+        (500, "false", False),
+        (529, "false", False),
+        (429, "true", True),
+        (400, "junk", False),
+        (500, "junk", True),
+        (500, "", True),
+        (400, "TRUE", False),
+        (500, "0", True),
+    ],
+)
+def test_x_should_retry(api: FakeAPI, status: int, header: str, retryable: bool) -> None:
+    """N9, R2: the server's own word goes before the table; anything but `true` and `false` is no word."""
+    assert refused(api, reply(status, headers={"x-should-retry": header})).retryable is retryable
+
+
+@pytest.mark.parametrize(
+    ("headers", "retryable"),
+    [
+        ({}, False),
+        ({"retry-after": "3"}, True),
+        ({"retry-after-ms": "300"}, True),
+        ({"retry-after": "junk"}, False),
+        ({"retry-after": "nan"}, False),
+        ({"retry-after": "3", "x-should-retry": "false"}, False),
+    ],
+    ids=str,
+)
+def test_too_many_requests(api: FakeAPI, headers: dict[str, str], retryable: bool) -> None:
+    """R3, R4: 429 is retried only where the server says when to come back."""
+    assert refused(api, failure(429, "rate_limit_error", headers=headers)).retryable is retryable
+
+
+@pytest.mark.parametrize(
+    "code", ["enforced_spend_limit_reached", "contract_spend_limit_reached", "ramp_limit_exceeded"]
+)
+def test_spend_limits(api: FakeAPI, code: str) -> None:
+    """R4: a limit of money does not heal by waiting."""
+    error = {"type": "rate_limit_error", "message": "no", "details": {"error_code": code}}
+
+    refusal = refused(api, reply(429, {"type": "error", "error": error}, {"retry-after": "1"}))
+
+    assert not refusal.retryable
+    assert refusal.retry_after == 1.0
+
+
+def test_another_error_code(api: FakeAPI) -> None:
+    """R4: a code that is no limit of money changes nothing."""
+    error = {"type": "rate_limit_error", "message": "no", "details": {"error_code": "of_another_kind"}}
+
+    assert refused(api, reply(429, {"type": "error", "error": error}, {"retry-after": "1"})).retryable
+
+
+def http_date(**delta: float) -> str:
+    """Return a date of HTTP, so far from now."""
+    return format_datetime(datetime.now(UTC) + timedelta(**delta), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        (" 2 ", 2.0),
+        ("0", 0.0),
+        ("-5", 0.0),
+        ("inf", MAX_RETRY_AFTER),
+        ("-inf", 0.0),
+        ("1e309", MAX_RETRY_AFTER),
+        ("3601", MAX_RETRY_AFTER),
+        ("nan", None),
+        ("1, 2", None),
+        ("", None),
+        ("soon", None),
+        ("9" * 10**6, MAX_RETRY_AFTER),
+        ("x" * 10**6, None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 2015 07:28:00", 0.0),
+        ("Fri, 31 Dec 2099 23:59:59 GMT", MAX_RETRY_AFTER),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
+        ("Mon, 01 Jan 2001 00:00:00 +9999", None),
+        ("Mon, 32 Jan 2001 00:00:00 GMT", None),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_retry_after(text: str, seconds: float | None) -> None:
+    """R5: whatever `retry-after` says is clamped to an hour, or is no word."""
+    assert read_retry_after({"retry-after": text}) == seconds
+
+
+def test_retry_after_a_date() -> None:
+    """R5: a date to come is a time from now."""
+    seconds = read_retry_after({"retry-after": http_date(seconds=100)})
+
+    assert seconds is not None
+    assert 95 < seconds <= 100
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after-ms": "junk", "retry-after": "9"}, 9.0),
+        ({"retry-after-ms": "nan", "retry-after": "9"}, 9.0),
+        ({"retry-after-ms": "junk"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_retry_after_in_milliseconds(headers: dict[str, str], seconds: float | None) -> None:
+    """R5: the finer header goes first where it says anything."""
+    assert read_retry_after(headers) == seconds
+
+
+@given(st.text(), st.text())
+def test_retry_after_of_any_text(ms: str, text: str) -> None:
+    """R5: no text raises, and none asks for more than an hour."""
+    seconds = read_retry_after({"retry-after-ms": ms, "retry-after": text})
+
+    assert seconds is None or 0.0 <= seconds <= 3600.0
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "text/html",
+        "text/html; charset=utf-8",
+        "text/json",
+        "application/jsonp",
+        "application/problem+json",
+        "application/json; charset=utf-16",
+        "application/json; charset=latin-1",
+        "",
+        "\x80" * 200,
+        None,
+    ],
+    ids=ascii,
+)
+def test_media_types_refused(api: FakeAPI, media_type: str | None) -> None:
+    """N7: an answer that does not call itself JSON in UTF-8 is no answer of the API."""
+    headers = {} if media_type is None else {"content-type": media_type}
+    api.script(reply(200, b'{"data": [], "has_more": false}', headers))
+
+    with pytest.raises(CatalogueError, match=f"^{NOT_JSON}: the answer is ") as caught:
+        fetch(api)
+
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/JSON;Charset=UTF-8",
+        'application/json; charset="utf-8"; profile=x',
+    ],
+)
+def test_media_types_taken(api: FakeAPI, media_type: str) -> None:
+    """N7: JSON in UTF-8 is taken however its type is spelled."""
+    api.script(reply(200, b"{}", {"content-type": media_type}))
+
+    assert fetch(api) == b"{}"
+
+
+FAULTS: dict[str, Callable[[], Answer]] = {
+    "refused": lambda: failure(401, "authentication_error"),
+    "redirected": lambda: reply(307, headers={"location": "http://nowhere.invalid"}),
+    "overloaded": lambda: failure(529, "overloaded_error", headers={"retry-after": "1"}),
+    "html": lambda: reply(200, b"<h1>", {"content-type": "text/html"}),
+    "cut": lambda: [head(200, BODY) + b"{", End.RESET],
+    "not-http": lambda: [b"junk\r\n\r\n", End.CLOSE],
+    "bomb": lambda: BOMB,
+    "late": lambda: [60.0],
+    "slow": lambda: drip(head(200, BODY), 0.05),
+    "deflate": lambda: reply(200, b"{}", JSON | {"content-encoding": "deflate"}),
+    "broken": lambda: reply(200, b"{}", JSON | {"content-encoding": "gzip"}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_key_in_no_error_and_no_log(
+    api: FakeAPI, caplog: pytest.LogCaptureFixture, fault: Callable[[], Answer]
+) -> None:
+    """K1: no error shows the key, in its causes and the locals of its traceback too, nor does any log at any level."""
+    caplog.set_level(logging.DEBUG)
+    api.script(fault())
+
+    with pytest.raises(RouterError) as caught:
+        fetch(api, seconds=0.3)
+
+    assert "httpcore" in caplog.text
+    assert leaks(remains(caught.value), caplog.text) == []
+
+
+def test_key_in_no_error_of_a_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """K1: nor does an error of a request that never left."""
+    caplog.set_level(logging.DEBUG)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+    with pytest.raises(RouterError) as caught:
+        wire(url).exchange(Deadline(5), lambda get: get(PATH, [], {}))
+
+    assert leaks(remains(caught.value), caplog.text) == []
+
+
+def test_httpx_alone_carries_the_key(api: FakeAPI) -> None:
+    """The twin of the key: an error of httpx holds the request, and that holds the key."""
+    api.script([End.CLOSE])
+
+    with pytest.raises(httpx.TransportError) as caught:
+        httpx.get(api.url, headers={"x-api-key": KEY})
+
+    assert leaks(remains(caught.value))
+
+
+ECHOES: dict[str, tuple[bytes, int | None]] = {
+    "message-of-a-refusal": (failure(401, "authentication_error", f"invalid x-api-key {KEY}"), 401),
+    "part-of-it-in-a-refusal": (failure(401, "authentication_error", f"invalid x-api-key {KEY[:14]}..."), 401),
+    "type-of-a-refusal": (failure(403, KEY), 403),
+    "message-of-an-error-in-a-page": (failure(200, "authentication_error", f"invalid x-api-key {KEY}"), None),
+    "type-of-an-error-in-a-page": (failure(200, KEY), None),
+    "in-place-of-a-bool": (reply(200, {"data": [], "has_more": KEY}), None),
+    "encoding": (reply(200, b"{}", JSON | {"content-encoding": KEY}), None),
+    "media-type": (reply(200, b"{}", {"content-type": KEY}), None),
+}
+
+
+@pytest.mark.parametrize(("echo", "status"), ECHOES.values(), ids=ECHOES)
+def test_key_that_the_server_repeats(api: FakeAPI, echo: bytes, status: int | None) -> None:
+    """K1: a server that repeats the key in its answer does not bring it into our error, which keeps the status."""
+    api.script(echo)
+
+    with pytest.raises(RouterError) as caught:
+        wire(api.url).exchange(Deadline(5), first_page)
+
+    error = caught.value
+    assert leaks(str(error), repr(error), vars(error), error.__cause__, error.__context__, pickle.dumps(error)) == []
+    assert getattr(error, "status", None) == status
+
+
+def test_key_that_the_server_repeats_with_a_time(api: FakeAPI) -> None:
+    """R3: an answer that repeats the key still says when to come back."""
+    error = refused(api, failure(429, "rate_limit_error", f"too much of {KEY}", {"retry-after": "7"}))
+
+    assert leaks(str(error)) == []
+    assert (error.status, error.retryable, error.retry_after) == (429, True, 7.0)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["nonsense://user:sEcretOfTheProxy@proxy", "http://user:sEcretOfTheProxy@127.0.0.1:1"],
+)
+def test_environment_that_breaks_the_client(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """K4: a proxy that cannot be used is a failure like another, and its password is not shown."""
+    monkeypatch.setenv("NO_PROXY", "")
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, proxy)
+    over_the_network = Wire("http://nowhere.invalid", {}, Credential("x-api-key", KEY))
+
+    with pytest.raises(CatalogueUnavailableError, match=r"^the API cannot be reached: ") as caught:
+        over_the_network.exchange(Deadline(5), lambda get: get(PATH, [], {}))
+
+    assert "sEcretOfTheProxy" not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
+
+
+def test_foreign_errors_are_translated(api: FakeAPI) -> None:
+    """Whatever else goes wrong while pages are read is one kind of error, not to be retried."""
+
+    def use(get: Get) -> None:
+        get(PATH, [], {})
+        raise ZeroDivisionError
+
+    with pytest.raises(CatalogueUnavailableError, match="ZeroDivisionError") as caught:
+        wire(api.url).exchange(Deadline(5), use)
+
+    assert not caught.value.retryable
+
+
+def test_interrupts_are_not_translated(api: FakeAPI) -> None:
+    """R9: what is no error of the program passes through."""
+
+    def use(_: Get) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        wire(api.url).exchange(Deadline(5), use)
+
+
+VALIDATORS = {"etag": '"v1"', "last-modified": "Sun, 01 Nov 2026 00:00:00 GMT"}
+
+
+def test_validators(api: FakeAPI) -> None:
+    """What the server offers comes back with the answer, and is what the next one is asked by; 304 has no body."""
+    api.script(reply(200, b"{}", JSON | VALIDATORS), reply(304))
+
+    def use(get: Get) -> None:
+        first = get(PATH, [], {})
+        assert first.validators == VALIDATORS
+        second = get(PATH, [], {**first.validators, "sha256": "of our own"})
+        assert (second.body, {**second.validators}.items() >= VALIDATORS.items()) == (None, True)
+
+    wire(api.url).exchange(Deadline(5), use)
+
+    first, second = (request.headers for request in api.requests)
+    assert not {"if-none-match", "if-modified-since"} & first.keys()
+    assert (second["if-none-match"], second["if-modified-since"]) == (*VALIDATORS.values(),)
+    assert "sha256" not in second
+
+
+def test_not_modified_though_nobody_asked(api: FakeAPI) -> None:
+    """N7: a 304 that no condition was sent for is a refusal."""
+    error = refused(api, reply(304))
+
+    assert (error.status, error.retryable) == (304, False)
+
+
+@pytest.mark.parametrize(("length", "kept"), [(512, True), (513, False)])
+def test_validators_are_bounded(api: FakeAPI, length: int, kept: bool) -> None:
+    """A validator too long to be one is not kept, nor sent back."""
+    api.script(reply(200, b"{}", JSON | {"etag": "e" * length}))
+
+    answer = wire(api.url).exchange(Deadline(5), lambda get: get(PATH, [], {}))
+
+    assert ("etag" in answer.validators) is kept
