@@ -1,0 +1,62 @@
+"""Coverage-guided fuzzing of what reads foreign bytes: `python tests/fuzzing.py page|cache [libFuzzer options]`.
+
+Only typed errors may come out; whatever is read must hold what is promised of a catalogue.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from hashlib import sha256
+
+import atheris
+
+with atheris.instrument_imports(include=["router"]):
+    from router import Catalogue, RouterError
+    from router.loading.listing import read_page
+    from router.loading.sources import restored
+    from router.loading.store import FORMAT, Store
+
+SOURCE = type("Source", (), {"documented": "packaged"})()
+STORE = Store(tempfile.mkdtemp(), "fuzzed")
+
+
+def check(catalogue: Catalogue) -> None:
+    """Hold the catalogue to what is promised of every answer."""
+    ids = [model.id for model in catalogue]
+    assert len(set(ids)) == len(ids)
+    assert len(catalogue.digest) == 64
+    best = catalogue.select("true", default=None)
+    assert best is None or best is catalogue.candidates("true")[0]
+    assert str(catalogue.explain("pdf_input and max_input_tokens >= 1k"))
+    for model in catalogue:
+        assert model.support("pdf_input") in {True, False, None}
+        assert model.max_tokens is None or model.max_tokens >= 1
+
+
+def fuzz_page(data: bytes) -> None:
+    """Read a page of the listing, and make a catalogue of it."""
+    with suppress(RouterError):
+        check(Catalogue.from_listing(read_page(data).data))
+
+
+def fuzz_cache(data: bytes) -> None:
+    """Read a file of the store: as it is, and with a checksum that vouches for it."""
+    head, _, body = data.partition(b"\n")
+    header = {"format": FORMAT, "fetched_at": len(data), "validators": {"etag": head.decode("latin-1")}}
+    signed = json.dumps(header, sort_keys=True).encode() + b"\n" + body
+    sealed = json.dumps({**header, "sha256": sha256(signed).hexdigest()}).encode() + b"\n" + body
+    for content in (data, sealed):
+        with open(os.open(STORE.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+        stored = STORE.read()
+        if stored is not None:
+            with suppress(RouterError):
+                check(restored(stored.entries, stored.fetched_at, stored.validators, SOURCE))
+
+
+if __name__ == "__main__":
+    target = {"page": fuzz_page, "cache": fuzz_cache}[sys.argv.pop(1)]
+    atheris.Setup(sys.argv, target)
+    atheris.Fuzz()
