@@ -16,7 +16,6 @@ from router.errors import (
     CatalogueError,
     CatalogueUnavailableError,
     ConfigurationError,
-    NoModelError,
     RequirementError,
     RouterError,
     UnknownModelError,
@@ -60,8 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        # The interpreter flushes standard output once more as it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_standard_output()
         return PIPE_CLOSED
     except (RouterError, OSError) as error:
         click.echo(f"router: {printable_lines(str(error))}", err=True)
@@ -69,13 +67,18 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _give_up_standard_output() -> None:
+    """Send the rest nowhere: the interpreter flushes standard output once more as it exits."""
+    with suppress(AttributeError, OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _status(error: RouterError | OSError) -> int:
-    if isinstance(error, NoModelError):
-        return NOTHING_MEETS
     if isinstance(error, (RequirementError, UnknownModelError, ConfigurationError)):
         return BAD_USAGE
     if isinstance(error, (CatalogueError, CatalogueUnavailableError)):
         return NO_CATALOGUE
+    _give_up_standard_output()
     return UNWRITTEN
 
 
