@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from fake_source import FakeClock, FakeSource, Gate, at_most, at_once, eventuall
 from router import Router
 from router.catalogue import Catalogue, CatalogueDiff
 from router.errors import CatalogueUnavailableError
+from router.loading.loader import ALOFT
 from router.loading.sources import AnthropicSource, FileSource, Source, StaticSource
 from router.loading.store import Store, Stored
 
@@ -267,6 +269,64 @@ def test_a_load_given_up_comes_too_late(machine: Machine, shut: Gate) -> None:
     shut.open()
     assert eventually(lambda: not any(thread.is_alive() for thread in source.threads))
     assert ids(router.catalogue) == ids(OTHER)
+
+
+def test_what_is_given_up_is_not_stored(shared: Machine, shut: Gate) -> None:
+    """D8: nor does the disk go back to what a load that was given up brings in the end."""
+    source = FakeSource(shut.before(SIX), OTHER, identity=IDENTITY)
+    router = shared.router(source, deadline=0.05)
+    _ = router.catalogue
+    shared.passes(10)
+    router.refresh()
+
+    shut.open()
+    assert eventually(lambda: not any(thread.is_alive() for thread in source.threads))
+    assert ids(shared.router(FakeSource(DOWN, identity=IDENTITY)).catalogue) == ids(OTHER)
+
+
+def test_a_renewal_that_hangs_is_given_up(machine: Machine, shut: Gate, caplog: pytest.LogCaptureFixture) -> None:
+    """N2: a renewal that hangs where no deadline can stop it counts as failed, and does not keep the next one away."""
+    told: list[CatalogueUnavailableError] = []
+    source = FakeSource(SIX, shut.before(SIX), OTHER)
+    router = machine.router(source, deadline=10, on_error=told.append)
+    router.refresh()
+    machine.passes(TTL)
+    assert router.catalogue is SIX
+    assert eventually(lambda: source.fetches == 2)
+
+    machine.passes(10.4)
+    assert router.catalogue is SIX
+    assert router.status().refreshing
+    machine.passes(0.1)
+    assert router.catalogue is SIX
+    status = router.status()
+    assert (status.refreshing, status.failures, status.next_refresh) == (False, 1, 4.0)
+    assert "no whole answer within the deadline of 10 s" in caplog.text
+    assert told == []
+
+    machine.passes(4)
+    assert router.catalogue is SIX
+    assert eventually(lambda: ids(router.catalogue) == ids(OTHER))
+    assert told == [status.last_error]
+
+
+def test_few_renewals_hang_at_once(machine: Machine, shut: Gate) -> None:
+    """E2: while renewals hang, no more than a handful of threads wait for their end; then all is as before."""
+    source = FakeSource(SIX, *[shut.before(OTHER)] * ALOFT, OTHER)
+    router = machine.router(source, deadline=10)
+    router.refresh()
+
+    for _ in range(100):
+        machine.passes(70)
+        assert router.catalogue is SIX
+    assert source.fetches == 1 + ALOFT
+    with pytest.raises(CatalogueUnavailableError, match="no whole answer"), at_most(1.0):
+        router.refresh()
+
+    shut.open()
+    assert eventually(lambda: not any(thread.is_alive() for thread in source.threads))
+    assert ids(router.refresh()) == ids(OTHER)
+    assert source.fetches == 2 + ALOFT
 
 
 @pytest.mark.parametrize("step", [-86_400.0, -3600.0, -1.0, 3600.0, 86_400.0, -NOON])
@@ -981,6 +1041,38 @@ def test_hooks_that_fail(machine: Machine, caplog: pytest.LogCaptureFixture) -> 
     assert eventually(lambda: caplog.text.count("the hook on_refresh failed") == 2)
     assert caplog.text.count("the hook on_error failed") == 1
     assert caplog.text.count("ZeroDivisionError: of the hook") == 3
+
+
+def test_a_hook_that_always_comes_back(machine: Machine) -> None:
+    """C12: a hook that answers each failure with a refresh is not told of the failure of that one."""
+    told: list[CatalogueUnavailableError] = []
+
+    def insist(error: CatalogueUnavailableError) -> None:
+        told.append(error)
+        router.refresh()
+
+    source = FakeSource(DOWN)
+    router = machine.router(source, on_error=insist)
+    for fetches in (2, 4):
+        with pytest.raises(CatalogueUnavailableError, match="down"):
+            router.refresh()
+        assert eventually(partial(_has_fetched, source, fetches))
+    assert len(told) == 2
+
+
+def _has_fetched(source: FakeSource, fetches: int) -> bool:
+    return source.fetches == fetches
+
+
+def test_on_refresh_is_for_what_differs(machine: Machine) -> None:
+    """A listing that only reads otherwise, byte for byte, is no change."""
+    told: list[CatalogueDiff] = []
+    router = machine.router(FakeSource(SIX, listing(6), OTHER), on_refresh=lambda _old, _new, diff: told.append(diff))
+    for _ in range(3):
+        router.refresh()
+
+    assert eventually(lambda: len(told) == 2)
+    assert told[1] == SIX.diff(OTHER)
 
 
 @pytest.mark.parametrize("remote", [True, False])

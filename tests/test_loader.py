@@ -20,7 +20,8 @@ from fake_source import FakeClock, FakeSource, Gate, at_most, at_once, eventuall
 
 from router.catalogue import Catalogue
 from router.errors import CatalogueError, CatalogueUnavailableError, ConfigurationError
-from router.loading.loader import GRACE, Loader
+from router.loading.flight import GRACE
+from router.loading.loader import Loader
 from router.loading.sources import AnthropicSource, FileSource, Source
 
 Result = TypeVar("Result")
@@ -356,6 +357,19 @@ def test_no_thread_for_a_live_load() -> None:
 
     with no_threads():
         assert len(rig.loader.refresh()) == 3
+
+
+def test_no_thread_for_the_first_load_inside_a_loop() -> None:
+    """C6, C11: a running loop is not held up by a load for which no thread can be had."""
+    source = FakeSource(FIRST)
+    rig = Rig(source)
+
+    async def main() -> str:
+        with no_threads():
+            return rig.loader.catalogue().source
+
+    assert asyncio.run(main()) == "bundled"
+    assert source.fetches == 0
 
 
 def test_no_thread_for_a_renewal() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from itertools import chain, repeat
 from pathlib import Path
@@ -257,6 +258,12 @@ def test_an_unchanged_listing_through_the_client() -> None:
         assert len(router.refresh()) == 4
 
 
+def spent() -> bytes:
+    """Return a 429 that says when to come back, though it will be the same then."""
+    error = {"type": "rate_limit_error", "message": KEY, "details": {"error_code": "enforced_spend_limit_reached"}}
+    return reply(429, {"type": "error", "error": error}, {"retry-after": "1"})
+
+
 FAILURES: dict[str, tuple[Any, int | None, bool, float | None]] = {
     "400": (failure(400, "invalid_request_error", KEY), 400, False, None),
     "401": (failure(401, "authentication_error", f"invalid x-api-key {KEY}"), 401, False, None),
@@ -264,7 +271,10 @@ FAILURES: dict[str, tuple[Any, int | None, bool, float | None]] = {
     "404": (failure(404, "not_found_error"), 404, False, None),
     "429": (failure(429, "rate_limit_error"), 429, False, None),
     "429-with-a-time": (failure(429, "rate_limit_error", headers={"retry-after": "77"}), 429, True, 77.0),
+    "429-of-money": (spent(), 429, False, 1.0),
     "500": (failure(500, "api_error"), 500, True, None),
+    "500-for-good": (failure(500, "api_error", headers={"x-should-retry": "false"}), 500, False, None),
+    "400-for-now": (failure(400, "api_error", headers={"x-should-retry": "true"}), 400, True, None),
     "529": (failure(529, "overloaded_error", headers={"retry-after-ms": "1500"}), 529, True, 1.5),
     "closed": ([End.CLOSE], None, True, None),
     "reset": ([End.RESET], None, True, None),
@@ -290,6 +300,21 @@ def test_failures_of_the_client(
     assert error.__cause__ is error.__context__ is None
     del client, source
     assert leaks(str(error), repr(error), vars(error), caplog.text) == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_through_the_client(status: int) -> None:
+    """N6: a redirect is not followed, though the client by itself would follow it."""
+    with serve() as api, serve() as other, anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=0) as client:
+        redirect = reply(status, headers={"location": f"{other.url}/v1/models"})
+        api.script(redirect, redirect)
+        with pytest.raises(CatalogueUnavailableError, match=str(status)):
+            SDKSource(client).fetch(Deadline(3))
+        assert other.connections == 0
+
+        with suppress(anthropic.APIStatusError):
+            client.models.list()
+        assert other.connections == 1
 
 
 @pytest.mark.parametrize(("status", "requests"), [(500, 3), (401, 1)])

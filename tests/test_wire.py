@@ -13,8 +13,6 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -38,14 +36,12 @@ from fake_api import (
     reply,
     serve,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 from router.errors import CatalogueError, CatalogueUnavailableError, RouterError
 from router.loading.credential import Credential
 from router.loading.deadline import Deadline
 from router.loading.listing import MAX_PAGE_BYTES, Get, walk
-from router.loading.wire import MAX_BYTES, MAX_RETRY_AFTER, Wire, read_retry_after
+from router.loading.wire import MAX_BYTES, Wire
 
 JSON = {"content-type": "application/json"}
 NOT_JSON = "not JSON from the API"
@@ -648,77 +644,6 @@ def test_another_error_code(api: FakeAPI) -> None:
     error = {"type": "rate_limit_error", "message": "no", "details": {"error_code": "of_another_kind"}}
 
     assert refused(api, reply(429, {"type": "error", "error": error}, {"retry-after": "1"})).retryable
-
-
-def http_date(**delta: float) -> str:
-    """Return a date of HTTP, so far from now."""
-    return format_datetime(datetime.now(UTC) + timedelta(**delta), usegmt=True)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("7", 7.0),
-        ("0.5", 0.5),
-        (" 2 ", 2.0),
-        ("0", 0.0),
-        ("-5", 0.0),
-        ("inf", MAX_RETRY_AFTER),
-        ("-inf", 0.0),
-        ("1e309", MAX_RETRY_AFTER),
-        ("3601", MAX_RETRY_AFTER),
-        ("nan", None),
-        ("1, 2", None),
-        ("", None),
-        ("soon", None),
-        ("9" * 10**6, MAX_RETRY_AFTER),
-        ("x" * 10**6, None),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        ("Wed, 21 Oct 2015 07:28:00", 0.0),
-        ("Fri, 31 Dec 2099 23:59:59 GMT", MAX_RETRY_AFTER),
-        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
-        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
-        ("Mon, 01 Jan 2001 00:00:00 +9999", None),
-        ("Mon, 32 Jan 2001 00:00:00 GMT", None),
-    ],
-    ids=lambda value: str(value)[:40],
-)
-def test_retry_after(text: str, seconds: float | None) -> None:
-    """R5: whatever `retry-after` says is clamped to an hour, or is no word."""
-    assert read_retry_after({"retry-after": text}) == seconds
-
-
-def test_retry_after_a_date() -> None:
-    """R5: a date to come is a time from now."""
-    seconds = read_retry_after({"retry-after": http_date(seconds=100)})
-
-    assert seconds is not None
-    assert 95 < seconds <= 100
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after-ms": "1500"}, 1.5),
-        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
-        ({"retry-after-ms": "junk", "retry-after": "9"}, 9.0),
-        ({"retry-after-ms": "nan", "retry-after": "9"}, 9.0),
-        ({"retry-after-ms": "junk"}, None),
-        ({}, None),
-    ],
-    ids=str,
-)
-def test_retry_after_in_milliseconds(headers: dict[str, str], seconds: float | None) -> None:
-    """R5: the finer header goes first where it says anything."""
-    assert read_retry_after(headers) == seconds
-
-
-@given(st.text(), st.text())
-def test_retry_after_of_any_text(ms: str, text: str) -> None:
-    """R5: no text raises, and none asks for more than an hour."""
-    seconds = read_retry_after({"retry-after-ms": ms, "retry-after": text})
-
-    assert seconds is None or 0.0 <= seconds <= 3600.0
 
 
 @pytest.mark.parametrize(

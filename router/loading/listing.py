@@ -11,7 +11,8 @@ from typing import Any, Final, NoReturn
 
 from attrs import field, frozen
 
-from router.errors import CatalogueError, CatalogueUnavailableError, printable
+from router.errors import CatalogueError, printable
+from router.loading.refusal import read_error
 
 Query = list[tuple[str, str]]
 Progress = Callable[[int], None]
@@ -25,24 +26,18 @@ MAX_MODELS: Final = 20_000
 MAX_PAGE_SIZE: Final = 1000
 """The API's own largest `limit`."""
 
-RETRIED: Final = frozenset({408, 409, 500, 502, 503, 504, 529})
-"""The statuses that a later try can cure."""
-
-HEALING: Final = frozenset({"api_error", "overloaded_error", "timeout_error"})
-"""The API's error types that a later try can cure (Messages and Models API reference, errors)."""
-
 _SHOWN: Final = 200
 
 
 @frozen
-class Answer:
+class Reply:
     """What came back for a query: the body, `None` where it has not changed, and validators for the next time."""
 
     body: bytes | None
     validators: Mapping[str, str] = field(factory=dict)
 
 
-Get = Callable[[str, Query, Mapping[str, str]], Answer]
+Get = Callable[[str, Query, Mapping[str, str]], Reply]
 """Asks for a path with a query, and with the validators of an earlier answer."""
 
 
@@ -130,17 +125,6 @@ def read_file(body: bytes) -> list[Any]:
     if not isinstance(entries, list):
         raise CatalogueError("a listing is an object whose `data` is a list")
     return entries
-
-
-def read_error(answer: dict[str, Any]) -> CatalogueUnavailableError | None:
-    """Return the error that an answer of the API states, whatever its status."""
-    error = answer.get("error")
-    if answer.get("type") != "error" or not isinstance(error, dict):
-        return None
-    stated = error.get("type")
-    error_type = stated[:_SHOWN] if isinstance(stated, str) else "an error without a type"
-    message = str(error.get("message", ""))[:_SHOWN]
-    return CatalogueUnavailableError(f"{error_type}: {message}", error_type=error_type, retryable=error_type in HEALING)
 
 
 def read_json(body: bytes) -> Any:

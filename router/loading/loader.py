@@ -11,18 +11,15 @@ What is held is served while it is renewed (RFC 5861, stale-while-revalidate) an
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from copy import copy
 from datetime import UTC, datetime
 from functools import partial
-from importlib import import_module
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
@@ -30,12 +27,11 @@ from router.catalogue import Catalogue, CatalogueDiff
 from router.documented import PACKAGED
 from router.errors import CatalogueUnavailableError, ConfigurationError, RouterError
 from router.loading.deadline import Deadline
+from router.loading.flight import GRACE, Flight, import_late, in_event_loop, own
 from router.loading.listing import Progress
 from router.loading.sources import Source, restored
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from tenacity import RetryCallState
 
     from router.loading.store import Store
@@ -56,8 +52,8 @@ REFUSED_DELAY: Final = 300.0
 CONFIRMED_AFTER: Final = 1.0
 """Seconds before a listing that has shrunk to less than half is asked for again."""
 
-GRACE: Final = 0.5
-"""Seconds beyond the deadline that a waiter gives a flight to say how it ended."""
+ALOFT: Final = 4
+"""How many flights may hang at once, each in its thread, before no further one is started."""
 
 _CLOCK_SKEW: Final = 300.0
 _REFUSED: Final = frozenset({401, 403})
@@ -69,22 +65,14 @@ CLOCK: Final[Callable[[], float]] = (
     partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
 )
 
-_LATE: Final = (
-    "concurrent.futures",
-    "tempfile",
-    "platformdirs",
-    "tenacity",
-    "router.loading.store",
-    "router.loading.wire",
-    "httpcore",
-    "certifi",
-    "encodings.idna",
-)
-"""What a flight imports, and what that imports at its first use.
 
-Its caller imports it, not its thread: a fork leaves a child that can never finish an import of another thread.
-"""
+class _Telling(threading.local):
+    """Whether this thread is in a hook that was told of a failure."""
 
+    is_failure = False
+
+
+_telling = _Telling()
 _loaders: weakref.WeakSet[Loader] = weakref.WeakSet()
 
 
@@ -164,6 +152,8 @@ class Loader:
         self._next_try = 0.0
         self._expires = _FOREVER
         self._error: CatalogueUnavailableError | None = None
+        self._untold: CatalogueUnavailableError | None = None
+        """Why a flight was given up, until there is a thread to call the hook in."""
         self._streak = self._refreshes = self._failures = 0
         self._regressed = self._closed = False
         self._started_anew()
@@ -172,7 +162,9 @@ class Loader:
     def _started_anew(self) -> None:
         """Forget what belongs to threads: also in the child of a fork, where none of them lives on."""
         self._lock = threading.RLock()
-        self._flight: Future[Catalogue] | None = None
+        self._writing = threading.Lock()
+        self._flight: Flight | None = None
+        self._aloft = 0
         self._store: Store | None = None
         self._looked = False
 
@@ -196,14 +188,14 @@ class Loader:
     async def arefresh(self) -> Catalogue:
         """Fetch now, without blocking the running event loop of asyncio or trio."""
         flight = self._start(asked=True)
-        if not await _landed(flight, self._patience):
+        if not await flight.has_landed(self._patience):
             raise self._missed()
-        return _result(flight, 0)
+        return flight.result(0)
 
     async def afirst(self) -> None:
         """Wait for the first catalogue, where none is held, without blocking the running event loop."""
         if self._restored() is None:
-            await _landed(self._start(), self._patience)
+            await self._start().has_landed(self._patience)
 
     def status(self) -> RouterStatus:
         """Return how things stand; looks on disk where nothing is held, never at the source."""
@@ -217,7 +209,7 @@ class Loader:
                 regressed=self._regressed,
                 quarantined=len(held.quarantined) if held is not None else 0,
                 next_refresh=None if self._closed or self._next_try == _FOREVER else max(0.0, self._next_try - now),
-                refreshing=self._flight is not None and not self._flight.done(),
+                refreshing=self._flight is not None and not self._flight.has_ended,
                 last_error=self._error,
                 refreshes=self._refreshes,
                 failures=self._failures,
@@ -261,19 +253,16 @@ class Loader:
         if self._restored() is not None:
             return self.catalogue()
         if self._strict and self._error is not None and self._clock() < self._next_try:
-            raise _own(self._error)
-        flight = self._start()
+            raise own(self._error)
+        waits = not in_event_loop()
+        flight = self._start(in_line=waits)
         failure = CatalogueUnavailableError("no catalogue yet: inside an event loop the first is not waited for")
-        if flight.done() or not _in_event_loop():
+        if flight.has_ended or waits:
             try:
                 return self._waited_for(flight)
             except CatalogueUnavailableError as error:
                 failure = error
-            with self._lock:
-                if not flight.done() and self._flight is flight:
-                    # It hangs where it cannot be stopped: let no later call wait for it too.
-                    self._flight = None
-                    self._note_failure(failure)
+            self._give_up(flight, failure)  # if it hangs: let no later call wait for it too
         if self._strict:
             raise failure
         return self._held if self._held is not None else self._stand_in()
@@ -286,9 +275,9 @@ class Loader:
                 raise _unavailable(error) from error
         return self._bundled
 
-    def _waited_for(self, flight: Future[Catalogue]) -> Catalogue:
+    def _waited_for(self, flight: Flight) -> Catalogue:
         try:
-            return _result(flight, self._patience)
+            return flight.result(self._patience)
         except TimeoutError as error:
             raise self._missed() from error
 
@@ -330,7 +319,7 @@ class Loader:
             return None
         return self._adopt(catalogue, stored.fetched_at, turn)
 
-    def _start(self, *, asked: bool = False, in_line: bool = True) -> Future[Catalogue]:
+    def _start(self, *, asked: bool = False, in_line: bool = True) -> Flight:
         """Return the flight under way, or start one; `asked` says that the application asked for it just now.
 
         It flies in a thread of its own where the source waits on a network. Where no thread can be
@@ -338,55 +327,91 @@ class Loader:
         asked for is started only if it is still due: another may just have landed.
         """
         if self.source.remote:
-            _import_late()
-        from concurrent.futures import Future
-
+            import_late()
         with self._lock:
-            if self._flight is not None and (not self._flight.done() or (not asked and self._clock() < self._next_try)):
+            overdue = self._flight if self._flight is not None and self._flight.is_overdue else None
+        if overdue is not None:
+            self._give_up(overdue, self._missed())
+        with self._lock:
+            if self._flight is not None and (
+                not self._flight.has_ended or self._aloft >= ALOFT or (not asked and self._clock() < self._next_try)
+            ):
                 return self._flight
-            flight = self._flight = Future()
-            # A pending future is cancelled by its waiter; a running one is not.
-            flight.set_running_or_notify_cancel()
+            deadline = Deadline(self._deadline, self._clock)
+            flight = Flight(next(self._turns), deadline, asked=asked, is_told=not _telling.is_failure)
+            self._flight = flight
+            self._aloft += 1
             self._put_off(self._patience)
         if self.source.remote:
             try:
-                threading.Thread(target=self._fly, args=(flight, asked), name="router-refresh", daemon=True).start()
+                threading.Thread(target=self._fly, args=(flight,), name="router-refresh", daemon=True).start()
             except RuntimeError as error:
                 if not in_line:
-                    self._fail(flight, CatalogueUnavailableError(f"no thread for a refresh: {error}"))
+                    self._came_down()
+                    self._give_up(flight, CatalogueUnavailableError(f"no thread for a refresh: {error}"))
                     return flight
             else:
                 return flight
-        interrupt = self._fly(flight, asked)
+        interrupt = self._fly(flight)
         if interrupt is not None:
             raise interrupt
         return flight
 
-    def _fly(self, flight: Future[Catalogue], asked: bool) -> BaseException | None:
+    def _give_up(self, flight: Flight, error: CatalogueUnavailableError) -> None:
+        """Let nobody wait for a flight that hangs; what it brings in the end counts, if nothing newer has come."""
+        if self._fail(flight, error) and flight.is_told:
+            self._untold = error
+
+    def _came_down(self) -> None:
+        with self._lock:
+            self._aloft -= 1
+
+    def _fly(self, flight: Flight) -> BaseException | None:
         """Load, and tell the waiters how it ended; returns what interrupted it, for the thread that was."""
+        self._tell_of(self._untold)  # there was no thread to tell it in
         before = self._held
         try:
-            catalogue = self._loaded(asked)
+            catalogue = self._loaded(flight)
         except BaseException as error:  # noqa: BLE001 - whatever ends a flight, its waiters must hear of it
-            self._fail(flight, error if isinstance(error, CatalogueUnavailableError) else _unavailable(error))
+            self._came_down()
+            failure = error if isinstance(error, CatalogueUnavailableError) else _unavailable(error)
+            if self._fail(flight, failure) and flight.is_told:
+                self._tell_of(failure)
             return None if isinstance(error, Exception) else error
-        else:
-            flight.set_result(catalogue)
-            if catalogue is not before and self._on_refresh is not None:
-                diff = (Catalogue(()) if before is None else before).diff(catalogue)
-                _contained("on_refresh", partial(self._on_refresh, before, catalogue, diff))
-            return None
+        self._came_down()
+        if flight.claim():
+            flight.land(catalogue)
+        self._tell_of_change(before, catalogue)
+        return None
 
-    def _fail(self, flight: Future[Catalogue], error: CatalogueUnavailableError) -> None:
+    def _fail(self, flight: Flight, error: CatalogueUnavailableError) -> bool:
+        """End the flight with an error and put the next one off; returns whether it had not ended before."""
+        if not flight.claim():
+            return False
         try:
             self._note_failure(error)
         finally:
-            flight.set_exception(error)
-        if self._on_error is not None:
-            _contained("on_error", partial(self._on_error, error))
+            flight.fail(error)
+        return True
 
-    def _loaded(self, asked: bool) -> Catalogue:
-        turn, deadline = next(self._turns), Deadline(self._deadline, self._clock)
+    def _tell_of(self, error: CatalogueUnavailableError | None) -> None:
+        self._untold = None
+        if error is not None and self._on_error is not None:
+            # A flight that is asked for meanwhile is not told of, or a hook that asks each time would never end.
+            _telling.is_failure = True
+            try:
+                _contained("on_error", partial(self._on_error, error))
+            finally:
+                _telling.is_failure = False
+
+    def _tell_of_change(self, before: Catalogue | None, catalogue: Catalogue) -> None:
+        if catalogue is not before and self._on_refresh is not None:
+            diff = (Catalogue(()) if before is None else before).diff(catalogue)
+            if diff or before is None:
+                _contained("on_refresh", partial(self._on_refresh, before, catalogue, diff))
+
+    def _loaded(self, flight: Flight) -> Catalogue:
+        turn, deadline, asked = flight.turn, flight.deadline, flight.asked
         if not self.source.remote:
             return self._adopt(self.source.fetch(deadline, None, self._held), self._wall(), turn)
         store = self._opened()
@@ -407,21 +432,25 @@ class Loader:
                     retry_after=setback.until - self._wall(),
                     retryable=setback.status not in _REFUSED,
                 )
-            return self._fetched_and_stored(deadline, store, turn)
+            return self._fetched_and_stored(flight, store)
 
-    def _fetched_and_stored(self, deadline: Deadline, store: Store, turn: int) -> Catalogue:
+    def _fetched_and_stored(self, flight: Flight, store: Store) -> Catalogue:
         from router.loading.store import Setback, Stored
 
         try:
-            catalogue = self._fetched(deadline)
+            fetched = self._fetched(flight.deadline)
         except BaseException as error:
-            failure = error if isinstance(error, CatalogueUnavailableError) else _unavailable(error)
-            store.write_setback(Setback(self._wall() + self._delay(failure), failure.reason[:500], failure.status))
+            if not flight.has_ended:
+                failure = error if isinstance(error, CatalogueUnavailableError) else _unavailable(error)
+                store.write_setback(Setback(self._wall() + self._delay(failure), failure.reason[:500], failure.status))
             raise
         now = self._wall()
-        store.write(Stored([dict(model.entry) for model in catalogue], now, catalogue.validators))
-        store.clear_setback()
-        return self._adopt(catalogue, now, turn)
+        catalogue = self._adopt(fetched, now, flight.turn)
+        with self._writing:
+            if flight.turn == self._turn:  # else a later one has landed, and its listing is on disk or about to be
+                store.write(Stored([dict(model.entry) for model in fetched], now, fetched.validators))
+                store.clear_setback()
+        return catalogue
 
     def _fetched(self, deadline: Deadline) -> Catalogue:
         """Fetch with retries; a listing that has lost most of its models counts only when a second one agrees."""
@@ -526,23 +555,6 @@ def _unavailable(error: BaseException) -> CatalogueUnavailableError:
     return unavailable
 
 
-def _result(flight: Future[Catalogue], seconds: float) -> Catalogue:
-    """Return or raise how the flight ended, waiting that long for it; raises `TimeoutError` where it has not.
-
-    Each waiter gets an error of its own: one that many raise gathers the frames of them all.
-    """
-    error = flight.exception(seconds)
-    if error is None:
-        return flight.result()
-    raise _own(error)
-
-
-def _own(error: BaseException) -> BaseException:
-    own = copy(error)
-    own.__cause__ = error.__cause__
-    return own
-
-
 def _contained(name: str, hook: Callable[[], object]) -> None:
     """Call a hook of the application's; what it raises is its own affair, and is logged."""
     try:
@@ -557,47 +569,6 @@ def _log(level: str, message: str, *arguments: object) -> None:
 
     with suppress(Exception):
         getattr(getLogger("router"), level)(message, *arguments)
-
-
-def _in_event_loop() -> bool:
-    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
-    return bool(
-        (asyncio and asyncio._get_running_loop() is not None)  # noqa: SLF001 - the documented one raises, which is slow
-        or (trio and trio.lowlevel.in_trio_run())
-    )
-
-
-async def _landed(flight: Future[Catalogue], seconds: float) -> bool:
-    """Wait until the flight has ended or the seconds have passed, and say which; cancelled, it takes nothing along."""
-    trio = sys.modules.get("trio")
-    if trio and trio.lowlevel.in_trio_task():
-        landed = trio.Event()
-        token = trio.lowlevel.current_trio_token()
-        flight.add_done_callback(lambda _: _told(token.run_sync_soon, landed.set))
-        with trio.move_on_after(seconds):
-            await landed.wait()
-        return flight.done()
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    waiter = asyncio.Event()
-    flight.add_done_callback(lambda _: _told(loop.call_soon_threadsafe, waiter.set))
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await waiter.wait()
-    return flight.done()
-
-
-def _told(tell: Callable[..., Any], done: Callable[[], None]) -> None:
-    """Tell a waiting loop from another thread; it may be gone by now."""
-    with suppress(RuntimeError):
-        tell(done)
-
-
-def _import_late() -> None:
-    for name in _LATE:
-        with suppress(Exception):  # who needs it will say so
-            import_module(name)
 
 
 def _in_child() -> None:

@@ -29,17 +29,16 @@ from router.loading.deadline import Deadline
 from router.loading.listing import (
     MAX_PAGE_BYTES,
     MAX_PAGE_SIZE,
-    RETRIED,
-    Answer,
     Get,
     Pages,
     Progress,
     Query,
-    read_error,
+    Reply,
     read_file,
     read_json,
     walk,
 )
+from router.loading.refusal import read_error, read_refusal
 from router.model import Model, is_id, read_model
 
 if TYPE_CHECKING:
@@ -57,8 +56,10 @@ DEFAULT_VERSION: Final = "2023-06-01"
 
 _LIFECYCLES: Final = ("active", "deprecated", "retired")
 _CURSOR_GONE: Final = frozenset({400, 404})
-_TOO_MANY_REQUESTS: Final = 429
 _PATH: Final = "/v1/models"
+_STREAMED: Final = "X-Stainless-Raw-Response"
+"""The header by which `with_streaming_response` has the client hand out a response whose body it has not read."""
+
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _ALIASES: Final = 256
 _ALIAS_TTL: Final = 3600.0
@@ -189,6 +190,7 @@ class AnthropicSource:
         allow_insecure: bool = False,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._credential = Credential.read(api_key, auth_token, environ)
@@ -215,6 +217,7 @@ class AnthropicSource:
         self.documented = documented
         self._transport = transport
         self._clock = clock
+        self._wall = wall
         self._lock = threading.Lock()
         self._aliases: TTLCache[str, Model] | None = None
 
@@ -244,7 +247,7 @@ class AnthropicSource:
                 progress=progress,
             )
 
-        return self._wire().exchange(deadline, lambda get: _fetched(pages, get, held, self.documented))
+        return self._wire().exchange(deadline, lambda get: _fetched(pages, get, held, self.documented, self._wall))
 
     def retrieve(self, id: str, *, deadline: float = 10.0) -> Model:
         """Fetch one model by id or alias: the model has the id that the alias resolves to.
@@ -270,7 +273,7 @@ class AnthropicSource:
             if error.status == 404:  # noqa: PLR2004 - "not found"
                 raise UnknownModelError(id) from None
             raise
-        failure = read_error(entry) if isinstance(entry, dict) else None
+        failure = read_error(entry)
         if failure is not None:
             raise failure
         listed = entry.get("id") if isinstance(entry, dict) else None
@@ -287,7 +290,7 @@ class AnthropicSource:
     def _wire(self) -> Wire:
         from router.loading.wire import Wire
 
-        return Wire(self.base_url, self._headers, self._credential, self._transport)
+        return Wire(self.base_url, self._headers, self._credential, self._transport, self._wall)
 
     def __repr__(self) -> str:
         return f"AnthropicSource(base_url={self.base_url!r})"
@@ -313,9 +316,11 @@ class SDKSource:
         betas: Sequence[str] = (),
         lifecycle: Sequence[str] = (),
         documented: DocumentedPath = PACKAGED,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
-        self._headers = {"anthropic-beta": ",".join(sorted(betas))} if betas else {}
+        self._wall = wall
+        self._headers = {_STREAMED: "stream"} | ({"anthropic-beta": ",".join(sorted(betas))} if betas else {})
         self._lifecycle = tuple(lifecycle)
         self.documented = documented
 
@@ -325,39 +330,39 @@ class SDKSource:
         def pages() -> Pages:
             return walk(lifecycle=self._lifecycle, progress=progress)
 
-        return _fetched(pages, partial(self._get, deadline), held, self.documented)
+        return _fetched(pages, partial(self._get, deadline), held, self.documented, self._wall)
 
-    def _get(self, deadline: Deadline, path: str, query: Query, validators: Mapping[str, str]) -> Answer:
+    def _get(self, deadline: Deadline, path: str, query: Query, validators: Mapping[str, str]) -> Reply:
         failure: CatalogueUnavailableError
         try:
-            client = self._client.with_options(max_retries=0, timeout=deadline.remaining())
-            with client.models.with_streaming_response.list(
-                extra_query=_grouped(query), extra_headers=self._headers
-            ) as response:
-                return Answer(b"".join(_bounded(response.iter_bytes(), deadline)))
+            # Not `client.models`, which follows redirects.
+            response = self._client.with_options(max_retries=0, timeout=deadline.remaining()).get(
+                path,
+                cast_to=object,
+                options={"params": _grouped(query), "headers": self._headers, "follow_redirects": False},
+            )
+            try:
+                return Reply(b"".join(_bounded(response.iter_bytes(), deadline)))
+            finally:
+                response.close()
         except RouterError:
             raise
         except Exception as error:  # noqa: BLE001 - the client raises its own tree, or what its credentials raise
-            failure = _failure_of_client(error)
+            failure = self._translated(error)
         # Raised outside of the handler: the client's error carries the request, and with it the key, as context.
         raise failure
 
+    def _translated(self, error: Exception) -> CatalogueUnavailableError:
+        """Return what a client's error says, without its words: they are the server's, and may repeat the key."""
+        status = getattr(error, "status_code", None)
+        reason = f"the client failed: {type(error).__name__}" + (f" ({status})" if status else "")
+        headers = getattr(getattr(error, "response", None), "headers", {})
+        failure = read_refusal(reason, status, headers, getattr(error, "body", None), self._wall())
+        failure.reason, failure.args = reason, (reason,)
+        return failure
+
     def __repr__(self) -> str:
         return f"SDKSource({type(self._client).__name__})"
-
-
-def _failure_of_client(error: Exception) -> CatalogueUnavailableError:
-    """Return what a client's error says, without its words: they are the server's, and may repeat the key."""
-    from router.loading.wire import read_retry_after
-
-    status = getattr(error, "status_code", None)
-    retry_after = read_retry_after(getattr(getattr(error, "response", None), "headers", {}))
-    return CatalogueUnavailableError(
-        f"the client failed: {type(error).__name__}" + (f" ({status})" if status else ""),
-        status=status,
-        retry_after=retry_after,
-        retryable=status is None or status in RETRIED or (status == _TOO_MANY_REQUESTS and retry_after is not None),
-    )
 
 
 def _bounded(chunks: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
@@ -381,7 +386,9 @@ def _grouped(query: Query) -> dict[str, Any]:
     return grouped
 
 
-def _fetched(pages: Callable[[], Pages], get: Get, held: Catalogue | None, documented: DocumentedPath) -> Catalogue:
+def _fetched(
+    pages: Callable[[], Pages], get: Get, held: Catalogue | None, documented: DocumentedPath, wall: Callable[[], float]
+) -> Catalogue:
     """Walk the listing; one that changes while it is walked is walked once more, and then given up."""
     for last in (False, True):
         walked = _Walk(pages(), get, held)
@@ -389,7 +396,8 @@ def _fetched(pages: Callable[[], Pages], get: Get, held: Catalogue | None, docum
             entries = walked.drive()
             if entries is None and held is not None:
                 return held
-            return _catalogue(entries or [], "live", datetime.now(UTC), documented, walked.validators())
+            as_of = datetime.fromtimestamp(wall(), UTC)
+            return _catalogue(entries or [], "live", as_of, documented, walked.validators())
         except ConflictingEntriesError as error:
             if last:
                 raise CatalogueError(f"the listing changes while it is read: {error}") from error

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self, TypeVar, cast
@@ -21,27 +20,22 @@ import httpx
 from router.errors import CatalogueError, CatalogueUnavailableError, RouterError, printable
 from router.loading.credential import Credential
 from router.loading.deadline import Deadline
-from router.loading.listing import MAX_PAGE_BYTES, RETRIED, Answer, Get, Query, read_error, read_json
+from router.loading.listing import MAX_PAGE_BYTES, Get, Query, Reply, read_json
+from router.loading.refusal import read_refusal
 
 Result = TypeVar("Result")
 
 MAX_BYTES: Final = 64 * 2**20
-MAX_RETRY_AFTER: Final = 3600.0
 MAX_VALIDATOR: Final = 512
 
 _CONDITIONS: Final = {"etag": "if-none-match", "last-modified": "if-modified-since"}
-
-_NEVER_HEALED: Final = frozenset(
-    {"enforced_spend_limit_reached", "contract_spend_limit_reached", "ramp_limit_exceeded"}
-)
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
-_TOO_MANY_REQUESTS: Final = 429
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class Wire:
-    """A base URL with its headers and credential; `get` is what `exchange` hands to its user."""
+    """A base URL with its headers and credential; `wall` counts seconds since the epoch."""
 
     def __init__(
         self,
@@ -49,6 +43,7 @@ class Wire:
         headers: Mapping[str, str],
         credential: Credential,
         transport: httpx.BaseTransport | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.base_url = base_url
         self._headers = {
@@ -59,6 +54,7 @@ class Wire:
         }
         self._credential = credential
         self._transport = transport
+        self._wall = wall
 
     def exchange(self, deadline: Deadline, use: Callable[[Get], Result]) -> Result:
         """Call `use(get)` with an open client: `get` returns the body of a 200 answer, none for 304.
@@ -94,35 +90,15 @@ class Wire:
         return request
 
     def refusal(self, response: httpx.Response, body: bytes) -> CatalogueUnavailableError:
-        """Return the error of an answer that is no 200, by the table of statuses and by what the server says of it."""
-        status = response.status_code
-        stated, code = None, None
+        """Return the error of an answer that is no 200."""
         try:
             answer = read_json(body)
         except CatalogueError:
             answer = None
-        if isinstance(answer, dict):
-            stated = read_error(answer)
-            error = answer.get("error")
-            details = error.get("details") if isinstance(error, dict) else None
-            code = details.get("error_code") if isinstance(details, dict) else None
-        retry_after = read_retry_after(response.headers)
-        retryable = status in RETRIED or (status == _TOO_MANY_REQUESTS and retry_after is not None)
-        if code in _NEVER_HEALED:
-            retryable = False
-        retryable = {"true": True, "false": False}.get(response.headers.get("x-should-retry", ""), retryable)
-        reason = f"the API answered {status}"
+        reason = f"the API answered {response.status_code}"
         if response.has_redirect_location:
             reason += ", a redirect, which is never followed"
-        if stated is not None:
-            reason += f": {stated.reason}"
-        return CatalogueUnavailableError(
-            reason,
-            status=status,
-            error_type=stated.error_type if stated else None,
-            retry_after=retry_after,
-            retryable=retryable,
-        )
+        return read_refusal(reason, response.status_code, response.headers, answer, self._wall())
 
     def _translated(self, error: Exception) -> CatalogueUnavailableError:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
@@ -143,7 +119,7 @@ class _Session:
         self._wire = wire
         self._received = 0
 
-    def get(self, path: str, query: Query, validators: Mapping[str, str] = MappingProxyType({})) -> Answer:
+    def get(self, path: str, query: Query, validators: Mapping[str, str] = MappingProxyType({})) -> Reply:
         """Return the body of a 200 answer in JSON, or none for a 304 that was asked for."""
         conditions = {_CONDITIONS[name]: value for name, value in validators.items() if name in _CONDITIONS}
         with self._client.stream(
@@ -155,7 +131,7 @@ class _Session:
             extensions={"trace": self._watchdog.trace},
         ) as response:
             if response.status_code == _NOT_MODIFIED and conditions:
-                return Answer(None, validators)
+                return Reply(None, validators)
             body = b"".join(_decoded(response, self._deadline))
             if self._watchdog.bit:  # a body without a length only seems to end where the connection was cut
                 raise self._deadline.missed()
@@ -168,7 +144,7 @@ class _Session:
             if media_type.strip() != "application/json" or ("charset" in parameters and "utf-8" not in parameters):
                 raise CatalogueError(f"not JSON from the API: the answer is {printable(media_type)[:80] or 'untyped'}")
             offered = {name: response.headers[name] for name in _CONDITIONS if name in response.headers}
-            return Answer(body, {name: value for name, value in offered.items() if len(value) <= MAX_VALIDATOR})
+            return Reply(body, {name: value for name, value in offered.items() if len(value) <= MAX_VALIDATOR})
 
 
 def _withheld(error: RouterError) -> CatalogueUnavailableError:
@@ -179,24 +155,6 @@ def _withheld(error: RouterError) -> CatalogueUnavailableError:
         retry_after=getattr(error, "retry_after", None),
         retryable=getattr(error, "retryable", False),
     )
-
-
-def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that the server asks to wait, from 0 to `MAX_RETRY_AFTER`; `None` for none or nonsense."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        text = headers.get(name, "")[:64]
-        try:
-            seconds = float(text) * unit
-        except ValueError:
-            continue
-        if seconds == seconds:  # noqa: PLR0124 - all but NaN
-            return min(max(seconds, 0.0), MAX_RETRY_AFTER)
-    try:
-        moment = parsedate_to_datetime(headers.get("retry-after", "")[:64])
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    left = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(left, 0.0), MAX_RETRY_AFTER)
 
 
 def _decoded(response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:

@@ -1,0 +1,92 @@
+"""What a server says when it refuses, in headers and in the body."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.loading.refusal import MAX_RETRY_AFTER, read_refusal, read_retry_after
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        (" 2 ", 2.0),
+        ("0", 0.0),
+        ("-5", 0.0),
+        ("inf", MAX_RETRY_AFTER),
+        ("-inf", 0.0),
+        ("1e309", MAX_RETRY_AFTER),
+        ("3601", MAX_RETRY_AFTER),
+        ("nan", None),
+        ("1, 2", None),
+        ("", None),
+        ("soon", None),
+        ("9" * 10**6, MAX_RETRY_AFTER),
+        ("x" * 10**6, None),
+        ("Sun, 22 Nov 2026 12:01:40 GMT", 100.0),
+        ("Sun, 22 Nov 2026 14:01:40 +0200", 100.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 2015 07:28:00", 0.0),
+        ("Fri, 31 Dec 2099 23:59:59 GMT", MAX_RETRY_AFTER),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
+        ("Mon, 01 Jan 2001 00:00:00 +9999", None),
+        ("Mon, 32 Jan 2001 00:00:00 GMT", None),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_retry_after(text: str, seconds: float | None) -> None:
+    """R5: whatever `retry-after` says is clamped to an hour, or is no word."""
+    assert read_retry_after({"retry-after": text}, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after-ms": "junk", "retry-after": "9"}, 9.0),
+        ({"retry-after-ms": "nan", "retry-after": "9"}, 9.0),
+        ({"retry-after-ms": "junk"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_retry_after_in_milliseconds(headers: dict[str, str], seconds: float | None) -> None:
+    """R5: the finer header goes first where it says anything."""
+    assert read_retry_after(headers, NOW) == seconds
+
+
+@given(st.text(), st.text())
+def test_retry_after_of_any_text(ms: str, text: str) -> None:
+    """R5: no text raises, and none asks for more than an hour."""
+    seconds = read_retry_after({"retry-after-ms": ms, "retry-after": text}, NOW)
+
+    assert seconds is None or 0.0 <= seconds <= 3600.0
+
+
+@given(
+    st.integers(100, 999) | st.none(),
+    st.dictionaries(st.text(), st.text()),
+    st.recursive(st.none() | st.text(), st.lists),
+)
+def test_any_refusal_is_an_error_like_another(status: int | None, headers: dict[str, str], answer: Any) -> None:
+    """N9: whatever comes back, there is an error of that status, and it begins with the reason given."""
+    refusal = read_refusal("refused", status, headers, answer, NOW)
+
+    assert refusal.status == status
+    assert str(refusal).startswith("refused")
+
+
+def test_no_answer_is_retried() -> None:
+    """R1: where no answer has come, a later try may get one."""
+    assert read_refusal("refused", None, {}, None, NOW).retryable
