@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import router
 from router.catalogue import Catalogue
 from router.language import parse
 from router.model import Model
@@ -21,6 +27,9 @@ ENTRIES: list[dict[str, Any]] = LISTING["data"]
 BY_ID = {entry["id"]: entry for entry in ENTRIES}
 DOCUMENTED: dict[str, Any] = json.loads(packaged("documented.json"))
 BUNDLED = Catalogue.bundled()
+ELSEWHERE = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+"""An environment in which Python finds what lies in the working directory."""
+
 OF_THE_API = {
     *("type", "id", "display_name", "created_at", "capabilities", "max_input_tokens", "max_tokens"),
     *("lifecycle", "line", "deprecated_at", "retires_at", "allowed_fallback_models"),
@@ -226,3 +235,19 @@ def test_the_vocabulary_is_that_of_the_listing() -> None:
     named = {name for model in BUNDLED for name in model.capabilities}
     traits = {name for _, name, _ in facts() if name.startswith("traits.")}
     assert named | traits == CAPABILITIES
+
+
+@pytest.mark.parametrize("edited", [True, False])
+def test_an_edited_catalogue_is_told_of(tmp_path: Path, edited: bool) -> None:
+    """K6: a bundled catalogue that is not as it was packaged answers, after a warning; the packaged one without."""
+    package = shutil.copytree(Path(router.__file__).parent, tmp_path / "router")
+    if edited:
+        listing = package / "data" / "bundled.json"
+        listing.write_text(listing.read_text().replace('"opus"', '"haiku"'))
+    program = "import router; print(len(router.Catalogue.bundled()))"
+    run = subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, "-c", program], cwd=tmp_path, env=ELSEWHERE, capture_output=True, text=True, check=True
+    )
+
+    assert run.stdout == f"{len(BUNDLED)}\n"
+    assert run.stderr == "the bundled catalogue has been changed since it was packaged\n" * edited
