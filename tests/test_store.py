@@ -51,15 +51,19 @@ NOBODY = 65534 if ROOT else None
 
 DAY = 86_400.0
 WORKER = Path(__file__).with_name("store_worker.py")
-ENVIRONMENT = {
-    **os.environ,
-    "PYTHONPATH": os.pathsep.join([str(Path(router.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]),
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "PYTHONWARNINGS": "error",
-}
 KEY = "sk-ant-api03-Q7wXb2ZkV9tLpR4mN8sJ-cH1yD6fG3aE5uK0iO"
 
 needs_root = pytest.mark.skipif(not ROOT, reason="only the superuser gives a file away")
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a worker: it has the library that the tests have."""
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(router.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONWARNINGS": "error",
+    }
 
 
 def started(
@@ -67,7 +71,7 @@ def started(
     *,
     before: Sequence[str] = (),
     without: str | None = None,
-    environ: dict[str, str] = ENVIRONMENT,
+    environ: dict[str, str] | None = None,
     **arguments: Any,
 ) -> subprocess.Popen[str]:
     """Start a command of `store_worker`, under another program or without a module of Python's."""
@@ -79,7 +83,7 @@ def started(
         script = ["-c", run]
     return subprocess.Popen(  # noqa: S603 - of these tests
         [*before, sys.executable, *script, command, json.dumps(arguments)],
-        env=environ,
+        env=environment() if environ is None else environ,
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -732,7 +736,7 @@ def test_a_directory_that_may_not_be_written(ground: Path, bits: int, *, missing
 
 def test_no_home(ground: Path) -> None:
     """Without a home there is no store; a home that does not exist, and cannot be made, holds none."""
-    bare = {name: value for name, value in ENVIRONMENT.items() if name not in {"HOME", "XDG_CACHE_HOME"}}
+    bare = {name: value for name, value in environment().items() if name not in {"HOME", "XDG_CACHE_HOME"}}
 
     if ROOT:
         for home in ({}, {"HOME": "cache"}, {"HOME": "."}, {"HOME": "~"}):
@@ -1029,7 +1033,7 @@ def test_a_system_without_locks(directory: str) -> None:
     assert store.write(catalogue(1))
     fresh, old = left_over(store, "aaaaaaaa"), left_over(store, "bbbbbbbb")
     age(old, 2 * 3600.0)
-    silent = {**ENVIRONMENT, "PYTHONWARNINGS": "ignore"}
+    silent = {**environment(), "PYTHONWARNINGS": "ignore"}
     log = Path(directory).with_name("log")
     strace = traced("-o", str(log), "-y", "-e", "trace=close,rename")
 
