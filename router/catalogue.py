@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import reduce
-from operator import and_, or_
+from operator import or_
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, overload
 
@@ -20,16 +21,17 @@ from router.errors import (
     MalformedEntryError,
     NoModelError,
     RequirementError,
+    RouterError,
     UnknownModelError,
     UnknownNameError,
     nearest,
 )
-from router.index import Index, Masks, rows_of
-from router.kinds import read_date
+from router.index import Index, Masks, picked
+from router.kinds import ORDERED, read_date
 from router.language import Need, parse, require
 from router.model import Model, Support, read_model
 from router.requirement import Maybe, Requirement, moment
-from router.vocabulary import DURATIONS, Names, packaged
+from router.vocabulary import DURATIONS, FIELDS, Names, packaged
 
 Default = TypeVar("Default")
 
@@ -70,7 +72,14 @@ _State = tuple[tuple[Model, ...], str, datetime | None, Names, tuple[MalformedEn
 BUNDLED_SHA256: Final = "c7e09377efd88c9ecedd5945ab2ffe7cd3e68d2146d0f2cbee8888c8928c05dc"
 """Of `data/bundled.json` as it was packaged."""
 
-_PLANS: Final = 1024
+_REMEMBERED: Final = 1024
+"""How many questions a catalogue remembers, with their answers."""
+
+_BUILT_BYTES: Final = 2**26
+_BUILT: Final = range(64, 4096)
+"""How many masks of terms are kept: as many as fit into so many bytes, within this range."""
+
+_ORDERED_FIELDS: Final = tuple(name for name, kind in FIELDS.items() if kind in ORDERED and name not in DURATIONS)
 _RAISE: Final[Any] = object()
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -97,17 +106,6 @@ class CatalogueDiff:
         return bool(self.added or self.removed or self.changed)
 
 
-@frozen
-class _Plan:
-    """A requirement made ready for one catalogue: names checked, guard-rails added, and its answer."""
-
-    requirement: Requirement
-    guarded: tuple[Requirement, ...]
-    """The requirement and its guard-rails: not one requirement, which would be a level deeper."""
-    rows: int | None
-    """The rows that meet it; `None` where that depends on the moment."""
-
-
 class Catalogue:
     """An immutable snapshot of models, newest first.
 
@@ -116,10 +114,12 @@ class Catalogue:
     """
 
     __slots__ = (
+        "_built",
         "_by_id",
         "_digest",
+        "_guards",
         "_index",
-        "_plans",
+        "answers",
         "as_of",
         "models",
         "names",
@@ -148,13 +148,18 @@ class Catalogue:
         self.validators = dict(validators)
         """What tells the source whether its listing has changed since."""
         self.names = names if names is not None else Names.union(model.names for model in self.models)
-        self._index = Index([_indexed(model) for model in oldest_first], [model.values for model in oldest_first])
+        self._index = Index(
+            [_indexed(model) for model in oldest_first], [model.values for model in oldest_first], _ORDERED_FIELDS
+        )
         self._by_id = {model.id: model for model in oldest_first}
         if len(self._by_id) != len(oldest_first):
             raise CatalogueError("two models have one id")
         aliases = ((alias, model) for model in oldest_first for alias in model.aliases)
         self._by_id = dict(aliases) | self._by_id
-        self._plans: dict[Any, _Plan] = {}
+        self.answers: dict[object, Model] = {}
+        """What `select` answered, by text: what it would answer again."""
+        self._built: dict[str, int] = {}
+        self._guards: dict[frozenset[str], int] = {}
         self._digest: str | None = None
 
     @classmethod
@@ -217,13 +222,23 @@ class Catalogue:
         Raises `NoModelError` where there is none, or returns `default` if one is given; raises
         `RequirementError` for a requirement that means nothing.
         """
-        plan = self._plan(requirement, needs)
-        rows = self._rows(plan, now)
+        if not needs:
+            try:
+                return self.answers[requirement.text if isinstance(requirement, Requirement) else requirement]
+            except (KeyError, TypeError):
+                pass
+        asked = require(requirement, **needs)
+        rows = self._met(asked, now)
         if rows:
-            return self.models[-rows.bit_length()]
+            model = self.models[-rows.bit_length()]
+            if not asked.is_relative:
+                if len(self.answers) >= _REMEMBERED:
+                    self.answers.clear()
+                self.answers[asked.text if needs or isinstance(requirement, Requirement) else requirement] = model
+            return model
         if default is not _RAISE:
             return default
-        raise NoModelError(plan.requirement, self, now)
+        raise NoModelError(asked, self, now)
 
     def candidates(
         self,
@@ -237,13 +252,13 @@ class Catalogue:
         """Return every model known to meet the requirement and the guard-rails, newest first, at most `limit`."""
         if limit is not None and limit < 0:
             raise RequirementError(f"limit must be at least 0 (got {limit})")
-        return self._models(self._rows(self._plan(requirement, needs), now))[:limit]
+        return tuple(picked(self.models, self._met(require(requirement, **needs), now), limit))
 
     def where(
         self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
     ) -> tuple[Model, ...]:
         """Return every model known to meet the requirement, newest first: a filter, without guard-rails."""
-        return self._models(self._asked(requirement, needs).masks(self._index, moment(now))[0])
+        return tuple(picked(self.models, self._asked(requirement, needs).masks(self._index, moment(now))[0]))
 
     def supports(
         self, id: str, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
@@ -298,6 +313,15 @@ class Catalogue:
             if name not in fields and not (name == "access" and self.source in {"live", "disk"})
         )
 
+    def warmed_by(self, other: Catalogue) -> Catalogue:
+        """Return this catalogue, ready for every question that was asked of the other one."""
+        for fields in list(other._guards):
+            self._guard(fields)
+        for question in (*list(other._built), *filter(None, list(other.answers))):
+            with suppress(RouterError):
+                self.select(str(question), default=None)
+        return self
+
     def knowing(self, names: Names) -> Catalogue:
         """Return this catalogue with names that earlier answers carried counted as known."""
         if names.capabilities <= self.names.capabilities and names.fields <= self.names.fields:
@@ -336,31 +360,37 @@ class Catalogue:
         self._check_names(asked)
         return asked
 
-    def _plan(self, requirement: str | Requirement | None, needs: Mapping[str, Need]) -> _Plan:
-        try:
-            plan = None if needs else self._plans.get(requirement)
-        except TypeError:  # nothing hashable is no requirement either: what follows says so
-            plan = None
-        if plan is None:
-            asked = self._asked(requirement, needs)
-            guarded = (asked, *self.guard_rails(asked.fields))
-            plan = _Plan(asked, guarded, None if asked.is_relative else self._met(guarded, _EARLIEST))
-            if len(self._plans) >= _PLANS:
-                self._plans.clear()
-            self._plans[asked if needs else requirement] = plan
-        return plan
+    def _met(self, requirement: Requirement, now: datetime | None) -> int:
+        """Return the rows known to meet the requirement and its guard-rails."""
+        rows = self._guards.get(requirement.fields)
+        if rows is None:
+            rows = self._guard(requirement.fields)
+        built = self._built
+        for term in requirement.terms:
+            try:
+                rows &= built[term.text]
+            except KeyError:
+                rows &= self._build(term, now)
+        return rows
 
-    def _rows(self, plan: _Plan, now: datetime | None) -> int:
-        if plan.rows is None:
-            return self._met(plan.guarded, moment(now))
-        return plan.rows
+    def _build(self, term: Requirement, now: datetime | None) -> int:
+        self._check_names(term)
+        if term.is_relative:
+            return term.masks(self._index, moment(now))[0]
+        yes = term.masks(self._index, _EARLIEST)[0]
+        if len(self._built) >= max(_BUILT.start, min(_BUILT.stop, _BUILT_BYTES // (self._index.size // 8 + 1))):
+            self._built.clear()
+        self._built[term.text] = yes
+        return yes
 
-    def _met(self, requirements: Iterable[Requirement], now: datetime) -> int:
-        return reduce(and_, (each.masks(self._index, now)[0] for each in requirements))
-
-    def _models(self, rows: int) -> tuple[Model, ...]:
-        newest = len(self.models) - 1
-        return tuple(self.models[newest - row] for row in rows_of(rows))
+    def _guard(self, fields: frozenset[str]) -> int:
+        rows = self._index.all
+        for guard_rail in self.guard_rails(fields):
+            rows &= guard_rail.masks(self._index, _EARLIEST)[0]
+        if len(self._guards) >= _REMEMBERED:
+            self._guards.clear()
+        self._guards[fields] = rows
+        return rows
 
     def _check_names(self, requirement: Requirement) -> None:
         for name in requirement.capabilities:

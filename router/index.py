@@ -6,12 +6,21 @@ mask is then `mask.bit_length() - 1`: no scan and no allocation.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from itertools import compress
+from typing import Any, Final, TypeVar
+
+Each = TypeVar("Each")
 
 Masks = tuple[int, int]
 """Known yes and known no, as bitsets over the rows."""
+
+_STEPS: Final = 16
+_SHORTEST_STEP: Final = 256
+_SPARSE: Final = 8
+_ZERO_AND_ONE: Final = bytes.maketrans(b"01", b"\0\1")
 
 
 def mask_of(rows: Iterable[int], size: int) -> int:
@@ -24,24 +33,27 @@ def mask_of(rows: Iterable[int], size: int) -> int:
 
 def rows_of(mask: int) -> list[int]:
     """Return the rows set in `mask`, highest first."""
+    return picked(range(mask.bit_length() - 1, -1, -1), mask)
+
+
+def picked(newest_first: Sequence[Each], mask: int, limit: int | None = None) -> list[Each]:
+    """Return of a sequence whose last element is row 0 those whose row is set in `mask`, at most `limit`."""
     bits = bin(mask)
-    top = len(bits) - 1
-    rows = []
+    start = len(newest_first) - len(bits)
+    if limit is None and mask.bit_count() * _SPARSE > len(bits):
+        return list(compress(newest_first[start + 2 :], bits[2:].encode("ascii").translate(_ZERO_AND_ONE)))
+    found: list[Each] = []
     at = bits.find("1", 2)
-    while at >= 0:
-        rows.append(top - at)
+    while at >= 0 and len(found) != limit:
+        found.append(newest_first[start + at])
         at = bits.find("1", at + 1)
-    return rows
-
-
-def _value(key: tuple[type, Any]) -> Any:
-    return key[1]
+    return found
 
 
 class Column:
-    """The values of one field over the rows, with a bitset for each question asked of it."""
+    """The values of one field over the rows, of any type."""
 
-    __slots__ = ("_at_least", "_masks", "_ordered", "_rows", "known", "size")
+    __slots__ = ("_rows", "known", "size")
 
     def __init__(self, values: Iterable[Any], size: int) -> None:
         # True, 1 and 1.0 are equal and hash alike, but they are three values of JSON.
@@ -49,65 +61,77 @@ class Column:
         for row, value in enumerate(values):
             if value is not None:
                 self._rows.setdefault((type(value), value), []).append(row)
-        self._masks: dict[tuple[type, Any], int] = {}
-        self._ordered: list[tuple[type, Any]] | None = None
-        self._at_least: dict[int, int] = {}
         self.size = size
         self.known = mask_of((row for rows in self._rows.values() for row in rows), size)
 
     def where(self, holds: Callable[[Any], bool | None]) -> Masks:
         """Return the rows whose value is known to hold, and those whose value is known not to."""
-        yes = no = 0
-        for key in self._rows:
-            held = holds(key[1])
-            if held is True:
-                yes |= self._mask(key)
-            elif held is False:
-                no |= self._mask(key)
-        return yes, no
+        rows: dict[bool | None, list[int]] = {True: [], False: [], None: []}
+        for (_, value), having in self._rows.items():
+            rows[holds(value)] += having
+        return mask_of(rows[True], self.size), mask_of(rows[False], self.size)
 
     def equal(self, value: Any) -> int:
         """Return the rows that have just this value."""
-        return self._mask((type(value), value))
+        return mask_of(self._rows.get((type(value), value), ()), self.size)
+
+
+class OrderedColumn:
+    """The values of one field over the rows, all of one ordered kind: a bound is a bisection, not a scan.
+
+    A few masks are kept, of the rows from every so many values on; any other is one of them and the
+    rows between. So no stream of bounds grows the memory.
+    """
+
+    __slots__ = ("_distinct", "_masks", "_rows", "_starts", "_step", "known", "size")
+
+    def __init__(self, values: Sequence[Any], size: int) -> None:
+        rows = [row for row, value in enumerate(values) if value is not None]
+        rows.sort(key=values.__getitem__)
+        self._distinct: list[Any] = []
+        self._starts = array("I")
+        for at, row in enumerate(rows):
+            if not self._distinct or self._distinct[-1] != values[row]:
+                self._distinct.append(values[row])
+                self._starts.append(at)
+        self._starts.append(len(rows))
+        self._rows = array("I", rows)
+        self._step = max(_SHORTEST_STEP, len(rows) // _STEPS + 1)
+        self.size = size
+        self._masks = [0]
+        for start in range((len(rows) - 1) // self._step * self._step, -1, -self._step):
+            self._masks.append(self._masks[-1] | mask_of(rows[start : start + self._step], size))
+        self._masks.reverse()
+        self.known = self._masks[0]
 
     def at_least(self, bound: Any, *, strictly: bool = False) -> int:
-        """Return the rows whose value is `bound` or more, or only more; the values must be of one ordered kind.
+        """Return the rows whose value is `bound` or more, or only more."""
+        start = self._starts[(bisect_right if strictly else bisect_left)(self._distinct, bound)]
+        step = -(-start // self._step)
+        return self._masks[step] | mask_of(self._rows[start : step * self._step], self.size)
 
-        Kept by rank and not by bound, so that no stream of bounds grows the memory.
-        """
-        if self._ordered is None:
-            self._ordered = sorted(self._rows, key=_value)
-        rank = (bisect_right if strictly else bisect_left)(self._ordered, bound, key=_value)
-        mask = self._at_least.get(rank)
-        if mask is None:
-            above = (row for key in self._ordered[rank:] for row in self._rows[key])
-            mask = self._at_least[rank] = mask_of(above, self.size)
-        return mask
-
-    def _mask(self, key: tuple[type, Any]) -> int:
-        mask = self._masks.get(key, 0)
-        if not mask and key in self._rows:
-            mask = self._masks[key] = mask_of(self._rows[key], self.size)
-        return mask
+    def within(self, low: Any, high: Any) -> int:
+        """Return the rows whose value is between the two, both included."""
+        return self.at_least(low) ^ self.at_least(high, strictly=True)
 
 
 class Index:
-    """Bitsets over rows of facts and values, given oldest first."""
+    """Bitsets over rows of facts and values, given oldest first; fields in `ordered` hold values of one ordered kind.
 
-    __slots__ = ("_columns", "_facts", "_values", "all", "size")
+    Rows that share one mapping of facts are read as one.
+    """
 
-    def __init__(self, facts: Sequence[Mapping[str, bool]], values: Sequence[Mapping[str, Any]]) -> None:
+    __slots__ = ("_columns", "_facts", "_ordered", "_values", "all", "size")
+
+    def __init__(
+        self, facts: Sequence[Mapping[str, bool]], values: Sequence[Mapping[str, Any]], ordered: Iterable[str] = ()
+    ) -> None:
         self.size = len(facts)
         self.all = (1 << self.size) - 1
         self._values = values
         self._columns: dict[str, Column] = {}
-        rows: dict[str, tuple[list[int], list[int]]] = {}
-        for row, known in enumerate(facts):
-            for name, supported in known.items():
-                rows.setdefault(name, ([], []))[not supported].append(row)
-        self._facts: dict[str, Masks] = {
-            name: (mask_of(yes, self.size), mask_of(no, self.size)) for name, (yes, no) in rows.items()
-        }
+        self._facts = _masks_of_facts(facts)
+        self._ordered = {name: OrderedColumn([row.get(name) for row in values], self.size) for name in ordered}
 
     def fact(self, name: str) -> Masks:
         """Return where the fact is known to hold, and where it is known not to."""
@@ -119,3 +143,21 @@ class Index:
         if column is None:
             column = self._columns[name] = Column((row.get(name) for row in self._values), self.size)
         return column
+
+    def ordered(self, name: str) -> OrderedColumn:
+        """Return the values of a field that are all of one ordered kind."""
+        column = self._ordered.get(name)
+        if column is None:
+            column = self._ordered[name] = OrderedColumn([row.get(name) for row in self._values], self.size)
+        return column
+
+
+def _masks_of_facts(facts: Sequence[Mapping[str, bool]]) -> dict[str, Masks]:
+    alike: dict[int, list[int]] = {}
+    for row, known in enumerate(facts):
+        alike.setdefault(id(known), []).append(row)
+    rows: dict[str, tuple[list[int], list[int]]] = {}
+    for sharing in alike.values():
+        for name, supported in facts[sharing[0]].items():
+            rows.setdefault(name, ([], []))[not supported].extend(sharing)
+    return {name: (mask_of(yes, len(facts)), mask_of(no, len(facts))) for name, (yes, no) in rows.items()}

@@ -32,6 +32,7 @@ _DURATION: Final = re.compile(r"(-?\d{1,9})([dw])", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH_DAY_ENDS: Final = datetime(1970, 1, 2, tzinfo=UTC)
+_ALL_OF_A_DAY: Final = timedelta(days=1) - datetime.resolution
 
 
 def _moment(text: str) -> datetime | None:
@@ -187,6 +188,18 @@ KINDS: Final = {
     )
 }
 """Every kind, by name; `any` is that of a field which the vocabulary does not know: read by the type it comes in."""
+
+
+ORDERED: Final = frozenset({"limit", "number", "date", "duration"})
+"""The kinds whose values are all of one order."""
+
+
+def span(kind: str, literal: Any) -> tuple[Any, Any]:
+    """Return the least and the greatest value that equal the literal: a date equals all of its day."""
+    if kind != "date":
+        return literal, literal
+    start = literal.replace(hour=0, minute=0, second=0, microsecond=0)
+    return start, start + _ALL_OF_A_DAY
 
 
 def compare(op: str, kind: str, value: Any, literal: Any) -> bool | None:

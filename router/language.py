@@ -71,14 +71,15 @@ def require(requirement: str | Requirement | None = None, /, **needs: Need) -> R
     supported or unsupported, `line=["opus", "sonnet"]` any of them, `min_input_tokens` and
     `min_output_tokens` are in tokens. Raises `RequirementError`, for text with the column of the error.
     """
-    terms = [_keyword(name, need) for name, need in needs.items()]
     if isinstance(requirement, str):
-        terms.append(parse(requirement))
+        stated = parse(requirement)
     elif isinstance(requirement, Requirement):
-        terms.append(requirement)
-    elif requirement is not None:
+        stated = requirement
+    elif requirement is None:
+        stated = conjunction(())
+    else:
         raise RequirementError(f"a requirement must be text or a Requirement (got {type(requirement).__name__})")
-    return conjunction(terms)
+    return conjunction([stated, *(_keyword(name, need) for name, need in needs.items())]) if needs else stated
 
 
 @lru_cache(maxsize=512)

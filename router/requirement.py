@@ -18,7 +18,7 @@ import attrs
 from router.contradiction import FALSE, TRUE, UNKNOWN, Left, negated
 from router.errors import RequirementError
 from router.index import Index, Masks
-from router.kinds import KINDS, ORDER, all_of, any_of, compare, shifted
+from router.kinds import KINDS, ORDER, ORDERED, all_of, any_of, compare, shifted, span
 from router.model import Model, Support
 from router.vocabulary import DURATIONS, LEVELS
 
@@ -35,6 +35,7 @@ COMPLEMENTS: Final = {
     "in": "not in",
     "not in": "in",
 }
+_EQUALITY: Final = frozenset({"==", "!=", "in", "not in"})
 _MIRRORED: Final = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
@@ -45,9 +46,16 @@ class Requirement:
     value of its own.
     """
 
-    __slots__ = ()
+    __slots__ = {
+        "capabilities": "Every capability this speaks of, by short path.",
+        "fields": "Every field this speaks of.",
+        "is_relative": "Whether the answer depends on the present moment.",
+    }
     text: str
     depth: int = 0
+    capabilities: frozenset[str]
+    fields: frozenset[str]
+    is_relative: bool
 
     def support(self, model: Model, *, now: datetime | None = None) -> Support:
         """Return whether the model meets this: `True`, `False`, or `None` where too little is known.
@@ -74,20 +82,17 @@ class Requirement:
         """The top-level conjuncts, each of which a model must meet."""
         return (self,)
 
-    @property
-    def capabilities(self) -> frozenset[str]:
-        """Every capability this speaks of, by short path."""
-        return frozenset(name for atom in self.atoms() for name in atom.named())
-
-    @property
-    def fields(self) -> frozenset[str]:
-        """Every field this speaks of."""
-        return frozenset(atom.field for atom in self.atoms() if isinstance(atom, Comparison))
-
-    @property
-    def is_relative(self) -> bool:
-        """Whether the answer depends on the present moment."""
-        return any(isinstance(atom, Comparison) and atom.kind == "duration" for atom in self.atoms())
+    def __getattr__(self, name: str) -> Any:
+        """Gather what this speaks of at the first question about it; a filled slot costs less than a property."""
+        if name not in Requirement.__slots__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        atoms = list(self.atoms())
+        compared = [atom for atom in atoms if isinstance(atom, Comparison)]
+        fill = object.__setattr__  # frozen for others
+        fill(self, "capabilities", frozenset(each for atom in atoms for each in atom.named()))
+        fill(self, "fields", frozenset(atom.field for atom in compared))
+        fill(self, "is_relative", any(atom.kind == "duration" for atom in compared))
+        return getattr(self, name)
 
     def masks(self, index: Index, now: datetime) -> Masks:
         """Return the rows known to meet this, and those known not to."""
@@ -233,17 +238,18 @@ class Comparison(Requirement):
         return Comparison(self.field, self.kind, op, self.value) if op else None
 
     def masks(self, index: Index, now: datetime) -> Masks:
-        column = index.column(self.field)
-        if self.op in _MIRRORED and self.kind != "any":
+        values = self.value if isinstance(self.value, tuple) else (self.value,)
+        if self.kind in ORDERED:
+            ordered = index.ordered(self.field)
             op, bound = self._bound(now)
-            from_bound = column.at_least(bound, strictly=op in {">", "<="})
-            below = column.known ^ from_bound
-            return (from_bound, below) if op[0] == ">" else (below, from_bound)
-        if self.kind == "text" and self.op in {"==", "!=", "in", "not in"}:
-            values = self.value if isinstance(self.value, tuple) else (self.value,)
-            equal = reduce(or_, map(column.equal, values))
-            unequal = column.known ^ equal
-            return (equal, unequal) if self.op in {"==", "in"} else (unequal, equal)
+            if op in _MIRRORED:
+                above = ordered.at_least(bound, strictly=op in {">", "<="})
+                below = ordered.known ^ above
+                return (above, below) if op[0] == ">" else (below, above)
+            return self._equal(reduce(or_, (ordered.within(*span(self.kind, each)) for each in values)), ordered.known)
+        column = index.column(self.field)
+        if self.kind == "text" and self.op in _EQUALITY:
+            return self._equal(reduce(or_, map(column.equal, values)), column.known)
         return column.where(lambda value: self._holds(value, now))
 
     def truth(self, model: Model, now: datetime) -> Support:
@@ -258,6 +264,9 @@ class Comparison(Requirement):
         known = {TRUE: self, FALSE: complement}.get(wanted)
         if known is not None and known.kind not in {"any", "list"}:
             left.keep_compared(known.field, known.kind, known.op, known.value)
+
+    def _equal(self, equal: int, known: int) -> Masks:
+        return (equal, known ^ equal) if self.op in {"==", "in"} else (known ^ equal, equal)
 
     def _holds(self, value: Any, now: datetime) -> Support:
         if self.op in {"!=", "not in"}:

@@ -123,8 +123,17 @@ class Router:
 
         Raises `NoModelError` where there is none, or returns `default` if one is given.
         """
+        loader = self._loader
+        catalogue = loader.held if loader.clock() < loader.attention else None
+        if catalogue is None:
+            catalogue = loader.catalogue()
+        if not needs:
+            try:  # what `catalogue.select` does first, without the cost of one more call
+                return catalogue.answers[requirement.text if isinstance(requirement, Requirement) else requirement]
+            except (KeyError, TypeError):
+                pass
         try:
-            return self._loader.catalogue().select(requirement, now=now, **needs)
+            return catalogue.select(requirement, now=now, **needs)
         except NoModelError:
             if default is _RAISE:
                 raise
@@ -155,9 +164,25 @@ class Router:
         """Return whether the model of that id or alias is known to meet the requirement; unknown is `False`."""
         return self._loader.catalogue().supports(id, requirement, now=now, **needs)
 
-    def selector(self, requirement: str | Requirement | None = None, /, **needs: Need) -> Selector:
-        """Return a function of no arguments that gives what `select` would, for hot paths."""
-        return Selector(self._loader, require(requirement, **needs))
+    def selector(self, requirement: str | Requirement | None = None, /, **needs: Need) -> Callable[[], Model]:
+        """Return a function of no arguments that gives what `select` would, for hot paths; it follows each refresh."""
+        asked = require(requirement, **needs)
+        loader, clock = self._loader, self._loader.clock
+        # One value, so that no thread sees the catalogue of one generation with the model of another.
+        seen: tuple[Catalogue | None, Model | None] = (None, None)
+
+        def pick() -> Model:
+            nonlocal seen
+            catalogue, model = seen
+            if model is not None and clock() < loader.attention and catalogue is loader.held:
+                return model
+            catalogue = loader.catalogue()
+            model = catalogue.select(asked)
+            if not asked.is_relative:
+                seen = (catalogue, model)
+            return model
+
+        return pick
 
     def refresh(self) -> Catalogue:
         """Fetch the catalogue now; raises `CatalogueUnavailableError`, and keeps the last good one, if that fails."""
@@ -194,30 +219,3 @@ class Router:
 
     def __repr__(self) -> str:
         return f"Router({self._loader.source!r})"
-
-
-class Selector:
-    """What a requirement selects, remembered until the catalogue changes; called without arguments."""
-
-    __slots__ = ("_catalogue", "_relative", "_seen", "requirement")
-
-    def __init__(self, loader: Loader, requirement: Requirement) -> None:
-        self.requirement = requirement
-        self._catalogue = loader.catalogue
-        self._relative = requirement.is_relative
-        # One value, so that no thread sees the catalogue of one generation with the model of another.
-        self._seen: tuple[Catalogue, Model] | tuple[None, None] = (None, None)
-
-    def __call__(self) -> Model:
-        """Return the model; raises `NoModelError` where there is none."""
-        catalogue = self._catalogue()
-        seen, model = self._seen
-        if seen is catalogue and model is not None:
-            return model
-        model = catalogue.select(self.requirement)
-        if not self._relative:
-            self._seen = (catalogue, model)
-        return model
-
-    def __repr__(self) -> str:
-        return f"<Selector {self.requirement}>"

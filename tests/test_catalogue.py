@@ -398,10 +398,14 @@ def test_a_question_and_its_repetition_agree() -> None:
 
 def test_no_stream_of_questions_grows_the_memory() -> None:
     """However many different questions are asked, a bounded number of answers is kept."""
-    catalogue = listed({"id": "m", "max_tokens": 5_000})
-    for bound in range(3_000):
-        assert bool(catalogue.candidates(f"max_tokens >= {bound + 4_000}")) is (bound <= 1_000)
-    assert len(catalogue._plans) <= 1_024
+    catalogue = listed({"id": "m", "max_tokens": 5_000} | {f"x{number}": 1 for number in range(3_000)})
+    for bound in range(6_000):
+        assert bool(catalogue.select(f"max_tokens >= {bound + 4_000}", default=None)) is (bound <= 1_000)
+    assert len(catalogue.answers) <= 1_024
+    assert len(catalogue._built) <= 4_096
+    for number in range(3_000):
+        catalogue.select(parse(f"max_tokens >= 1 or maybe x{number} == 1"), default=None)
+    assert len(catalogue._guards) <= 1_024
 
 
 def test_equal_entries_are_one_model() -> None:

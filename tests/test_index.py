@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.index import Column, Index, mask_of, rows_of
+from router.index import Column, Index, OrderedColumn, mask_of, picked, rows_of
 
-SIZES = [0, 1, 7, 8, 9, 63, 64, 65, 4096]
+SIZES = [0, 1, 7, 8, 9, 63, 64, 65, 4096, 4097, 20_000]
 
 
 def rows_in(mask: int) -> set[int]:
@@ -55,21 +55,38 @@ def test_a_fact_that_no_row_states_is_unknown_on_all() -> None:
 def test_thresholds_are_those_of_a_scan(size: int) -> None:
     """`at_least` gives the rows at or above a bound, or strictly above, whether a value meets the bound or not."""
     values = [(None, 1, 2, 2.0, 3.5, 10)[row * 7 % 13 % 6] for row in range(size)]
-    column = Column(values, size)
-    for bound in (0, 1, 1.5, 2, 3, 3.5, 9, 10, 11) * 2:
+    column = OrderedColumn(values, size)
+    for bound in (0, 1, 1.5, 2, 3, 3.5, 9, 10, 11):
         known = [(row, value) for row, value in enumerate(values) if value is not None]
         assert rows_in(column.at_least(bound)) == {row for row, value in known if value >= bound}
         assert rows_in(column.at_least(bound, strictly=True)) == {row for row, value in known if value > bound}
     assert rows_in(column.known) == {row for row, value in enumerate(values) if value is not None}
 
 
+@given(st.lists(st.integers(0, 2_000) | st.none(), max_size=3_000), st.integers(-1, 2_001), st.integers(-1, 2_001))
+def test_a_range_is_that_of_a_scan(values: list[int | None], low: int, high: int) -> None:
+    """`within` gives the rows between two bounds, however many different values there are."""
+    column = OrderedColumn(values, len(values))
+    low, high = sorted([low, high])
+    found = column.within(low, high)
+    assert rows_in(found) == {row for row, value in enumerate(values) if value is not None and low <= value <= high}
+
+
 def test_no_stream_of_bounds_grows_the_memory() -> None:
-    """However many bounds are asked for, what is kept is one mask for each rank of a value."""
-    column = Column([1, 2, 3, None, 2], 5)
-    for bound in range(1_000):
-        column.at_least(bound / 100)
-        column.at_least(bound / 100, strictly=True)
-    assert len(column._at_least) <= 4
+    """However many bounds are asked for, the masks that are kept are a few."""
+    column = OrderedColumn([row * 7 % 9_973 for row in range(9_973)], 9_973)
+    kept = len(column._masks)
+    for bound in range(0, 10_000, 10):
+        column.at_least(bound)
+        column.at_least(bound, strictly=True)
+    assert len(column._masks) == kept <= 20
+
+
+@given(st.sets(st.integers(0, 400)), st.none() | st.integers(0, 20))
+def test_what_is_picked_is_newest_first(rows: set[int], limit: int | None) -> None:
+    """Of a sequence that ends with row 0, what stands on the rows of a mask is picked, in order, up to a limit."""
+    newest_first = range(400, -1, -1)
+    assert picked(newest_first, mask_of(rows, 401), limit) == sorted(rows, reverse=True)[:limit]
 
 
 def test_values_of_json_are_told_apart() -> None:
@@ -109,5 +126,16 @@ def test_a_column_is_read_once() -> None:
     index = Index([{}, {}], [{"x": 1}, {}])
     assert index.column("x") is index.column("x")
     assert index.column("x").known == 1
+    assert index.ordered("x") is index.ordered("x")
+    assert index.ordered("x").known == 1
     assert index.column("absent").known == 0
-    assert index.column("absent").at_least(0) == 0
+    assert index.ordered("absent").at_least(0) == 0
+
+
+def test_rows_that_share_their_facts_are_read_as_one() -> None:
+    """One mapping over many rows, another of the same content and a third give what each row by itself would."""
+    shared = {"x": True, "y": False}
+    facts = [shared, {"x": True, "y": False}, shared, {"x": False}]
+    one_by_one = Index([dict(each) for each in facts], [{}] * 4)
+    assert Index(facts, [{}] * 4).fact("x") == one_by_one.fact("x") == (0b0111, 0b1000)
+    assert Index(facts, [{}] * 4).fact("y") == one_by_one.fact("y") == (0, 0b0111)

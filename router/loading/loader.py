@@ -133,7 +133,7 @@ class Loader:
         self._deadline = deadline
         self._strict = strict
         self._open_store = open_store
-        self._clock = clock
+        self.clock = clock
         self._wall = wall
         self._sleep = sleep
         self._random = random
@@ -141,13 +141,14 @@ class Loader:
         self._on_refresh = on_refresh
         self._on_error = on_error
         self._bundled: Catalogue | None = None
-        self._held: Catalogue | None = None
+        self.held: Catalogue | None = None
+        """The current catalogue: as good as `catalogue()` while `clock()` reads less than `attention`."""
         self._confirmed = 0.0
         """The wall time at which what is held was last known to be true."""
         self._turns = count(1)
         self._turn = 0
         """The number of the load that brought it: one that began earlier may land later."""
-        self._attention = 0.0
+        self.attention = 0.0
         """The clock's reading from which on a read has more to do than to return what is held."""
         self._next_try = 0.0
         self._expires = _FOREVER
@@ -174,10 +175,10 @@ class Loader:
         The first call looks on disk, then waits for the source, at most the deadline, and falls back
         to the bundled catalogue; inside a running event loop it never waits.
         """
-        held = self._held
+        held = self.held
         if held is None:
             return self._first()
-        if self._clock() >= self._attention:
+        if self.clock() >= self.attention:
             return self._attended(held)
         return held
 
@@ -200,7 +201,7 @@ class Loader:
     def status(self) -> RouterStatus:
         """Return how things stand; looks on disk where nothing is held, never at the source."""
         with self._lock:
-            held, now = self._restored(), self._clock()
+            held, now = self._restored(), self.clock()
             return RouterStatus(
                 source=held.source if held is not None else None,
                 as_of=self._as_of(held) if held is not None else None,
@@ -218,7 +219,7 @@ class Loader:
     @property
     def stale(self) -> bool:
         """Whether what is served is older than `max_stale`, or stands in for what was never fetched."""
-        return self._held is None or self._held is self._bundled or self._clock() >= self._expires
+        return self.held is None or self.held is self._bundled or self.clock() >= self._expires
 
     def close(self) -> None:
         """Stop renewing; what is held goes on being served."""
@@ -240,19 +241,19 @@ class Loader:
 
     def _attended(self, held: Catalogue) -> Catalogue:
         """Renew what is held if it is due: in the background, but a local source is read at once."""
-        now = self._clock()
+        now = self.clock()
         if now >= self._next_try and not self._closed:
             self._start(in_line=False)
         if self._strict and now >= self._expires:
             raise CatalogueUnavailableError(
                 f"the catalogue is older than max_stale ({self._max_stale:g} s)"
             ) from self._error
-        return held if self.source.remote or self._held is None else self._held
+        return held if self.source.remote or self.held is None else self.held
 
     def _first(self) -> Catalogue:
         if self._restored() is not None:
             return self.catalogue()
-        if self._strict and self._error is not None and self._clock() < self._next_try:
+        if self._strict and self._error is not None and self.clock() < self._next_try:
             raise own(self._error)
         waits = not in_event_loop()
         flight = self._start(in_line=waits)
@@ -265,7 +266,7 @@ class Loader:
             self._give_up(flight, failure)  # if it hangs: let no later call wait for it too
         if self._strict:
             raise failure
-        return self._held if self._held is not None else self._stand_in()
+        return self.held if self.held is not None else self._stand_in()
 
     def _stand_in(self) -> Catalogue:
         if self._bundled is None:
@@ -282,24 +283,24 @@ class Loader:
             raise self._missed() from error
 
     def _missed(self) -> CatalogueUnavailableError:
-        return Deadline(self._deadline, self._clock).missed()
+        return Deadline(self._deadline, self.clock).missed()
 
     # What follows runs once a refresh, not once a read.
 
     def _restored(self) -> Catalogue | None:
         """Return what is held, from the disk if that was not yet looked at."""
         with self._lock:
-            if self._held is None and not self._looked and self.source.remote:
+            if self.held is None and not self._looked and self.source.remote:
                 self._looked = True
                 store = self._opened()
                 if store is not None:
                     oldest = self._wall() - self._max_stale if self._strict else -_FOREVER
                     self._take_stored(store, next(self._turns), newer_than=oldest)
                     setback = store.read_setback()
-                    if setback is not None and self._held is not None:
-                        left = self._next_try - self._clock()
+                    if setback is not None and self.held is not None:
+                        left = self._next_try - self.clock()
                         self._put_off(max(left, min(setback.until - self._wall(), REFUSED_DELAY)))
-            return self._held
+            return self.held
 
     def _opened(self) -> Store | None:
         if self._store is None:
@@ -311,7 +312,7 @@ class Loader:
         stored = store.read()
         if stored is None or stored.fetched_at <= newer_than:
             return None
-        if stored.fetched_at > self._wall() + _CLOCK_SKEW and self._held is not None:
+        if stored.fetched_at > self._wall() + _CLOCK_SKEW and self.held is not None:
             return None
         try:
             catalogue = restored(stored.entries, stored.fetched_at, stored.validators, self.source)
@@ -334,10 +335,10 @@ class Loader:
             self._give_up(overdue, self._missed())
         with self._lock:
             if self._flight is not None and (
-                not self._flight.has_ended or self._aloft >= ALOFT or (not asked and self._clock() < self._next_try)
+                not self._flight.has_ended or self._aloft >= ALOFT or (not asked and self.clock() < self._next_try)
             ):
                 return self._flight
-            deadline = Deadline(self._deadline, self._clock)
+            deadline = Deadline(self._deadline, self.clock)
             flight = Flight(next(self._turns), deadline, asked=asked, is_told=not _telling.is_failure)
             self._flight = flight
             self._aloft += 1
@@ -369,7 +370,7 @@ class Loader:
     def _fly(self, flight: Flight) -> BaseException | None:
         """Load, and tell the waiters how it ended; returns what interrupted it, for the thread that was."""
         self._tell_of(self._untold)  # there was no thread to tell it in
-        before = self._held
+        before = self.held
         try:
             catalogue = self._loaded(flight)
         except BaseException as error:  # noqa: BLE001 - whatever ends a flight, its waiters must hear of it
@@ -413,7 +414,7 @@ class Loader:
     def _loaded(self, flight: Flight) -> Catalogue:
         turn, deadline, asked = flight.turn, flight.deadline, flight.asked
         if not self.source.remote:
-            return self._adopt(self.source.fetch(deadline, None, self._held), self._wall(), turn)
+            return self._adopt(self.source.fetch(deadline, None, self.held), self._wall(), turn)
         store = self._opened()
         if store is None:
             return self._adopt(self._fetched(deadline), self._wall(), turn)
@@ -454,7 +455,7 @@ class Loader:
 
     def _fetched(self, deadline: Deadline) -> Catalogue:
         """Fetch with retries; a listing that has lost most of its models counts only when a second one agrees."""
-        held = self._held if self._held is not self._bundled else None
+        held = self.held if self.held is not self._bundled else None
         catalogue = self._tried(deadline, held)
         if len(catalogue) and (held is None or 2 * len(catalogue) >= len(held)):
             return catalogue
@@ -491,18 +492,18 @@ class Loader:
     def _adopt(self, catalogue: Catalogue, confirmed: float, turn: int) -> Catalogue:
         """Hold the catalogue of that load, known to be true at the wall time `confirmed`."""
         with self._lock:
-            held, now = self._held, self._clock()
+            held, now = self.held, self.clock()
             if held is not None and turn < self._turn:
                 return held  # of a flight that was given up, and landed after a later one
             self._turn = turn
             if held is not None and held is not catalogue:
-                catalogue = catalogue.knowing(held.names)
+                catalogue = catalogue.knowing(held.names).warmed_by(held)
                 self._regressed = held is not self._bundled and _newest(catalogue) < _newest(held)
             self._refreshes += 1
             self._error = None
             self._streak = 0
             self._confirmed = confirmed
-            self._held = catalogue
+            self.held = catalogue
             if not self.source.remote:
                 self._put_off(getattr(self.source, "recheck", _FOREVER))
                 return catalogue
@@ -515,8 +516,8 @@ class Loader:
 
     def _put_off(self, seconds: float) -> None:
         """Set when a read next has more to do."""
-        self._next_try = self._clock() + max(seconds, 0.0)
-        self._attention = min(self._next_try, self._expires) if self._strict else self._next_try
+        self._next_try = self.clock() + max(seconds, 0.0)
+        self.attention = min(self._next_try, self._expires) if self._strict else self._next_try
 
     def _delay(self, error: CatalogueUnavailableError) -> float:
         # A 429 that no wait was named for is a limit of the whole organisation: it will not heal in seconds.
@@ -533,11 +534,11 @@ class Loader:
             self._failures += 1
             self._streak += 1
             self._error = error
-            if self._held is None and not self._strict:
+            if self.held is None and not self._strict:
                 with suppress(CatalogueUnavailableError):  # not even that can be read: there are no files to be had
-                    self._held = self._stand_in()
+                    self.held = self._stand_in()
             self._put_off(delay)
-            held = self._held
+            held = self.held
         source = f"the {held.source} catalogue is used" if held is not None else "there is no catalogue"
         as_of = f" (of {held.as_of:%Y-%m-%d %H:%MZ})" if held is not None and held.as_of else ""
         level = "warning" if is_news else "debug"
