@@ -29,7 +29,7 @@ from router.errors import (
 from router.index import Index, Masks, picked
 from router.kinds import ORDERED, read_date
 from router.language import Need, parse, require
-from router.model import Model, Support, read_model
+from router.model import Facts, Model, Reader, Support
 from router.requirement import Maybe, Requirement, moment
 from router.vocabulary import DURATIONS, FIELDS, Names, packaged
 
@@ -72,6 +72,7 @@ _State = tuple[tuple[Model, ...], str, datetime | None, Names, tuple[MalformedEn
 BUNDLED_SHA256: Final = "c7e09377efd88c9ecedd5945ab2ffe7cd3e68d2146d0f2cbee8888c8928c05dc"
 """Of `data/bundled.json` as it was packaged."""
 
+_NO_FACTS: Final = Facts()
 _REMEMBERED: Final = 1024
 """How many questions a catalogue remembers, with their answers."""
 
@@ -432,7 +433,7 @@ def read_listing(entries: Iterable[object], documented: Documented) -> tuple[lis
 
     Two identical entries of one id are one; of two that differ neither can be trusted.
     """
-    names = Names()
+    reader = Reader()
     models: dict[str, Model] = {}
     disputed: set[str] = set()
     malformed: list[MalformedEntryError] = []
@@ -440,7 +441,7 @@ def read_listing(entries: Iterable[object], documented: Documented) -> tuple[lis
         path = f"data[{at}]"
         id = entry.get("id") if isinstance(entry, dict) else None
         try:
-            model = read_model(entry, path, documented.get(id) if isinstance(id, str) else None, names)
+            model = reader.read(entry, path, documented.get(id, _NO_FACTS) if isinstance(id, str) else _NO_FACTS)
         except MalformedEntryError as error:
             malformed.append(error)
             continue

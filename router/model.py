@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,6 +22,9 @@ MAX_NESTING: Final = 32
 """How deep an entry may nest; the API's deepest today is five."""
 
 _INFINITY: Final = float("inf")
+_WITHOUT_REFERENCES: Final = 2
+"""The format of marshal in which equal data gives equal bytes; it tells 1, 1.0 and true apart, and is nowhere kept."""
+
 _SHOWN: Final = 40
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,255}")
 
@@ -168,30 +172,64 @@ def is_id(text: str) -> bool:
     return bool(_ID.fullmatch(text))
 
 
-def read_model(entry: object, path: str, facts: Facts | None = None, names: Names | None = None) -> Model:
-    """Read one entry, laying documented facts over what it does not state, and add what it names to `names`."""
-    if not isinstance(entry, dict):
-        raise MalformedEntryError(path, "an object", _type_name(entry))
-    stated: dict[str, Any] = _copied(entry, path, 1)
-    id = stated.get("id")
-    if not isinstance(id, str) or not is_id(id):
-        raise MalformedEntryError(f"{path}.id", "a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / -", _shown(id))
-    tree = stated.get("capabilities")
-    if tree is not None and not isinstance(tree, dict):
-        raise MalformedEntryError(f"{path}.capabilities", "an object or null", _type_name(tree))
-    facts = facts or _NO_FACTS
-    names = Names() if names is None else names
-    supports, named = read_capabilities(tree or {})
-    names.capabilities |= named
-    overlaid = _overlay(stated, facts.stated)
-    traits = _read_traits(overlaid.get("traits"))
-    names.capabilities.update(traits)
-    supports = traits | supports
-    values = _read_fields(overlaid, names)
-    corrections = {name: each for name, each in facts.corrections.items() if values.get(name) == each.reported}
-    values.update((name, each.value) for name, each in corrections.items())
-    documented = {name: source for name, source in facts.sources.items() if not _states(stated, name)}
-    return Model(id, supports, values, stated, corrections, documented, names)
+def read_model(entry: object, path: str, facts: Facts | None = None, reader: Reader | None = None) -> Model:
+    """Read one entry, laying documented facts over what it does not state."""
+    return (reader or Reader()).read(entry, path, facts or _NO_FACTS)
+
+
+class Reader:
+    """Reads the entries of one listing, and gathers the names that they carry.
+
+    A capability tree that comes again is read once: in a real listing most of them do.
+    """
+
+    def __init__(self) -> None:
+        self.names = Names()
+        self._trees: dict[bytes, tuple[dict[str, Any], dict[str, bool]]] = {}
+
+    def read(self, entry: object, path: str, facts: Facts = _NO_FACTS) -> Model:
+        """Return the model of an entry, with `facts` laid over what it does not state."""
+        if not isinstance(entry, dict):
+            raise MalformedEntryError(path, "an object", _type_name(entry))
+        tree = entry.get("capabilities")
+        supports: dict[str, bool] = {}
+        if isinstance(tree, dict):
+            tree, supports = self._read_tree(tree, f"{path}.capabilities")
+            entry = entry | {"capabilities": None}
+        stated: dict[str, Any] = _copied(entry, path, 1)
+        id = stated.get("id")
+        if not isinstance(id, str) or not is_id(id):
+            raise MalformedEntryError(f"{path}.id", "a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / -", _shown(id))
+        if isinstance(tree, dict):
+            stated["capabilities"] = tree
+        elif tree is not None:
+            raise MalformedEntryError(f"{path}.capabilities", "an object or null", _type_name(tree))
+        overlaid = _overlay(stated, facts.stated)
+        traits = _read_traits(overlaid.get("traits"))
+        if traits:
+            self.names.capabilities.update(traits)
+            supports = traits | supports
+        values = _read_fields(overlaid, self.names)
+        corrections = {name: each for name, each in facts.corrections.items() if values.get(name) == each.reported}
+        values.update((name, each.value) for name, each in corrections.items())
+        documented = {name: source for name, source in facts.sources.items() if not _states(stated, name)}
+        return Model(id, supports, values, stated, corrections, documented, self.names)
+
+    def _read_tree(self, tree: dict[str, Any], path: str) -> tuple[dict[str, Any], dict[str, bool]]:
+        """Return a copy of the tree, and what it knows; shared by all models that state the same."""
+        try:
+            key = marshal.dumps(tree, _WITHOUT_REFERENCES)
+        except ValueError:  # something in it is no plain data: what follows says what
+            key = b""
+        read = self._trees.get(key)
+        if read is None:
+            copied: dict[str, Any] = _copied(tree, path, 2)
+            supports, named = read_capabilities(copied)
+            self.names.capabilities |= named
+            read = copied, supports
+            if key:
+                self._trees[key] = read
+        return read
 
 
 def _copied(value: Any, path: str, depth: int) -> Any:
@@ -208,9 +246,15 @@ def _copied(value: Any, path: str, depth: int) -> Any:
         raise MalformedEntryError(path, f"JSON of at most {MAX_NESTING} levels", "more")
     if isinstance(value, (list, tuple)):
         return [_copied(each, path, depth + 1) for each in value]
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+    if not isinstance(value, dict):
         raise MalformedEntryError(path, "JSON", _type_name(value))
-    return {key: _copied(each, f"{path}.{key}", depth + 1) for key, each in value.items()}
+    copied = {}
+    for key, each in value.items():
+        if type(key) is not str and not isinstance(key, str):
+            raise MalformedEntryError(path, "JSON", _type_name(value))
+        plain = each is True or each is False or each is None or type(each) is str
+        copied[key] = each if plain else _copied(each, f"{path}.{key}", depth + 1)
+    return copied
 
 
 def read_capabilities(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str]]:
@@ -228,16 +272,21 @@ def read_capabilities(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str
         for key, child in node.items():
             if key == "supported" and prefix:
                 continue
-            container = key in TRANSPARENT and prefix
+            container = prefix and key in TRANSPARENT
             name = prefix if container else f"{prefix}.{key}" if prefix else key
-            if not container:
-                named.add(name)
             if not isinstance(child, dict):
+                if not container:
+                    named.add(name)
                 continue
             supported = None if container else child.get("supported")
-            if isinstance(supported, bool) and facts.setdefault(name, supported) is not supported:
-                disputed.add(name)
-            nodes.append((child, name))
+            if supported is True or supported is False:
+                if facts.setdefault(name, supported) is not supported:
+                    disputed.add(name)
+            elif not container:
+                named.add(name)
+            if len(child) > (supported is not None):
+                nodes.append((child, name))
+    named |= facts.keys()
     for name in disputed:
         del facts[name]
     return facts, named
@@ -247,6 +296,10 @@ def _read_traits(traits: object) -> dict[str, bool]:
     if not isinstance(traits, dict):
         return {}
     return {f"traits.{name}": value for name, value in traits.items() if value is True or value is False}
+
+
+_READ: Final = {name: KINDS[kind].read for name, kind in FIELDS.items()}
+_read_any: Final = KINDS["any"].read
 
 
 def _read_fields(stated: Mapping[str, Any], names: Names) -> dict[str, Any]:
@@ -262,7 +315,7 @@ def _read_fields(stated: Mapping[str, Any], names: Names) -> dict[str, Any]:
                 nodes.append((value, name))
                 continue
             names.fields.add(name)
-            read = KINDS[FIELDS.get(name, "any")].read(value)
+            read = _READ.get(name, _read_any)(value)
             if read is not None:
                 values[name] = read
     for name, duration in DURATIONS.items():

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from attrs.exceptions import FrozenInstanceError
+from hypothesis import given
+from strategies import entries
 
 from router.errors import MalformedEntryError, UnknownNameError
 from router.kinds import NEVER
 from router.language import parse
-from router.model import MAX_BITS, MAX_NESTING, Correction, Facts, Model, read_model
-from router.vocabulary import CAPABILITIES, Names
+from router.model import MAX_BITS, MAX_NESTING, Correction, Facts, Model, Reader, read_model
+from router.vocabulary import CAPABILITIES
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -238,12 +241,34 @@ def test_the_error_names_what_was_meant() -> None:
 
 def test_names_are_those_of_the_whole_listing() -> None:
     """What one entry of a listing names is known, though unknown, of the others."""
-    names = Names()
-    one = read_model({"id": "a", "capabilities": {"nova": {"supported": True}}, "channel": 1}, "data[0]", names=names)
-    other = read_model({"id": "b"}, "data[1]", names=names)
+    reader = Reader()
+    one = reader.read({"id": "a", "capabilities": {"nova": {"supported": True}}, "channel": 1}, "data[0]")
+    other = reader.read({"id": "b"}, "data[1]")
     assert one.support("nova") is True
     assert other.support("nova") is None
-    assert names.knows_field("channel")
+    assert reader.names.knows_field("channel")
+
+
+@given(entries())
+def test_a_tree_that_comes_again_is_read_once(entry: dict[str, Any]) -> None:
+    """Entries that state the same capabilities share what is read of them, and it is what each by itself would give."""
+    tree = entry.get("capabilities") or {}
+    reader = Reader()
+    alone = Model.from_api({"id": "a", "capabilities": tree})
+    first, again = (reader.read({"id": id, "capabilities": json.loads(json.dumps(tree))}, "data[0]") for id in "ab")
+    assert first.facts is again.facts
+    assert first.facts == alone.facts
+    assert again.entry["capabilities"] == tree
+    assert again.capabilities == alone.capabilities
+
+
+@pytest.mark.parametrize("supported", [(1, True), (1, 1.0), (0, False), ("1", 1)])
+def test_like_trees_are_told_apart(supported: tuple[object, object]) -> None:
+    """What Python takes for equal is two trees where JSON tells it apart."""
+    reader = Reader()
+    models = [reader.read({"id": "a", "capabilities": {"x": {"supported": each}}}, "data[0]") for each in supported]
+    assert [repr(model.entry["capabilities"]["x"]["supported"]) for model in models] == list(map(repr, supported))
+    assert [model.support("x") for model in models] == [each if isinstance(each, bool) else None for each in supported]
 
 
 @pytest.mark.parametrize(
@@ -352,7 +377,7 @@ def test_an_odd_value_makes_only_its_own_fact_unknown(field: dict[str, Any]) -> 
 
 def test_fields_that_nobody_knew_are_kept_by_path() -> None:
     """A new top-level field is a value under its own name, and inside an object under its dotted path."""
-    names = Names()
+    reader = Reader()
     model = read_model(
         {
             "id": "a",
@@ -363,7 +388,7 @@ def test_fields_that_nobody_knew_are_kept_by_path() -> None:
             "empty": {},
         },
         "data[0]",
-        names=names,
+        reader=reader,
     )
     known = {name: value for name, value in model.values.items() if name != "id"}
     assert known == {
@@ -373,7 +398,7 @@ def test_fields_that_nobody_knew_are_kept_by_path() -> None:
         "open": True,
         "regions": ("us", "eu"),
     }
-    assert names.fields == {"id", *known, "quota.per.none"}
+    assert reader.names.fields == {"id", *known, "quota.per.none"}
 
 
 @pytest.mark.parametrize("value", [-1, -2.5], ids=str)
@@ -500,8 +525,8 @@ FACTS = Facts(
 
 def test_documented_facts_fill_what_the_entry_does_not_state() -> None:
     """What is absent or null in the entry is taken from documentation, and marked with its sources."""
-    names = Names()
-    model = read_model({"id": "a", "access": None}, "data[0]", FACTS, names)
+    reader = Reader()
+    model = reader.read({"id": "a", "access": None}, "data[0]", FACTS)
     assert (model.access, model.aliases) == ("limited", ("b",))
     assert model.values["price.input"] == 5
     assert model.support("traits.prefill") is True
@@ -509,8 +534,8 @@ def test_documented_facts_fill_what_the_entry_does_not_state() -> None:
     assert model.support("traits.fast_mode") is None
     assert dict(model.documented) == dict(FACTS.sources)
     assert model.entry == {"id": "a", "access": None}
-    assert {"traits.prefill", "traits.sampling"} <= names.capabilities
-    assert names.fields >= {"access", "price.input"}
+    assert {"traits.prefill", "traits.sampling"} <= reader.names.capabilities
+    assert reader.names.fields >= {"access", "price.input"}
 
 
 def test_what_the_entry_states_is_never_overlaid() -> None:
