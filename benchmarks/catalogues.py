@@ -91,7 +91,7 @@ def _dated(name: str) -> datetime | None:
 
 
 def bootstrapped(catalogue: Catalogue, size: int) -> Catalogue:
-    """Return a catalogue of so many models, drawn with a seed from those of another, and a hundredth of the facts flipped."""
+    """Return a catalogue of so many models drawn with a seed from those of another, one fact in a hundred flipped."""
     chance = random.Random(_SEED)
     models: list[Model] = []
     for number in range(size):

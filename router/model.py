@@ -219,16 +219,17 @@ class Reader:
         """Return a copy of the tree, and what it knows; shared by all models that state the same."""
         try:
             key = marshal.dumps(tree, _WITHOUT_REFERENCES)
-        except ValueError:  # something in it is no plain data: what follows says what
-            key = b""
+        except ValueError:  # something in it is no plain data: this says what
+            tree = _copied(tree, path, 2)
+            key = marshal.dumps(tree, _WITHOUT_REFERENCES)
         read = self._trees.get(key)
         if read is None:
-            copied: dict[str, Any] = _copied(tree, path, 2)
-            supports, named = read_capabilities(copied)
+            copied: dict[str, Any] = marshal.loads(key)  # noqa: S302 - written two lines above
+            supports, named, is_plain = _read_nodes(copied)
+            if not is_plain:
+                copied = _copied(copied, path, 2)
             self.names.capabilities |= named
-            read = copied, supports
-            if key:
-                self._trees[key] = read
+            read = self._trees[key] = copied, supports
         return read
 
 
@@ -263,18 +264,31 @@ def read_capabilities(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str
     A node's own `supported` is its value, and only JSON true and false say anything. Two spellings
     of one capability that disagree leave it unknown.
     """
+    facts, named, _ = _read_nodes(tree)
+    return facts, named
+
+
+def _read_nodes(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str], bool]:
+    """Return besides whether the tree is but names, texts, booleans and nulls: then nothing is left to be checked."""
     facts: dict[str, bool] = {}
     named: set[str] = set()
     disputed: set[str] = set()
-    nodes: list[tuple[Mapping[str, Any], str]] = [(tree, "")]
+    is_plain = True
+    nodes: list[tuple[Mapping[str, Any], str, int]] = [(tree, "", 2)]
     while nodes:
-        node, prefix = nodes.pop()
+        node, prefix, depth = nodes.pop()
+        is_plain = is_plain and depth <= MAX_NESTING
         for key, child in node.items():
+            if type(key) is not str:
+                is_plain = False
+                continue
+            is_dict = isinstance(child, dict)
+            is_plain = is_plain and (is_dict or child is None or isinstance(child, (str, bool)))
             if key == "supported" and prefix:
                 continue
             container = prefix and key in TRANSPARENT
             name = prefix if container else f"{prefix}.{key}" if prefix else key
-            if not isinstance(child, dict):
+            if not is_dict:
                 if not container:
                     named.add(name)
                 continue
@@ -285,11 +299,11 @@ def read_capabilities(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str
             elif not container:
                 named.add(name)
             if len(child) > (supported is not None):
-                nodes.append((child, name))
+                nodes.append((child, name, depth + 1))
     named |= facts.keys()
     for name in disputed:
         del facts[name]
-    return facts, named
+    return facts, named, is_plain
 
 
 def _read_traits(traits: object) -> dict[str, bool]:

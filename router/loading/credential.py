@@ -59,6 +59,11 @@ class Credential:
         text = "\0".join((self._header, *facts)).encode()
         return hmac.new(self._secret.encode(), b"capability-router catalogue v1\0" + text, "sha256").hexdigest()[:40]
 
+    @property
+    def is_distinct(self) -> bool:
+        """Whether the secret is too long to occur in a text by chance."""
+        return len(self._secret) >= _WINDOW
+
     def is_repeated_by(self, text: str) -> bool:
         """Return whether `text` holds a part of the secret that is worth stealing."""
         starts = range(max(1, len(self._secret) - _WINDOW + 1))

@@ -307,10 +307,12 @@ class Loader:
             self._store = self._open_store()
         return self._store
 
-    def _take_stored(self, store: Store, turn: int, *, newer_than: float) -> Catalogue | None:
-        """Adopt what the disk holds, if it is newer than that."""
+    def _take_stored(
+        self, store: Store, turn: int, *, newer_than: float, not_after: float = _FOREVER
+    ) -> Catalogue | None:
+        """Adopt what the disk holds, if it was fetched between those two moments."""
         stored = store.read()
-        if stored is None or stored.fetched_at <= newer_than:
+        if stored is None or not newer_than < stored.fetched_at <= not_after:
             return None
         if stored.fetched_at > self._wall() + _CLOCK_SKEW and self.held is not None:
             return None
@@ -422,7 +424,9 @@ class Loader:
         with ExitStack() as stack:
             stack.enter_context(store.locked(min(2.0, deadline.remaining())))
             recent = max(self._confirmed, asked_at if asked else asked_at - self._ttl)
-            catalogue = self._take_stored(store, turn, newer_than=recent)
+            # What claims to come from the future is no answer to who asks for that of now.
+            not_after = self._wall() if asked else _FOREVER
+            catalogue = self._take_stored(store, turn, newer_than=recent, not_after=not_after)
             if catalogue is not None:
                 return catalogue
             setback = None if asked else store.read_setback()

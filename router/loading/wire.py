@@ -34,6 +34,10 @@ _NOT_MODIFIED: Final = 304
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
+class _RepeatedError(CatalogueUnavailableError):
+    """An answer that may go no further, nor the frames that hold it; never leaves this room."""
+
+
 class Wire:
     """A base URL with its headers and credential; `wall` counts seconds since the epoch."""
 
@@ -74,8 +78,7 @@ class Wire:
                 ) as client:
                     return use(_Session(client, deadline, watchdog, self).get)
             except RouterError as error:
-                repeats = self._credential.is_repeated_by(f"{error} {getattr(error, 'error_type', '')}")
-                if not watchdog.bit and not repeats:
+                if not watchdog.bit and not self._is_repeated_by(error):
                     raise
                 failure = deadline.missed() if watchdog.bit else _withheld(error)
             except httpx.TimeoutException:
@@ -88,6 +91,15 @@ class Wire:
     def _authorize(self, request: httpx.Request) -> httpx.Request:
         self._credential.authorize(request.headers)
         return request
+
+    def _is_repeated_by(self, error: RouterError) -> bool:
+        said = f"{error} {getattr(error, 'error_type', '')}"
+        return isinstance(error, _RepeatedError) or self._credential.is_repeated_by(said)
+
+    def check_body(self, body: bytes) -> None:
+        """Refuse a body that repeats the credential: a part of it would be logged, or kept on disk."""
+        if self._credential.is_distinct and self._credential.is_repeated_by(body.decode("latin-1")):
+            raise _RepeatedError("a body that repeats the credential")
 
     def refusal(self, response: httpx.Response, body: bytes) -> CatalogueUnavailableError:
         """Return the error of an answer that is no 200."""
@@ -143,6 +155,7 @@ class _Session:
             media_type, _, parameters = response.headers.get("content-type", "").lower().partition(";")
             if media_type.strip() != "application/json" or ("charset" in parameters and "utf-8" not in parameters):
                 raise CatalogueError(f"not JSON from the API: the answer is {printable(media_type)[:80] or 'untyped'}")
+            self._wire.check_body(body)
             offered = {name: response.headers[name] for name in _CONDITIONS if name in response.headers}
             return Reply(body, {name: value for name, value in offered.items() if len(value) <= MAX_VALIDATOR})
 
