@@ -21,7 +21,7 @@ LAYERS = (
     ("language", "decision"),
     ("catalogue",),
     ("loading",),
-    ("loading.credential", "loading.deadline", "loading.refusal"),
+    ("loading.credential", "loading.deadline", "loading.fork", "loading.refusal"),
     ("loading.listing",),
     ("loading.wire", "loading.store"),
     ("loading.flight", "loading.sources"),

@@ -10,10 +10,8 @@ What is held is served while it is renewed (RFC 5861, stale-while-revalidate) an
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
@@ -28,6 +26,7 @@ from router.documented import PACKAGED
 from router.errors import CatalogueUnavailableError, ConfigurationError, RouterError
 from router.loading.deadline import Deadline
 from router.loading.flight import GRACE, Flight, import_late, in_event_loop, own
+from router.loading.fork import renewed_in_child
 from router.loading.listing import Progress
 from router.loading.sources import Source, restored
 
@@ -73,7 +72,6 @@ class _Telling(threading.local):
 
 
 _telling = _Telling()
-_loaders: weakref.WeakSet[Loader] = weakref.WeakSet()
 
 
 @frozen
@@ -157,10 +155,10 @@ class Loader:
         """Why a flight was given up, until there is a thread to call the hook in."""
         self._streak = self._refreshes = self._failures = 0
         self._regressed = self._closed = False
-        self._started_anew()
-        _loaders.add(self)
+        self.start_anew()
+        renewed_in_child(self)
 
-    def _started_anew(self) -> None:
+    def start_anew(self) -> None:
         """Forget what belongs to threads: also in the child of a fork, where none of them lives on."""
         self._lock = threading.RLock()
         self._writing = threading.Lock()
@@ -574,12 +572,3 @@ def _log(level: str, message: str, *arguments: object) -> None:
 
     with suppress(Exception):
         getattr(getLogger("router"), level)(message, *arguments)
-
-
-def _in_child() -> None:
-    for loader in list(_loaders):
-        loader._started_anew()  # noqa: SLF001 - of this room
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)

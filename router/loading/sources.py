@@ -26,6 +26,7 @@ from router.errors import (
 )
 from router.loading.credential import Credential, sendable
 from router.loading.deadline import Deadline
+from router.loading.fork import renewed_in_child
 from router.loading.listing import (
     MAX_PAGE_BYTES,
     MAX_PAGE_SIZE,
@@ -218,8 +219,13 @@ class AnthropicSource:
         self._transport = transport
         self._clock = clock
         self._wall = wall
-        self._lock = threading.Lock()
         self._aliases: TTLCache[str, Model] | None = None
+        self.start_anew()
+        renewed_in_child(self)
+
+    def start_anew(self) -> None:
+        """Have a lock that nobody holds."""
+        self._lock = threading.Lock()
 
     def fetch(
         self,
@@ -257,12 +263,17 @@ class AnthropicSource:
         """
         if not is_id(id):
             raise UnknownModelError(id)
+        from cachetools import TTLCache
+
         with self._lock:
-            model = self._known_aliases().get(id)
+            if self._aliases is None:
+                self._aliases = TTLCache(_ALIASES, _ALIAS_TTL, self._clock)
+            aliases = self._aliases
+            model: Model | None = aliases.get(id)
         if model is None:
             model = self._retrieve(id, Deadline(deadline, self._clock))
             with self._lock:
-                self._known_aliases()[id] = model
+                aliases[id] = model
         return model
 
     def _retrieve(self, id: str, deadline: Deadline) -> Model:
@@ -279,13 +290,6 @@ class AnthropicSource:
         listed = entry.get("id") if isinstance(entry, dict) else None
         facts = documented_facts(self.documented).get(listed) if isinstance(listed, str) else None
         return read_model(entry, "model", facts)
-
-    def _known_aliases(self) -> TTLCache[str, Model]:
-        if self._aliases is None:
-            from cachetools import TTLCache
-
-            self._aliases = TTLCache(_ALIASES, _ALIAS_TTL, self._clock)
-        return self._aliases
 
     def _wire(self) -> Wire:
         from router.loading.wire import Wire

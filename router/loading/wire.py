@@ -20,6 +20,7 @@ import httpx
 from router.errors import CatalogueError, CatalogueUnavailableError, RouterError, printable
 from router.loading.credential import Credential
 from router.loading.deadline import Deadline
+from router.loading.fork import unforked
 from router.loading.listing import MAX_PAGE_BYTES, Get, Query, Reply, read_json
 from router.loading.refusal import read_refusal
 
@@ -68,14 +69,7 @@ class Wire:
         failure: CatalogueUnavailableError
         with _Watchdog(deadline) as watchdog:
             try:
-                # Environment alone (a proxy, a certificate file) can make this raise.
-                with httpx.Client(
-                    headers=self._headers,
-                    auth=self._authorize,
-                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                    follow_redirects=False,
-                    transport=self._transport,
-                ) as client:
+                with self._client() as client:
                     return use(_Session(client, deadline, watchdog, self).get)
             except RouterError as error:
                 if not watchdog.bit and not self._is_repeated_by(error):
@@ -87,6 +81,17 @@ class Wire:
                 failure = deadline.missed() if watchdog.bit else self._translated(error)
         # Raised outside of the handlers: an httpx error would carry the request, and with it the key, as context.
         raise failure
+
+    def _client(self) -> httpx.Client:
+        """Return a client; environment alone (a proxy, a certificate file) can make this raise."""
+        with unforked:  # it makes a TLS context, inside which OpenSSL holds locks that a child would wait for
+            return httpx.Client(
+                headers=self._headers,
+                auth=self._authorize,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                follow_redirects=False,
+                transport=self._transport,
+            )
 
     def _authorize(self, request: httpx.Request) -> httpx.Request:
         self._credential.authorize(request.headers)
