@@ -155,8 +155,8 @@ class Router:
         self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
     ) -> Decision:
         """Return what `select` would answer, with the reason."""
-        decision = self._loader.catalogue().explain(requirement, now=now, **needs)
-        return evolve(decision, stale=self._loader.stale)
+        catalogue = self._loader.catalogue()
+        return evolve(catalogue.explain(requirement, now=now, **needs), stale=self._loader.is_stale(catalogue))
 
     def supports(
         self, id: str, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need

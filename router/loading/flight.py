@@ -34,7 +34,7 @@ _LATE: Final = (
 class Flight:
     """One load: it ends once for those who wait, with a catalogue or an error, also if it goes on after that."""
 
-    __slots__ = ("_claim", "_future", "asked", "deadline", "is_told", "turn")
+    __slots__ = ("_claim", "_future", "asked", "deadline", "delay", "is_shared", "is_told", "turn")
 
     def __init__(self, turn: int, deadline: Deadline, *, asked: bool, is_told: bool) -> None:
         from concurrent.futures import Future
@@ -46,6 +46,10 @@ class Flight:
         """Whether the application asked for it just now."""
         self.is_told = is_told
         """Whether the application's hook is to hear of its failure."""
+        self.delay: float | None = None
+        """In how many seconds the next one is due, where other processes have been told so, or have told so."""
+        self.is_shared = False
+        """Whether it has met the failure of another process, and asked for nothing itself."""
         self._claim = threading.Lock()
         self._future: Future[Catalogue] = Future()
         # A pending future is cancelled by its waiter; a running one is not.

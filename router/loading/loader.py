@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -58,6 +58,11 @@ _CLOCK_SKEW: Final = 300.0
 _REFUSED: Final = frozenset({401, 403})
 _TOO_MANY_REQUESTS: Final = 429
 _FOREVER: Final = float("inf")
+_LONGEST: Final = 1e9
+"""Seconds, thirty years: what can be waited for on every platform."""
+
+_AFTER_OTHERS: Final = 2.0
+"""Seconds over which the processes that share a failure spread their next try, before jitter."""
 
 # On Linux the boot-time clock also counts while the machine sleeps; what is served after that must not look fresh.
 CLOCK: Final[Callable[[], float]] = (
@@ -123,8 +128,10 @@ class Loader:
         on_error: OnError | None = None,
     ) -> None:
         for name, seconds in (("ttl", ttl), ("max_stale", max_stale), ("deadline", deadline)):
-            if not 0 < seconds < _FOREVER:
-                raise ConfigurationError(f"{name} must be a number of seconds above 0 (got {seconds!r})")
+            if not 0 < seconds <= _LONGEST:
+                raise ConfigurationError(
+                    f"{name} must be a number of seconds above 0 and at most {_LONGEST:g} (got {seconds!r})"
+                )
         self.source = source
         self._ttl = ttl
         self._max_stale = max_stale
@@ -161,7 +168,7 @@ class Loader:
     def start_anew(self) -> None:
         """Forget what belongs to threads: also in the child of a fork, where none of them lives on."""
         self._lock = threading.RLock()
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
         self._flight: Flight | None = None
         self._aloft = 0
         self._store: Store | None = None
@@ -204,7 +211,7 @@ class Loader:
                 source=held.source if held is not None else None,
                 as_of=self._as_of(held) if held is not None else None,
                 age=self._age(held) if held is not None else None,
-                stale=self.stale,
+                stale=self.is_stale(held),
                 regressed=self._regressed,
                 quarantined=len(held.quarantined) if held is not None else 0,
                 next_refresh=None if self._closed or self._next_try == _FOREVER else max(0.0, self._next_try - now),
@@ -214,10 +221,12 @@ class Loader:
                 failures=self._failures,
             )
 
-    @property
-    def stale(self) -> bool:
-        """Whether what is served is older than `max_stale`, or stands in for what was never fetched."""
-        return self.held is None or self.held is self._bundled or self.clock() >= self._expires
+    def is_stale(self, catalogue: Catalogue | None) -> bool:
+        """Whether what was served is older than `max_stale`, or stands in for what was never fetched."""
+        if catalogue is None or catalogue is self._bundled:
+            return True
+        with self._lock:
+            return catalogue is self.held and self.clock() >= self._expires
 
     def close(self) -> None:
         """Stop renewing; what is held goes on being served."""
@@ -333,64 +342,79 @@ class Loader:
             overdue = self._flight if self._flight is not None and self._flight.is_overdue else None
         if overdue is not None:
             self._give_up(overdue, self._missed())
+        # A signal's handler may have interrupted this very thread under the lock: what it stopped cannot go on.
+        is_handler = in_line and self._lock._is_owned()  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition does
         with self._lock:
-            if self._flight is not None and (
-                not self._flight.has_ended or self._aloft >= ALOFT or (not asked and self.clock() < self._next_try)
+            if (
+                self._flight is not None
+                and not is_handler
+                and (
+                    not self._flight.has_ended or self._aloft >= ALOFT or (not asked and self.clock() < self._next_try)
+                )
             ):
                 return self._flight
             deadline = Deadline(self._deadline, self.clock)
             flight = Flight(next(self._turns), deadline, asked=asked, is_told=not _telling.is_failure)
-            self._flight = flight
-            self._aloft += 1
             self._put_off(self._patience)
-        if self.source.remote:
-            try:
-                threading.Thread(target=self._fly, args=(flight,), name="router-refresh", daemon=True).start()
-            except RuntimeError as error:
-                if not in_line:
-                    self._came_down()
-                    self._give_up(flight, CatalogueUnavailableError(f"no thread for a refresh: {error}"))
-                    return flight
-            else:
-                return flight
+            has_thread = self.source.remote and not is_handler and self._has_taken_off(flight)
+            if not is_handler:
+                self._flight = flight  # not before: what an interrupt kept from its thread is not to be waited for
+        if has_thread:
+            return flight
+        if self.source.remote and not in_line:
+            self._give_up(flight, CatalogueUnavailableError("no thread for a refresh"))
+            return flight
         interrupt = self._fly(flight)
         if interrupt is not None:
             raise interrupt
         return flight
+
+    def _has_taken_off(self, flight: Flight) -> bool:
+        """Give the flight a thread of its own, and return whether one was to be had."""
+        try:
+            threading.Thread(target=self._fly, args=(flight,), name="router-refresh", daemon=True).start()
+        except RuntimeError:
+            return False
+        return True
 
     def _give_up(self, flight: Flight, error: CatalogueUnavailableError) -> None:
         """Let nobody wait for a flight that hangs; what it brings in the end counts, if nothing newer has come."""
         if self._fail(flight, error) and flight.is_told:
             self._untold = error
 
-    def _came_down(self) -> None:
-        with self._lock:
-            self._aloft -= 1
-
     def _fly(self, flight: Flight) -> BaseException | None:
         """Load, and tell the waiters how it ended; returns what interrupted it, for the thread that was."""
         self._tell_of(self._untold)  # there was no thread to tell it in
         before = self.held
         try:
-            catalogue = self._loaded(flight)
+            with self._counted():
+                catalogue = self._loaded(flight)
         except BaseException as error:  # noqa: BLE001 - whatever ends a flight, its waiters must hear of it
-            self._came_down()
             failure = error if isinstance(error, CatalogueUnavailableError) else _unavailable(error)
             if self._fail(flight, failure) and flight.is_told:
                 self._tell_of(failure)
             return None if isinstance(error, Exception) else error
-        self._came_down()
         if flight.claim():
             flight.land(catalogue)
         self._tell_of_change(before, catalogue)
         return None
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._aloft += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._aloft -= 1
 
     def _fail(self, flight: Flight, error: CatalogueUnavailableError) -> bool:
         """End the flight with an error and put the next one off; returns whether it had not ended before."""
         if not flight.claim():
             return False
         try:
-            self._note_failure(error)
+            self._note_failure(flight, error)
         finally:
             flight.fail(error)
         return True
@@ -429,10 +453,12 @@ class Loader:
                 return catalogue
             setback = None if asked else store.read_setback()
             if setback is not None:
+                left = setback.until - self._wall()
+                flight.is_shared, flight.delay = True, left + self._random() * _AFTER_OTHERS
                 raise CatalogueUnavailableError(
                     setback.reason,
                     status=setback.status,
-                    retry_after=setback.until - self._wall(),
+                    retry_after=left,
                     retryable=setback.status not in _REFUSED,
                 )
             return self._fetched_and_stored(flight, store)
@@ -445,7 +471,8 @@ class Loader:
         except BaseException as error:
             if not flight.has_ended:
                 failure = error if isinstance(error, CatalogueUnavailableError) else _unavailable(error)
-                store.write_setback(Setback(self._wall() + self._delay(failure), failure.reason[:500], failure.status))
+                flight.delay = self._delay(failure)
+                store.write_setback(Setback(self._wall() + flight.delay, failure.reason[:500], failure.status))
             raise
         now = self._wall()
         catalogue = self._adopt(fetched, now, flight.turn)
@@ -529,12 +556,12 @@ class Loader:
             longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self._streak, 10))
         return max(longest * (0.8 + 0.2 * self._random()), error.retry_after or 0.0)
 
-    def _note_failure(self, error: CatalogueUnavailableError) -> None:
+    def _note_failure(self, flight: Flight, error: CatalogueUnavailableError) -> None:
         with self._lock:
-            delay = self._delay(error)
+            delay = self._delay(error) if flight.delay is None else flight.delay
             is_news = self._error is None or self._error.status != error.status
             self._failures += 1
-            self._streak += 1
+            self._streak += not flight.is_shared
             self._error = error
             if self.held is None and not self._strict:
                 with suppress(CatalogueUnavailableError):  # not even that can be read: there are no files to be had
