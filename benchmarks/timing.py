@@ -31,6 +31,10 @@ class Job:
     each: int = 1
     """By how much the figure is divided: what one call does so many times."""
 
+    def timer(self) -> Timer:
+        """Return a loop of its own over the statement."""
+        return Timer(self.statement, globals=dict(self.names))
+
 
 @frozen
 class Figure:
@@ -105,7 +109,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def _clock(job: Job) -> _Clock:
-    timer = Timer(job.statement, globals=dict(job.names))
+    timer = job.timer()
     return _Clock(job, timer, _number(timer))
 
 

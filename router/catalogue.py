@@ -224,10 +224,13 @@ class Catalogue:
         `RequirementError` for a requirement that means nothing.
         """
         if not needs:
+            with_text = requirement.text if isinstance(requirement, Requirement) else requirement
             try:
-                return self.answers[requirement.text if isinstance(requirement, Requirement) else requirement]
-            except (KeyError, TypeError):
-                pass
+                model = self.answers.get(with_text)
+            except TypeError:  # what cannot be hashed is no requirement: what follows says so
+                model = None
+            if model is not None:
+                return model
         asked = require(requirement, **needs)
         rows = self._met(asked, now)
         if rows:
@@ -363,18 +366,27 @@ class Catalogue:
 
     def _met(self, requirement: Requirement, now: datetime | None) -> int:
         """Return the rows known to meet the requirement and its guard-rails."""
-        rows = self._guards.get(requirement.fields)
+        try:
+            _, fields, _, texts = requirement.outline
+        except AttributeError:
+            _, fields, _, texts = requirement.outlined()
+        rows = self._guards.get(fields)
         if rows is None:
-            rows = self._guard(requirement.fields)
+            rows = self._guard(fields)
         built = self._built
-        for term in requirement.terms:
-            try:
-                rows &= built[term.text]
-            except KeyError:
+        try:
+            for text in texts:
+                rows &= built[text]
+        except KeyError:
+            for term in requirement.terms:
                 rows &= self._build(term, now)
         return rows
 
     def _build(self, term: Requirement, now: datetime | None) -> int:
+        """Return the rows known to meet a term, and keep them unless they depend on the moment."""
+        yes = self._built.get(term.text)
+        if yes is not None:
+            return yes
         self._check_names(term)
         if term.is_relative:
             return term.masks(self._index, moment(now))[0]

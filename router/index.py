@@ -18,8 +18,8 @@ Masks = tuple[int, int]
 """Known yes and known no, as bitsets over the rows."""
 
 _FEW: Final = 4096
-_STEPS: Final = 16
-_SHORTEST_STEP: Final = 256
+_STEPS: Final = 32
+_SHORTEST_STEP: Final = 64
 _SPARSE: Final = 8
 _ZERO_AND_ONE: Final = bytes.maketrans(b"01", b"\0\1")
 

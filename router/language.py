@@ -15,20 +15,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
-
-from attrs import frozen
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from router.errors import RequirementError, RequirementSyntaxError, nearest
 from router.kinds import KINDS, Kind
 from router.requirement import (
     MAX_DEPTH,
-    Capability,
     Comparison,
     Level,
     Requirement,
+    capability,
     conjunction,
     disjunction,
     negation,
@@ -45,14 +44,11 @@ _LONGEST: Final = 10**30
 _WIDTH: Final = 200
 RESERVED: Final = frozenset({"now", "limit", "default"})
 
-_TOKEN: Final = re.compile(
-    r"""\s*(?:(?P<word>[A-Za-z0-9_.:@-]+)
-      |(?P<string>"(?:[^"\\]|\\.)*")
-      |(?P<operator>==|!=|<=|>=|<|>)
-      |(?P<mark>[(),])
-      |(?P<end>\Z))""",
-    re.VERBOSE | re.ASCII | re.DOTALL,
+_TOKEN: Final = re.compile(r'[A-Za-z0-9_.:@-]+|"(?:[^"\\]|\\.)*"|==|!=|<=|>=|<|>|[(),]|\S', re.ASCII | re.DOTALL)
+_MARKS: Final = (
+    {"": "end"} | dict.fromkeys("(),", "mark") | dict.fromkeys(("==", "!=", "<=", ">=", "<", ">"), "operator")
 )
+_WORD: Final = re.compile(r"[A-Za-z0-9_.:@-]", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*", re.ASCII)
 _HINTS: Final = {
     "=": '; equality is written "=="',
@@ -82,6 +78,11 @@ def require(requirement: str | Requirement | None = None, /, **needs: Need) -> R
     return conjunction([stated, *(_keyword(name, need) for name, need in needs.items())]) if needs else stated
 
 
+_AFTER_A_NAME: Final = frozenset({"and", "or", ")", ""})
+_INSIDE_A_COMPARISON: Final = OPERATORS | KEYWORDS - {"true", "and", "or"}
+_PREFIXES: Final = {"not": negation, "maybe": possibility}
+
+
 @lru_cache(maxsize=512)
 def parse(text: str) -> Requirement:
     """Return the requirement that `text` spells; raises `RequirementSyntaxError` with the column of the error."""
@@ -94,8 +95,8 @@ def _keyword(name: str, need: Need) -> Requirement:
     if "." in name:
         raise RequirementError(f"{name!r} is dotted: what has dots is required in text")
     if isinstance(need, bool):
-        capability = Capability(capability_name(_checked(name)))
-        return capability if need else negation(capability)
+        supported = capability(capability_name(_checked(name)))
+        return supported if need else negation(supported)
     if name in MINIMUMS:
         return _comparison(name, MINIMUMS[name], ">=", need if isinstance(need, str) else _shown(need))
     if isinstance(need, str):
@@ -126,7 +127,7 @@ def _any_named(name: str, values: Sequence[str]) -> Requirement:
 def _named(name: str, value: str) -> Requirement:
     if name in FIELDS:
         return _comparison(name, name, "has" if FIELDS[name] == "list" else "==", value)
-    return Capability(capability_name(_checked(f"{name}.{value}")))
+    return capability(capability_name(_checked(f"{name}.{value}")))
 
 
 def _checked(name: str) -> str:
@@ -161,28 +162,40 @@ def _canonical(kind: Kind, op: str, value: Any) -> Any:
     return value
 
 
-@frozen
-class _Token:
-    kind: str
+@lru_cache(maxsize=1024)
+def _bare(word: str) -> Requirement | None:
+    """Return the capability that a word names by itself, `None` where it names none."""
+    return (
+        None if word in KEYWORDS or word in FIELDS or not _NAME.fullmatch(word) else capability(capability_name(word))
+    )
+
+
+class _Token(NamedTuple):
+    """A token by its number; what only an error says of it is found out when an error says it."""
+
+    source: str
+    number: int
     text: str
-    at: int
+
+    @property
+    def kind(self) -> str:
+        """Return `word`, `string`, `operator`, `mark`, `end`, or `odd` for what is none of them."""
+        if self.text in _MARKS:
+            return _MARKS[self.text]
+        if _WORD.match(self.text):
+            return "word"
+        return "string" if self.text[0] == '"' and len(self.text) > 1 else "odd"
+
+    @property
+    def at(self) -> int:
+        """Return where it begins."""
+        found = islice(_TOKEN.finditer(self.source), self.number, None)
+        return next((match.start() for match in found), len(self.source))
 
     def __str__(self) -> str:
-        return "the end" if self.kind == "end" else self.text if self.kind == "string" else f'"{self.text}"'
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    at = 0
-    while True:
-        match = _TOKEN.match(text, at)
-        if match is None:
-            at += len(text[at:]) - len(text[at:].lstrip(" \t\n\r\f\v"))
-            raise RequirementSyntaxError(text, at, f"unexpected {text[at]!r}{_HINTS.get(text[at], '')}")
-        kind = str(match.lastgroup)
-        yield _Token(kind, match[kind], match.start(kind))
-        if kind == "end":
-            return
-        at = match.end()
+        if self.kind == "end":
+            return "the end"
+        return self.text if self.kind == "string" else f'"{self.text}"'
 
 
 class _Parser:
@@ -190,15 +203,16 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = _tokens(text)
-        self.token = next(self.tokens)
+        self.words = [*_TOKEN.findall(text), ""]
+        self.at = 0
+        self.word = self.words[0]
         self.depth = self.prefixes = 0
 
     def parse(self) -> Requirement:
-        if self.token.kind == "end":
+        if not self.word:
             raise self._error('a requirement, got an empty text; what everything meets is "true"')
         requirement = self._expression()
-        if self.token.kind != "end":
+        if self.word:
             raise self._error(f'"and", "or" or the end, got {self.token}{_case_hint(self.token)}')
         return requirement
 
@@ -206,29 +220,40 @@ class _Parser:
         parts = [self._conjunction()]
         while self._take("or"):
             parts.append(self._conjunction())
-        return self._built(disjunction, parts)
+        return self._built(disjunction, parts) if len(parts) > 1 else parts[0]
 
     def _conjunction(self) -> Requirement:
         parts = [self._unary()]
         while self._take("and"):
             parts.append(self._unary())
-        return self._built(conjunction, parts)
+        return self._built(conjunction, parts) if len(parts) > 1 else parts[0]
 
     def _unary(self) -> Requirement:
-        for keyword, build in (("not", negation), ("maybe", possibility)):
-            token = self.token
-            if self._take(keyword):
-                # Counted apart from parentheses: the canonical text of the deepest requirement has both.
-                self.prefixes += 1
-                if self.prefixes > MAX_DEPTH:
-                    raise self._too_deep(token)
-                part = self._unary()
-                self.prefixes -= 1
-                return build(part)
-        return self._primary()
+        named = _bare(self.word)
+        if named is not None and self.words[self.at + 1] in _AFTER_A_NAME:
+            self._next()
+            return named
+        build = _PREFIXES.get(self.word)
+        if build is None:
+            return self._primary()
+        token = self.token
+        self._next()
+        # Counted apart from parentheses: the canonical text of the deepest requirement has both.
+        self.prefixes += 1
+        if self.prefixes > MAX_DEPTH:
+            raise self._too_deep(token)
+        part = self._unary()
+        self.prefixes -= 1
+        return build(part)
 
     def _primary(self) -> Requirement:
         token = self.token
+        if token.text in KEYWORDS or not _NAME.fullmatch(token.text):
+            return self._keyword(token)
+        self._next()
+        return self._named(token)
+
+    def _keyword(self, token: _Token) -> Requirement:
         if self._take("("):
             self._deeper(token)
             inside = self._expression()
@@ -238,33 +263,27 @@ class _Parser:
             return inside
         if self._take("true"):
             return conjunction(())
-        if token.kind != "word" or token.text in KEYWORDS:
-            raise self._error(f"a name or an opening parenthesis, got {token}{_case_hint(token)}")
-        self._next()
-        if not _NAME.fullmatch(token.text):
-            raise self._error(f"a name, words joined by dots, got {token}", token)
-        return self._named(token)
+        if token.kind == "word" and token.text not in KEYWORDS:
+            raise self._error(f"a name, words joined by dots, got {token}")
+        raise self._error(f"a name or an opening parenthesis, got {token}{_case_hint(token)}")
 
     def _named(self, token: _Token) -> Requirement:
         operator = self.token
         negated = self._take("not")
-        if negated and self.token.text != "in":
+        if negated and self.word != "in":
             raise self._error(f'"in" after "not", got {self.token}')
-        if self.token.kind in {"operator", "word"} and self.token.text in OPERATORS:
+        if self.word in OPERATORS:
             operator = self.token
             self._next()
             op = f"not {operator.text}" if negated else operator.text
             return self._compared(token, operator, op)
-        if self.token.kind == "word" and self.token.text.lower() in OPERATORS | KEYWORDS - {"true", "and", "or"}:
+        if self.word.lower() in _INSIDE_A_COMPARISON:
             raise self._error(f"a comparison or the end, got {self.token}{_case_hint(self.token)}")
-        return self._bare(token)
-
-    def _bare(self, token: _Token) -> Requirement:
         if token.text in FIELDS:
             kind = KINDS[FIELDS[token.text]]
             op = next(op for op in ("==", ">=", "has") if op in kind.operators)
             raise self._error(f"a comparison: {token} is a field, as in '{token.text} {op} ...'", token)
-        return Capability(capability_name(token.text))
+        return capability(capability_name(token.text))
 
     def _compared(self, token: _Token, operator: _Token, op: str) -> Requirement:
         short = capability_name(token.text)
@@ -317,7 +336,7 @@ class _Parser:
                 f"an exact level is a capability: '{name}.{token.text if token.text in levels else levels[0]}'",
                 operator,
             )
-        if token.text not in levels or token.kind not in {"word", "string"}:
+        if token.text not in levels:
             near = nearest(token.text, levels, limit=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise self._error(f'a level of "{name}" ({", ".join(levels)}), got {token}{hint}')
@@ -343,16 +362,26 @@ class _Parser:
         return RequirementSyntaxError(self.text, token.at, f"nested more than {MAX_DEPTH} levels deep")
 
     def _take(self, text: str) -> bool:
-        taken = self.token.text == text and self.token.kind in {"word", "mark"}
-        if taken:
-            self._next()
-        return taken
+        if self.word != text:
+            return False
+        self._next()
+        return True
 
     def _next(self) -> None:
-        self.token = next(self.tokens)
+        self.at += 1
+        self.word = self.words[self.at]
+
+    @property
+    def token(self) -> _Token:
+        """The token that the parser has come to."""
+        return _Token(self.text, self.at, self.word)
 
     def _error(self, expected: str, token: _Token | None = None) -> RequirementSyntaxError:
-        return RequirementSyntaxError(self.text, (token or self.token).at, f"expected {expected}")
+        come_to = self.token
+        if come_to.kind == "odd":
+            problem = f"unexpected {come_to.text!r}{_HINTS.get(come_to.text, '')}"
+            return RequirementSyntaxError(self.text, come_to.at, problem)
+        return RequirementSyntaxError(self.text, (token or come_to).at, f"expected {expected}")
 
 
 def _case_hint(token: _Token) -> str:

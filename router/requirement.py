@@ -7,9 +7,9 @@ only before literals, groups are flat, sorted and free of duplicates. So equalit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import and_, or_
 from typing import Any, ClassVar, Final
 
@@ -39,6 +39,15 @@ _EQUALITY: Final = frozenset({"==", "!=", "in", "not in"})
 _MIRRORED: Final = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
+Spoken = tuple[frozenset[str], frozenset[str], bool]
+"""The capabilities and the fields that a requirement speaks of, and whether it is relative to the moment."""
+
+Outline = tuple[frozenset[str], frozenset[str], bool, tuple[str, ...]]
+"""The same, and the texts of its terms."""
+
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
 class Requirement:
     """What an application needs of a model; made by `require`, combined with `&`, `|` and `~`.
 
@@ -46,16 +55,11 @@ class Requirement:
     value of its own.
     """
 
-    __slots__ = {
-        "capabilities": "Every capability this speaks of, by short path.",
-        "fields": "Every field this speaks of.",
-        "is_relative": "Whether the answer depends on the present moment.",
-    }
+    __slots__ = ("outline",)
+    outline: Outline
+    """Filled at the first question about it: only `outlined` asks without knowing."""
     text: str
     depth: int = 0
-    capabilities: frozenset[str]
-    fields: frozenset[str]
-    is_relative: bool
 
     def support(self, model: Model, *, now: datetime | None = None) -> Support:
         """Return whether the model meets this: `True`, `False`, or `None` where too little is known.
@@ -82,17 +86,33 @@ class Requirement:
         """The top-level conjuncts, each of which a model must meet."""
         return (self,)
 
-    def __getattr__(self, name: str) -> Any:
-        """Gather what this speaks of at the first question about it; a filled slot costs less than a property."""
-        if name not in Requirement.__slots__:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        atoms = list(self.atoms())
-        compared = [atom for atom in atoms if isinstance(atom, Comparison)]
-        fill = object.__setattr__  # frozen for others
-        fill(self, "capabilities", frozenset(each for atom in atoms for each in atom.named()))
-        fill(self, "fields", frozenset(atom.field for atom in compared))
-        fill(self, "is_relative", any(atom.kind == "duration" for atom in compared))
-        return getattr(self, name)
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Every capability this speaks of, by short path."""
+        return self.outlined()[0]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Every field this speaks of."""
+        return self.outlined()[1]
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the answer depends on the present moment."""
+        return self.outlined()[2]
+
+    def outlined(self) -> Outline:
+        """Return what this speaks of, gathered once, and the texts of its terms."""
+        try:
+            return self.outline
+        except AttributeError:
+            outline = (*self.speaks_of(), tuple([term.text for term in self.terms]))
+            object.__setattr__(self, "outline", outline)  # frozen for others
+            return outline
+
+    def speaks_of(self) -> Spoken:
+        """Return the capabilities and fields that this speaks of, and whether the answer depends on the moment."""
+        raise NotImplementedError
 
     def masks(self, index: Index, now: datetime) -> Masks:
         """Return the rows known to meet this, and those known not to."""
@@ -105,14 +125,6 @@ class Requirement:
     def narrow(self, left: Left, wanted: int) -> None:
         """Take in that the truth of this is one of the `wanted`."""
         left.keep(self.text, wanted)
-
-    def atoms(self) -> Iterator[Requirement]:
-        """Yield every capability, level and comparison in this."""
-        yield self
-
-    def named(self) -> Iterable[str]:
-        """Return the capabilities that this atom speaks of."""
-        return ()
 
     def __and__(self, other: object) -> Requirement:
         return conjunction((self, other)) if isinstance(other, Requirement) else NotImplemented
@@ -163,8 +175,8 @@ class Capability(Requirement):
     def truth(self, model: Model, now: datetime) -> Support:
         return model.facts.get(self.text)
 
-    def named(self) -> Iterable[str]:
-        return (self.text,)
+    def speaks_of(self) -> Spoken:
+        return frozenset((self.text,)), _NOTHING, False
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -203,8 +215,8 @@ class Level(Requirement):
             for name in self.levels:
                 left.keep(name, FALSE)
 
-    def named(self) -> Iterable[str]:
-        return self.levels
+    def speaks_of(self) -> Spoken:
+        return frozenset(self.levels), _NOTHING, False
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -238,14 +250,15 @@ class Comparison(Requirement):
         return Comparison(self.field, self.kind, op, self.value) if op else None
 
     def masks(self, index: Index, now: datetime) -> Masks:
+        if self.kind in ORDERED and self.op in _MIRRORED:
+            ordered = index.ordered(self.field)
+            op, bound = self._bound(now)
+            above = ordered.at_least(bound, strictly=op in {">", "<="})
+            below = ordered.known ^ above
+            return (above, below) if op[0] == ">" else (below, above)
         values = self.value if isinstance(self.value, tuple) else (self.value,)
         if self.kind in ORDERED:
             ordered = index.ordered(self.field)
-            op, bound = self._bound(now)
-            if op in _MIRRORED:
-                above = ordered.at_least(bound, strictly=op in {">", "<="})
-                below = ordered.known ^ above
-                return (above, below) if op[0] == ">" else (below, above)
             return self._equal(reduce(or_, (ordered.within(*span(self.kind, each)) for each in values)), ordered.known)
         column = index.column(self.field)
         if self.kind == "text" and self.op in _EQUALITY:
@@ -255,6 +268,9 @@ class Comparison(Requirement):
     def truth(self, model: Model, now: datetime) -> Support:
         value = model.values.get(self.field)
         return None if value is None else self._holds(value, now)
+
+    def speaks_of(self) -> Spoken:
+        return _NOTHING, frozenset((self.field,)), self.kind == "duration"
 
     def narrow(self, left: Left, wanted: int) -> None:
         left.keep(self.text, wanted)
@@ -308,8 +324,8 @@ class Not(Requirement):
     def narrow(self, left: Left, wanted: int) -> None:
         self.part.narrow(left, negated(wanted))
 
-    def atoms(self) -> Iterator[Requirement]:
-        return self.part.atoms()
+    def speaks_of(self) -> Spoken:
+        return self.part.capabilities, self.part.fields, self.part.is_relative
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -333,8 +349,8 @@ class Maybe(Requirement):
     def narrow(self, left: Left, wanted: int) -> None:
         self.part.narrow(left, (TRUE | UNKNOWN) * bool(wanted & TRUE) | wanted & FALSE)
 
-    def atoms(self) -> Iterator[Requirement]:
-        return self.part.atoms()
+    def speaks_of(self) -> Spoken:
+        return self.part.capabilities, self.part.fields, self.part.is_relative
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -342,24 +358,18 @@ class _Group(Requirement):
     """Parts joined by one operator: flat, sorted, each once."""
 
     parts: tuple[Requirement, ...]
-    text: str = attrs.field(init=False)
-    depth: int = attrs.field(init=False)
+    text: str
+    depth: int
 
     joined_by: ClassVar[str]
     of_nothing: ClassVar[str]
 
-    @text.default
-    def _text(self) -> str:
-        shown = (f"({part.text})" if isinstance(part, _Group) and part.parts else part.text for part in self.parts)
-        return f" {self.joined_by} ".join(shown) if self.parts else self.of_nothing
-
-    @depth.default
-    def _depth(self) -> int:
-        return 1 + max((part.depth for part in self.parts), default=0)
-
-    def atoms(self) -> Iterator[Requirement]:
-        for part in self.parts:
-            yield from part.atoms()
+    def speaks_of(self) -> Spoken:
+        return (
+            _NOTHING.union(*[part.capabilities for part in self.parts]),
+            _NOTHING.union(*[part.fields for part in self.parts]),
+            any(part.is_relative for part in self.parts),
+        )
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -412,6 +422,12 @@ class Or(_Group):
             left.keep(self.text, 0)
 
 
+@lru_cache(maxsize=1024)
+def capability(name: str) -> Capability:
+    """Return the requirement that a capability is supported: the same one for the same name, as most come often."""
+    return Capability(name)
+
+
 def conjunction(parts: Iterable[Requirement]) -> Requirement:
     """Return the requirement that every part holds."""
     return _group(And, parts)
@@ -446,11 +462,19 @@ def possibility(part: Requirement) -> Requirement:
 def _group(kind: type[_Group], parts: Iterable[Requirement]) -> Requirement:
     flat: dict[str, Requirement] = {}
     for part in parts:
-        for each in part.parts if isinstance(part, kind) else (part,):
-            flat[each.text] = each
+        if isinstance(part, kind):
+            flat.update((each.text, each) for each in part.parts)
+        else:
+            flat[part.text] = part
     if len(flat) == 1:
         return next(iter(flat.values()))
-    group = kind(tuple(flat[text] for text in sorted(flat)))
-    if group.depth > MAX_DEPTH:
+    texts = sorted(flat)
+    within = tuple([flat[text] for text in texts])
+    depth = 1
+    for at, part in enumerate(within):
+        if isinstance(part, _Group) and part.parts:
+            texts[at] = f"({part.text})"
+            depth = max(depth, part.depth + 1)
+    if depth > MAX_DEPTH:
         raise RequirementError(f"a requirement may nest at most {MAX_DEPTH} levels deep")
-    return group
+    return kind(within, f" {kind.joined_by} ".join(texts) if texts else kind.of_nothing, depth)

@@ -33,6 +33,8 @@ MINIMUMS: Final[dict[str, str]] = _DATA["minimums"]
 
 def capability_name(path: str) -> str:
     """Return the short spelling of a capability: transparent keys are left out, the first key never."""
+    if "." not in path:
+        return path
     first, *rest = path.split(".")
     return ".".join([first, *(key for key in rest if key not in TRANSPARENT)])
 

@@ -79,7 +79,7 @@ def test_no_stream_of_bounds_grows_the_memory() -> None:
     for bound in range(0, 10_000, 10):
         column.at_least(bound)
         column.at_least(bound, strictly=True)
-    assert len(column._masks) == kept <= 20
+    assert len(column._masks) == kept <= 40
 
 
 @given(st.sets(st.integers(0, 400)), st.none() | st.integers(0, 20))
