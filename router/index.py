@@ -156,24 +156,27 @@ class Index:
 def _masks_of_facts(facts: Sequence[Mapping[str, bool]]) -> dict[str, Masks]:
     """Return the two masks of each fact, put together from those of so many rows each: short integers are fast."""
     parts = [_masks_of_few(facts[start : start + _FEW]) for start in range(0, len(facts), _FEW)]
-    names = set().union(*(supports.keys() for supports, _ in parts), *(denials.keys() for _, denials in parts))
-    return {name: (_joined(parts, 0, name), _joined(parts, 1, name)) for name in names}
+    if len(parts) == 1:
+        return {name: (sides[True], sides[False]) for name, sides in parts[0].items()}
+    names = {name for part in parts for name in part}
+    return {name: (_joined(parts, name, supported=True), _joined(parts, name, supported=False)) for name in names}
 
 
-def _masks_of_few(facts: Sequence[Mapping[str, bool]]) -> tuple[dict[str, int], dict[str, int]]:
+def _masks_of_few(facts: Sequence[Mapping[str, bool]]) -> dict[str, dict[bool, int]]:
     alike: dict[int, int] = {}
     of: dict[int, Mapping[str, bool]] = {}
     for row, known in enumerate(facts):
         alike[id(known)] = alike.get(id(known), 0) | 1 << row
         of[id(known)] = known
-    yes: dict[str, int] = {}
-    no: dict[str, int] = {}
+    masks: dict[str, dict[bool, int]] = {}
     for sharing, rows in alike.items():
         for name, supported in of[sharing].items():
-            side = yes if supported else no
-            side[name] = side.get(name, 0) | rows
-    return yes, no
+            if name not in masks:
+                masks[name] = {True: 0, False: 0}
+            masks[name][supported] |= rows
+    return masks
 
 
-def _joined(parts: Sequence[tuple[dict[str, int], dict[str, int]]], side: int, name: str) -> int:
-    return int.from_bytes(b"".join(part[side].get(name, 0).to_bytes(_FEW // 8, "little") for part in parts), "little")
+def _joined(parts: Sequence[dict[str, dict[bool, int]]], name: str, *, supported: bool) -> int:
+    masks = (part[name][supported] if name in part else 0 for part in parts)
+    return int.from_bytes(b"".join(mask.to_bytes(_FEW // 8, "little") for mask in masks), "little")

@@ -277,28 +277,28 @@ def _read_nodes(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str], boo
     nodes: list[tuple[Mapping[str, Any], str, int]] = [(tree, "", 2)]
     while nodes:
         node, prefix, depth = nodes.pop()
-        is_plain = is_plain and depth <= MAX_NESTING
+        if depth >= MAX_NESTING and any(isinstance(child, dict) for child in node.values()):
+            is_plain = False
         for key, child in node.items():
             if type(key) is not str:
                 is_plain = False
                 continue
             is_dict = isinstance(child, dict)
             is_plain = is_plain and (is_dict or child is None or isinstance(child, (str, bool)))
-            if key == "supported" and prefix:
+            if prefix and (key == "supported" or key in TRANSPARENT):
+                if is_dict and key != "supported":
+                    nodes.append((child, prefix, depth + 1))
                 continue
-            container = prefix and key in TRANSPARENT
-            name = prefix if container else f"{prefix}.{key}" if prefix else key
-            if not is_dict:
-                if not container:
-                    named.add(name)
-                continue
-            supported = None if container else child.get("supported")
-            if supported is True or supported is False:
-                if facts.setdefault(name, supported) is not supported:
-                    disputed.add(name)
-            elif not container:
+            name = f"{prefix}.{key}" if prefix else key
+            supported = child.get("supported") if is_dict else None
+            if supported is not True and supported is not False:
                 named.add(name)
-            if len(child) > (supported is not None):
+                if is_dict:
+                    nodes.append((child, name, depth + 1))
+                continue
+            if facts.setdefault(name, supported) is not supported:
+                disputed.add(name)
+            if len(child) > 1:
                 nodes.append((child, name, depth + 1))
     named |= facts.keys()
     for name in disputed:
@@ -313,25 +313,30 @@ def _read_traits(traits: object) -> dict[str, bool]:
 
 
 _READ: Final = {name: KINDS[kind].read for name, kind in FIELDS.items()}
+_READ_APART: Final = frozenset({"capabilities", "traits"})
 _read_any: Final = KINDS["any"].read
 
 
 def _read_fields(stated: Mapping[str, Any], names: Names) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    seen: list[str] = []
     nodes: list[tuple[Mapping[str, Any], str]] = [(stated, "")]
     while nodes:
         node, prefix = nodes.pop()
         for key, value in node.items():
-            if not prefix and key in {"capabilities", "traits"}:
-                continue
             name = f"{prefix}.{key}" if prefix else key
-            if isinstance(value, dict) and name not in FIELDS:
-                nodes.append((value, name))
-                continue
-            names.fields.add(name)
-            read = _READ.get(name, _read_any)(value)
-            if read is not None:
-                values[name] = read
+            read = _READ.get(name)
+            if read is None:
+                if name in _READ_APART:
+                    continue
+                if isinstance(value, dict):
+                    nodes.append((value, name))
+                    continue
+                read = _read_any
+            seen.append(name)
+            if value is not None and (known := read(value)) is not None:
+                values[name] = known
+    names.fields.update(seen)
     for name, duration in DURATIONS.items():
         moment = values.get(duration["field"])
         if moment is None and duration.get("null") == "never" and stated.get(duration["field"], "") is None:
