@@ -49,7 +49,7 @@ def warm(catalogue: Catalogue) -> list[Figure]:
     assert len(answers) == 1
     return timed(
         [
-            Job("pick(), a selector of the router", "pick()", names, 5),
+            Job("pick(), a selector", "pick()", names, 5),
             Job("router.select(requirement), warm", "router.select(requirement)", names, 7),
             Job("router.select(text), warm", "router.select(text)", names, 8),
         ]
@@ -184,7 +184,8 @@ def _weigh(each: object, seen: set[int]) -> int:
     elif isinstance(each, (list, tuple)):
         inside = list(each)
     elif hasattr(type(each), "__slots__") and type(each).__module__.startswith("router"):
-        inside = [getattr(each, name) for name in type(each).__slots__ if name != "_values"]
+        slots: tuple[str, ...] = type(each).__slots__  # type: ignore[attr-defined]
+        inside = [getattr(each, name) for name in slots if name != "_values"]
     return sys.getsizeof(each) + sum(_weigh(other, seen) for other in inside)
 
 

@@ -30,6 +30,8 @@ class Job:
     target: float | None = None
     each: int = 1
     """By how much the figure is divided: what one call does so many times."""
+    seconds: float = SECONDS
+    """For how long it is timed each time, at least."""
 
     def timer(self) -> Timer:
         """Return a loop of its own over the statement."""
@@ -110,12 +112,12 @@ def _seconds(call: Callable[[], object]) -> float:
 
 def _clock(job: Job) -> _Clock:
     timer = job.timer()
-    return _Clock(job, timer, _number(timer))
+    return _Clock(job, timer, _number(timer, job.seconds))
 
 
-def _number(timer: Timer) -> int:
-    """Return how often the loop turns in about `SECONDS`."""
+def _number(timer: Timer, wanted: float = SECONDS) -> int:
+    """Return how often the loop turns in about so many seconds."""
     number = 1
-    while (seconds := timer.timeit(number)) < SECONDS / 10:
+    while (seconds := timer.timeit(number)) < wanted / 10:
         number *= 4
-    return max(1, round(number * SECONDS / seconds))
+    return max(1, round(number * wanted / seconds))
