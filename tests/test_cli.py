@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -1685,3 +1686,10 @@ def test_a_shell_can_complete_the_commands(monkeypatch: pytest.MonkeyPatch, caps
         run([])
     assert end.value.code == 0
     assert capsys.readouterr().out.splitlines()[:2] == ["plain", "select"]
+
+
+def test_the_package_is_the_command() -> None:
+    """`python -m router` is the command."""
+    run = subprocess.run([sys.executable, "-m", "router", "--help"], capture_output=True, text=True, check=True)
+
+    assert run.stdout.startswith("Usage: ")

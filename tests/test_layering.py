@@ -31,6 +31,7 @@ LAYERS = (
     ("cli.output",),
     ("cli.commands",),
     ("cli",),
+    ("__main__",),
 )
 """Lowest first; neighbours on one floor do not know each other."""
 
