@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from router.loading.sources import StaticSource as StaticSource
     from router.model import Correction as Correction
     from router.model import Model as Model
+    from router.policy import Policy as Policy
     from router.requirement import Requirement as Requirement
     from router.router import Router as Router
 
@@ -51,6 +52,7 @@ _HOMES = {
     "MalformedEntryError": "errors",
     "Model": "model",
     "NoModelError": "errors",
+    "Policy": "policy",
     "Reason": "decision",
     "Requirement": "requirement",
     "RequirementError": "errors",
@@ -84,6 +86,7 @@ __all__ = [
     "MalformedEntryError",
     "Model",
     "NoModelError",
+    "Policy",
     "Reason",
     "Requirement",
     "RequirementError",

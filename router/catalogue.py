@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import reduce
-from operator import or_
+from itertools import islice
+from operator import and_, or_
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, overload
 
@@ -30,6 +31,7 @@ from router.index import Index, Masks, picked
 from router.kinds import ORDERED, read_date
 from router.language import Need, parse, require
 from router.model import Facts, Model, Reader, Support
+from router.policy import Policy, alone
 from router.requirement import Maybe, Requirement, moment
 from router.vocabulary import DURATIONS, FIELDS, Names, packaged
 
@@ -71,6 +73,9 @@ _State = tuple[tuple[Model, ...], str, datetime | None, Names, tuple[MalformedEn
 
 BUNDLED_SHA256: Final = "c7e09377efd88c9ecedd5945ab2ffe7cd3e68d2146d0f2cbee8888c8928c05dc"
 """Of `data/bundled.json` as it was packaged."""
+
+Asked = str | Requirement | Policy | None
+"""What a question is asked with: a requirement, as text or as a value, a policy, or nothing for every model."""
 
 _NO_FACTS: Final = Facts()
 _REMEMBERED: Final = 1024
@@ -196,7 +201,7 @@ class Catalogue:
     @overload
     def select(
         self,
-        requirement: str | Requirement | None = None,
+        requirement: Asked = None,
         /,
         *,
         default: Default,
@@ -205,13 +210,11 @@ class Catalogue:
     ) -> Model | Default: ...
 
     @overload
-    def select(
-        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
-    ) -> Model: ...
+    def select(self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need) -> Model: ...
 
     def select(
         self,
-        requirement: str | Requirement | None = None,
+        requirement: Asked = None,
         /,
         *,
         default: Any = _RAISE,
@@ -231,6 +234,8 @@ class Catalogue:
                 model = None
             if model is not None:
                 return model
+        if isinstance(requirement, Policy):
+            return self._select_by(alone(requirement, needs), default, now)
         asked = require(requirement, **needs)
         rows = self._met(asked, now)
         if rows:
@@ -244,18 +249,49 @@ class Catalogue:
             return default
         raise NoModelError(asked, self, now)
 
+    def _select_by(self, policy: Policy, default: Any, now: datetime | None) -> Any:
+        for tier in policy.tiers:
+            rows = self._met(tier, now)
+            if rows:
+                best, *_ = self._ranked(policy, rows, now)
+                return min(picked(self.models, best), key=policy.standing)
+        if default is not _RAISE:
+            return default
+        raise NoModelError(policy, self, now)
+
+    def _ranked(self, policy: Policy, rows: int, now: datetime | None) -> list[int]:
+        """Return the rows in groups that the preferences tell apart, the preferred one first."""
+        groups = [rows]
+        for preference in policy.prefer:
+            yes = self._known(preference, now)
+            groups = [part for group in groups for part in (group & yes, group ^ (group & yes)) if part]
+        return groups
+
+    def _chain(self, policy: Policy, now: datetime | None) -> Iterator[Model]:
+        left = self._index.all
+        for tier in policy.tiers:
+            rows = self._met(tier, now) & left
+            left ^= rows
+            for group in self._ranked(policy, rows, now):
+                yield from sorted(picked(self.models, group), key=policy.standing)
+
     def candidates(
         self,
-        requirement: str | Requirement | None = None,
+        requirement: Asked = None,
         /,
         *,
         limit: int | None = None,
         now: datetime | None = None,
         **needs: Need,
     ) -> tuple[Model, ...]:
-        """Return every model known to meet the requirement and the guard-rails, newest first, at most `limit`."""
+        """Return every model known to meet the requirement and the guard-rails, best first, at most `limit`.
+
+        Best is newest, or what the policy says.
+        """
         if limit is not None and limit < 0:
             raise RequirementError(f"limit must be at least 0 (got {limit})")
+        if isinstance(requirement, Policy):
+            return tuple(islice(self._chain(alone(requirement, needs), now), limit))
         return tuple(picked(self.models, self._met(require(requirement, **needs), now), limit))
 
     def where(
@@ -273,11 +309,12 @@ class Catalogue:
         """
         return self._asked(requirement, needs).matches(self[id], now=now)
 
-    def explain(
-        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
-    ) -> Decision:
+    def explain(self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need) -> Decision:
         """Return what `select` would answer, with the reason: what each other model lacks, and what is nearest."""
-        return decide(self, self._asked(requirement, needs), moment(now))
+        asked = alone(requirement, needs) if isinstance(requirement, Policy) else require(requirement, **needs)
+        for each in (*asked.tiers, *asked.prefer) if isinstance(asked, Policy) else (asked,):
+            self._check_names(each)
+        return decide(self, asked, moment(now))
 
     def diff(self, other: Catalogue) -> CatalogueDiff:
         """Return what `other` has that this one has not: ids added and removed, and every changed value."""
@@ -381,6 +418,10 @@ class Catalogue:
             for term in requirement.terms:
                 rows &= self._build(term, now)
         return rows
+
+    def _known(self, requirement: Requirement, now: datetime | None) -> int:
+        """Return the rows known to meet the requirement; no guard-rails apply."""
+        return reduce(and_, (self._build(term, now) for term in requirement.terms), self._index.all)
 
     def _build(self, term: Requirement, now: datetime | None) -> int:
         """Return the rows known to meet a term, and keep them unless they depend on the moment."""

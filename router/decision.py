@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from itertools import islice, takewhile
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import evolve, field, frozen
 
@@ -15,6 +15,7 @@ from router.errors import printable
 from router.index import rows_of
 from router.kinds import KINDS, NEVER
 from router.model import Model, Support
+from router.policy import Policy
 from router.requirement import Comparison, Requirement, moment
 from router.vocabulary import DURATIONS
 
@@ -32,6 +33,12 @@ class Reason(Enum):
 
     NEWEST = "newest"
     """It is the newest of the candidates."""
+    PREFERRED = "preferred"
+    """A preference of the policy puts it before the newest of the candidates."""
+    ORDERED = "ordered"
+    """The order of the policy, as cheapest, puts it before the newest of the candidates."""
+    ALTERNATIVE = "alternative"
+    """No model is known to meet the requirement of the policy; it is the best for the first alternative that is met."""
     NO_MATCH = "no_match"
     """There is none: no model is known to meet the requirement."""
 
@@ -100,12 +107,14 @@ class Decision:
     """On no match, the ids that lack the fewest terms: what they lack is the smallest relaxation."""
     notes: tuple[str, ...]
     catalogue: Catalogue = field(eq=False, repr=False)
+    policy: Policy | None = None
+    """The policy that was asked for; `requirement` is then the one of its requirements that decided."""
     stale: bool = False
     """Whether the catalogue was older than it was allowed to be."""
 
     @property
     def rejected(self) -> Mapping[str, tuple[Unmet, ...]]:
-        """The terms that each other model does not meet, by id, newest first."""
+        """The terms that each model lacks which does not meet the requirement, by id, newest first."""
         return MappingProxyType(self._rejected)
 
     @property
@@ -135,13 +144,14 @@ class Decision:
         assert self.model is not None  # noqa: S101 - for the type checker
         others = len(self.candidates) - 1
         behind = f" of {len(self.candidates)} candidates" if others else ", the only candidate"
-        lines = [f"{self.model.id}: {self.reason.value}{behind} for {_short(self.requirement)}"]
+        asked = f" by the policy {self.policy.name}" if self.policy and self.policy.name else ""
+        lines = [f"{self.model.id}: {self.reason.value}{behind} for {_short(self.requirement)}{asked}"]
         if others:
             lines.append(f"then {_listed(self.candidates[1:])}")
         return lines + self._tally()
 
     def _tally(self) -> list[str]:
-        total = len(self.candidates) + len(self._rejected)
+        total = len(self.catalogue)
         failing = self._failing()
         lines = []
         for term in self.terms[:_TALLIED]:
@@ -189,29 +199,56 @@ class Decision:
         return lines
 
 
-def decide(catalogue: Catalogue, requirement: Requirement, now: datetime) -> Decision:
-    """Return the newest model of `catalogue` that meets `requirement` and its guard-rails, with the reason."""
+def decide(catalogue: Catalogue, asked: Requirement | Policy, now: datetime) -> Decision:
+    """Return the best model of `catalogue` for a requirement and its guard-rails, or a policy, with the reason."""
+    policy = asked if isinstance(asked, Policy) else None
+    tiers = policy.tiers if policy is not None else (cast("Requirement", asked),)
+    chain = catalogue.candidates(asked, now=now)
+    model = chain[0] if chain else None
+    tier = next((at for at, each in enumerate(tiers) if catalogue.candidates(each, limit=1, now=now)), 0)
+    requirement = tiers[tier]
     terms = (
         *(Term(each) for each in requirement.terms),
         *(Term(each, implicit=True) for each in catalogue.guard_rails(requirement.fields)),
     )
-    newest_first = catalogue.models
-    top = len(newest_first) - 1
-    rows, lacking = _lacking(catalogue, terms, now)
-    candidates = tuple(newest_first[top - row] for row in rows_of(rows))
-    rejected = {newest_first[top - row].id: lacking[row] for row in sorted(lacking, reverse=True)}
-    model = candidates[0] if candidates else None
+    top = len(catalogue.models) - 1
+    lacking = _lacking(catalogue, terms, now)
+    rejected = {catalogue.models[top - row].id: lacking[row] for row in sorted(lacking, reverse=True)}
+    reason, why = _ranking(catalogue, policy, tier, model, now)
     return Decision(
         model=model,
-        reason=Reason.NEWEST if model else Reason.NO_MATCH,
+        reason=reason,
         requirement=requirement,
         terms=terms,
-        candidates=tuple(each.id for each in candidates),
+        candidates=tuple(each.id for each in chain),
         rejected=rejected,
         nearest=() if model else _nearest(catalogue, terms, rejected, now),
-        notes=tuple(_notes(catalogue, requirement, model, rejected, now)),
+        notes=(*why, *_notes(catalogue, requirement, model, rejected, now)),
         catalogue=catalogue,
+        policy=policy,
     )
+
+
+def _ranking(
+    catalogue: Catalogue, policy: Policy | None, tier: int, model: Model | None, now: datetime
+) -> tuple[Reason, tuple[str, ...]]:
+    """Return which rule of the policy put this model first, and what there is to say of it."""
+    if model is None:
+        return Reason.NO_MATCH, ()
+    if policy is None:
+        return Reason.NEWEST, ()
+    why: tuple[str, ...] = ()
+    if tier:
+        why = (f"no model meets {_short(policy.tiers[0])}; this is alternative {tier} of {len(policy.alternatives)}",)
+    (newest,) = catalogue.candidates(policy.tiers[tier], limit=1, now=now)
+    if newest is model:
+        return Reason.ALTERNATIVE if tier else Reason.NEWEST, why
+    for preference in policy.prefer:
+        if preference.matches(model, now=now) and not preference.matches(newest, now=now):
+            why = (*why, f"preferred to the newer {newest.id} for {_short(preference)}")
+            return Reason.ALTERNATIVE if tier else Reason.PREFERRED, why
+    why = (*why, f"{policy.order}, before the newer {newest.id}")
+    return Reason.ALTERNATIVE if tier else Reason.ORDERED, why
 
 
 def unmet_terms(requirement: Requirement, model: Model, *, now: datetime | None = None) -> tuple[Unmet, ...]:
@@ -226,19 +263,17 @@ def _unmet(term: Term, support: Support, model: Model) -> Unmet:
     return Unmet(term, support, model.values.get(compared.field) if isinstance(compared, Comparison) else None)
 
 
-def _lacking(catalogue: Catalogue, terms: tuple[Term, ...], now: datetime) -> tuple[int, dict[int, tuple[Unmet, ...]]]:
+def _lacking(catalogue: Catalogue, terms: tuple[Term, ...], now: datetime) -> dict[int, tuple[Unmet, ...]]:
     index = catalogue.index
     top = index.size - 1
-    rows = index.all
     lacking: dict[int, list[Unmet]] = {}
     for term in terms:
         yes, no = term.requirement.masks(index, now)
-        rows &= yes
         known = set(rows_of(no))
         for row in rows_of(index.all ^ yes):
             unmet = _unmet(term, False if row in known else None, catalogue.models[top - row])
             lacking.setdefault(row, []).append(unmet)
-    return rows, {row: tuple(each) for row, each in lacking.items()}
+    return {row: tuple(each) for row, each in lacking.items()}
 
 
 def _nearest(
@@ -282,7 +317,7 @@ def _notes(
         for name in sorted(requirement.fields & model.corrections.keys()):
             yield _corrected(model, name)
     newer = takewhile(lambda each: each is not model, catalogue.models)
-    decided = (note for each in newer for note in _decided(each, rejected[each.id], now))
+    decided = (note for each in newer if each.id in rejected for note in _decided(each, rejected[each.id], now))
     yield from islice(decided, _SHOWN)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from router.catalogue import Catalogue
     from router.decision import Decision
+    from router.policy import Policy
     from router.requirement import Requirement
 
 _WINDOW = 36
@@ -104,9 +105,9 @@ class UnknownNameError(RequirementError, LookupError):
 
 
 class NoModelError(RouterError, LookupError):
-    """No model of `catalogue` is known to meet `requirement`; the explanation is made when it is asked for."""
+    """No model of `catalogue` is known to meet `requirement`, which may be a policy; explained when it is asked for."""
 
-    def __init__(self, requirement: Requirement, catalogue: Catalogue, now: datetime | None = None) -> None:
+    def __init__(self, requirement: Requirement | Policy, catalogue: Catalogue, now: datetime | None = None) -> None:
         super().__init__(requirement, catalogue, now)
         self.requirement = requirement
         self.catalogue = catalogue

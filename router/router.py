@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from attrs import evolve
 
-from router.catalogue import Catalogue
+from router.catalogue import Asked, Catalogue
 from router.decision import Decision
 from router.errors import NoModelError
 from router.language import Need, require
@@ -21,6 +21,7 @@ from router.loading.listing import Progress
 from router.loading.loader import CLOCK, Loader, OnError, OnRefresh, RouterStatus
 from router.loading.sources import AnthropicSource, BundledSource, Source
 from router.model import Model
+from router.policy import Policy, alone, read_policies
 from router.requirement import Requirement
 
 if TYPE_CHECKING:
@@ -40,9 +41,10 @@ class Router:
     loop it never waits. A catalogue older than `ttl` seconds is served and renewed in the background;
     one older than `max_stale` is served and marked stale, or with `strict` an error. `cache_dir` is
     where catalogues are kept between processes: by default the user's cache directory, nowhere for
-    `False`. `on_refresh(old, new, diff)` is called when the catalogue has changed, `on_error(error)`
-    when a refresh has failed, each in the thread of the refresh. Also a context manager, and an async
-    one that waits for the first catalogue.
+    `False`. `policies` are policies by name, or the file of them: where a requirement is asked for, a
+    policy or its name is taken too. `on_refresh(old, new, diff)` is called when the catalogue has
+    changed, `on_error(error)` when a refresh has failed, each in the thread of the refresh. Also a
+    context manager, and an async one that waits for the first catalogue.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Router:
         ttl: float = 3600.0,
         max_stale: float = 7 * 86_400.0,
         deadline: float = 10.0,
+        policies: str | os.PathLike[str] | Mapping[str, Policy] = MappingProxyType({}),
         strict: bool = False,
         cache_dir: str | os.PathLike[str] | Literal[False] | None = None,
         on_refresh: OnRefresh | None = None,
@@ -64,6 +67,7 @@ class Router:
     ) -> None:
         if source is None:
             source = AnthropicSource() if Credential.is_set(os.environ) else BundledSource()
+        self._policies = policies
         identity = source.identity
 
         def open_store() -> Store | None:
@@ -90,6 +94,16 @@ class Router:
         )
 
     @property
+    def policies(self) -> Mapping[str, Policy]:
+        """The policies by name, read from their file at the first question; raises `ConfigurationError`."""
+        if not isinstance(self._policies, Mapping):
+            self._policies = read_policies(self._policies)
+        return self._policies
+
+    def _named(self, asked: Asked) -> Asked:
+        return self.policies.get(asked, asked) if isinstance(asked, str) else asked
+
+    @property
     def catalogue(self) -> Catalogue:
         """The current catalogue; `catalogue.source` says where it came from."""
         return self._loader.catalogue()
@@ -97,7 +111,7 @@ class Router:
     @overload
     def select(
         self,
-        requirement: str | Requirement | None = None,
+        requirement: Asked = None,
         /,
         *,
         default: Default,
@@ -106,13 +120,11 @@ class Router:
     ) -> Model | Default: ...
 
     @overload
-    def select(
-        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
-    ) -> Model: ...
+    def select(self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need) -> Model: ...
 
     def select(
         self,
-        requirement: str | Requirement | None = None,
+        requirement: Asked = None,
         /,
         *,
         default: Any = _RAISE,
@@ -133,7 +145,7 @@ class Router:
             except (KeyError, TypeError):
                 pass
         try:
-            return catalogue.select(requirement, now=now, **needs)
+            return catalogue.select(self._named(requirement), now=now, **needs)
         except NoModelError:
             if default is _RAISE:
                 raise
@@ -141,7 +153,7 @@ class Router:
 
     def candidates(
         self,
-        requirement: str | Requirement | None = None,
+        requirement: Asked = None,
         /,
         *,
         limit: int | None = None,
@@ -149,14 +161,13 @@ class Router:
         **needs: Need,
     ) -> tuple[Model, ...]:
         """Return every model known to meet the requirement and the guard-rails, newest first, at most `limit`."""
-        return self._loader.catalogue().candidates(requirement, limit=limit, now=now, **needs)
+        return self._loader.catalogue().candidates(self._named(requirement), limit=limit, now=now, **needs)
 
-    def explain(
-        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
-    ) -> Decision:
+    def explain(self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need) -> Decision:
         """Return what `select` would answer, with the reason."""
         catalogue = self._loader.catalogue()
-        return evolve(catalogue.explain(requirement, now=now, **needs), stale=self._loader.is_stale(catalogue))
+        decision = catalogue.explain(self._named(requirement), now=now, **needs)
+        return evolve(decision, stale=self._loader.is_stale(catalogue))
 
     def supports(
         self, id: str, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
@@ -164,9 +175,10 @@ class Router:
         """Return whether the model of that id or alias is known to meet the requirement; unknown is `False`."""
         return self._loader.catalogue().supports(id, requirement, now=now, **needs)
 
-    def selector(self, requirement: str | Requirement | None = None, /, **needs: Need) -> Callable[[], Model]:
+    def selector(self, requirement: Asked = None, /, **needs: Need) -> Callable[[], Model]:
         """Return a function of no arguments that gives what `select` would, for hot paths; it follows each refresh."""
-        asked = require(requirement, **needs)
+        named = self._named(requirement)
+        asked = alone(named, needs) if isinstance(named, Policy) else require(named, **needs)
         loader, clock = self._loader, self._loader.clock
         # One value, so that no thread sees the catalogue of one generation with the model of another.
         seen: tuple[Catalogue | None, Model | None] = (None, None)

@@ -477,6 +477,7 @@ def test_select_json_is_a_short_decision(command: Command, listing: str) -> None
         "model": "claude-small-2",
         "reason": "newest",
         "requirement": "effort.high",
+        "policy": None,
         "candidates": ["claude-small-2", "claude-large-2"],
         "nearest": [],
         "notes": [],

@@ -15,7 +15,7 @@ import router
 from router import Router, errors
 
 DESIGNED = {
-    *("Router", "Catalogue", "Model", "Requirement", "require", "Decision", "Reason"),
+    *("Router", "Catalogue", "Model", "Requirement", "require", "Policy", "Decision", "Reason"),
     *("AnthropicSource", "BundledSource", "FileSource", "SDKSource", "StaticSource"),
 }
 """The names of the design that this release has."""

@@ -16,6 +16,7 @@ from router import (
     FileSource,
     Model,
     NoModelError,
+    Policy,
     Reason,
     Requirement,
     Router,
@@ -131,7 +132,7 @@ def errors(catalogue: Catalogue) -> list[Exception]:
     try:
         catalogue.select("line == unheard_of")
     except NoModelError as error:
-        assert_type(error.requirement, Requirement)
+        assert_type(error.requirement, Requirement | Policy)
         assert_type(error.decision, Decision)
         caught.append(error)
     try:

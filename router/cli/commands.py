@@ -19,10 +19,13 @@ from router.errors import (
     RequirementError,
     RouterError,
     UnknownModelError,
+    nearest,
+    printable,
     printable_lines,
 )
 from router.language import require
 from router.loading.credential import Credential
+from router.policy import Policy, find_policies, read_policies
 from router.requirement import Requirement
 from router.router import Router
 
@@ -111,6 +114,12 @@ def _as_json(command: Command) -> Command:
 def _needs(command: Command) -> Command:
     """Add the ways to say what is needed."""
     for option in (
+        click.option(
+            "--policies",
+            metavar="FILE",
+            help="The file of policies; by default the nearest router.toml, or pyproject.toml with [tool.router].",
+        ),
+        click.option("--policy", metavar="NAME", help="What the policy of this name asks for, instead of REQUIREMENT."),
         click.option("--line", multiple=True, metavar="LINE", help="Of this line, such as opus."),
         click.option("--min-output", metavar="TOKENS", help="At least this much output, such as 64k."),
         click.option("--min-context", metavar="TOKENS", help="At least this context window, such as 200k."),
@@ -134,7 +143,9 @@ def _requirement(
     min_context: str | None,
     min_output: str | None,
     line: Sequence[str],
-) -> Requirement:
+    policy: str | None,
+    policies: str | None,
+) -> Requirement | Policy:
     needs: dict[str, Any] = {
         "thinking": list(thinking),
         "effort": list(effort),
@@ -144,7 +155,22 @@ def _requirement(
         "line": list(line),
     }
     given = {name: need for name, need in needs.items() if need is not None and need is not False and need != []}
-    return require(requirement, **given)
+    if policy is None:
+        return require(requirement, **given)
+    if requirement is not None or given:
+        raise ConfigurationError("--policy says all that is needed: no REQUIREMENT and no other need goes with it")
+    return _policy(policy, policies or find_policies())
+
+
+def _policy(name: str, path: str | None) -> Policy:
+    if path is None:
+        raise ConfigurationError("no policies: there is no router.toml here or above; --policies names a file")
+    policies = read_policies(path)
+    if name not in policies:
+        near = nearest(name, policies, limit=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(policies) or 'none'}"
+        raise ConfigurationError(f"{path} has no policy {printable(repr(name))}{hint}")
+    return policies[name]
 
 
 def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -129,6 +129,7 @@ def decision_json(decision: Decision, *, brief: bool = False) -> dict[str, Any]:
         "model": decision.model.id if decision.model else None,
         "reason": decision.reason.value,
         "requirement": decision.requirement.text,
+        "policy": decision.policy.name if decision.policy else None,
         "candidates": list(decision.candidates),
         "nearest": list(decision.nearest),
         "notes": list(decision.notes),

@@ -15,6 +15,7 @@ from router.decision import Decision
 from router.errors import CatalogueUnavailableError, ConfigurationError, printable
 from router.loading.credential import Credential
 from router.loading.listing import Progress
+from router.policy import Policy
 from router.requirement import Requirement
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Session:
             _log_to_standard_error(quietly=False)
             self.catalogue = FileSource(source).fetch(Deadline(float("inf")))
 
-    def explain(self, requirement: Requirement) -> Decision:
+    def explain(self, requirement: Requirement | Policy) -> Decision:
         """Return the decision on this catalogue."""
         from attrs import evolve
 

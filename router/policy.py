@@ -1,0 +1,203 @@
+"""Policy: a requirement with preferences, an order, a minimum age and alternatives; in Python, or in a TOML file.
+
+    [policies.reports]
+    require      = "thinking.adaptive and pdf_input"
+    prefer       = ["line == opus", "effort.max"]
+    minimum_age  = "14d"
+    order        = "cheapest"
+    alternatives = ["thinking and pdf_input"]
+
+A policy knows no catalogue: a catalogue ranks its models by it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from router.errors import ConfigurationError, RequirementError, nearest, printable
+from router.kinds import KINDS
+from router.language import parse, require
+from router.model import Model
+from router.requirement import Comparison, Requirement, conjunction
+from router.vocabulary import CAPABILITIES, FIELDS
+
+ORDERS: Final = ("newest", "cheapest", "largest_context")
+"""How models are ranked that the preferences do not tell apart; each then by newest."""
+
+_KEYS: Final = ("require", "prefer", "minimum_age", "alternatives", "order")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
+_UNKNOWN_LAST: Final = float("inf")
+
+
+def _read_all(requirements: Sequence[str | Requirement]) -> tuple[Requirement, ...]:
+    if isinstance(requirements, (str, Requirement)):
+        raise ConfigurationError(f"a list of requirements was expected (got {requirements!r})")
+    return tuple(map(require, requirements))
+
+
+def _read_age(age: str | None) -> Requirement | None:
+    if age is None:
+        return None
+    kind = KINDS["duration"]
+    try:
+        days = kind.parse(age)
+    except (ValueError, TypeError):
+        days = -1
+    if days < 0:
+        raise ConfigurationError(f"minimum_age must be {kind.expected} (got {age!r})")
+    return Comparison("age", kind.name, ">=", days)
+
+
+def _read_order(order: str) -> str:
+    if order not in ORDERS:
+        raise ConfigurationError(f"order must be one of {', '.join(ORDERS)} (got {order!r})")
+    return order
+
+
+@frozen(kw_only=True)
+class Policy:
+    """What an application needs, and which of the models that meet it come first.
+
+    The chain of a policy is the candidates of `require`, then those of each of `alternatives` that are
+    not yet in it. Each of these is ranked by `prefer` (known to meet the first preference, then the second,
+    and so on; preferences remove nobody), then by `order` (`newest`; `cheapest` by output price, then
+    by input price; `largest_context`), then newest first. `minimum_age`, such as `14d`, is and-ed to every
+    requirement. Raises `RequirementError` for a requirement, and `ConfigurationError` for all else, that means nothing.
+    """
+
+    require: Requirement = field(default=None, converter=require)
+    prefer: tuple[Requirement, ...] = field(default=(), converter=_read_all)
+    minimum_age: Requirement | None = field(default=None, converter=_read_age)
+    alternatives: tuple[Requirement, ...] = field(default=(), converter=_read_all)
+    order: str = field(default="newest", converter=_read_order)
+    name: str | None = None
+
+    @property
+    def tiers(self) -> tuple[Requirement, ...]:
+        """The requirement and its alternatives, each with the minimum age, in the order in which they are tried."""
+        aged = () if self.minimum_age is None else (self.minimum_age,)
+        return tuple(conjunction((each, *aged)) for each in (self.require, *self.alternatives))
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the answer depends on the present moment."""
+        return any(each.is_relative for each in (*self.tiers, *self.prefer))
+
+    def standing(self, model: Model) -> tuple[float, ...]:
+        """Return how the model stands by the order, smaller before larger; what is unknown stands last."""
+        if self.order == "cheapest":
+            return tuple(model.values.get(f"price.{side}", _UNKNOWN_LAST) for side in ("output", "input"))
+        if self.order == "largest_context":
+            return (-model.max_input_tokens if model.max_input_tokens else _UNKNOWN_LAST,)
+        return ()
+
+    def __str__(self) -> str:
+        return self.name or str(self.require)
+
+
+def alone(policy: Policy, needs: Mapping[str, object]) -> Policy:
+    """Return the policy; raises `RequirementError` where keywords go with it, for it says all that is needed."""
+    if needs:
+        raise RequirementError(f"a policy says all that is needed: {next(iter(needs))}= does not go with it")
+    return policy
+
+
+def read_policies(path: str | os.PathLike[str]) -> Mapping[str, Policy]:
+    """Read the policies of a `router.toml`, or of the table `tool.router` of a `pyproject.toml`, by name.
+
+    Raises `ConfigurationError`, which names the file, the key and what was expected.
+    """
+    import tomllib
+
+    where = os.fspath(path)
+    try:
+        with open(where, "rb") as file:
+            document = tomllib.load(file)
+    except OSError as error:
+        raise ConfigurationError(f"{where} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{where} is no TOML: {error}") from error
+    prefix = ""
+    if os.path.basename(where) == "pyproject.toml":
+        prefix = "tool.router."
+        document = _table(where, "tool.router", _table(where, "tool", document.get("tool", {})).get("router", {}))
+    _check_keys(where, prefix, document, ("policies",))
+    named = _table(where, f"{prefix}policies", document.get("policies", {}))
+    return MappingProxyType({name: _policy(where, f"{prefix}policies", name, table) for name, table in named.items()})
+
+
+def find_policies(directory: str | os.PathLike[str] = ".") -> str | None:
+    """Return the nearest `router.toml`, or `pyproject.toml` with a table `tool.router`, from the directory upward."""
+    here = os.path.abspath(directory)
+    while True:
+        own, project = os.path.join(here, "router.toml"), os.path.join(here, "pyproject.toml")
+        if os.path.isfile(own):
+            return own
+        if os.path.isfile(project) and _has_own_table(project):
+            return project
+        here, left = os.path.dirname(here), here
+        if here == left:
+            return None
+
+
+def _has_own_table(path: str) -> bool:
+    with open(path, "rb") as file:
+        return b"tool.router" in file.read()
+
+
+def _policy(where: str, prefix: str, name: str, table: object) -> Policy:
+    path = f"{prefix}.{name}"
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(f"{where}: {printable(path)}: a policy is named with letters, digits, - and _")
+    if name in CAPABILITIES or name in FIELDS:
+        raise ConfigurationError(f"{where}: {path}: {name} is a capability or a field; name the policy otherwise")
+    stated = _table(where, path, table)
+    _check_keys(where, f"{path}.", stated, _KEYS)
+    if "require" not in stated:
+        raise ConfigurationError(f"{where}: {path}: require is missing")
+    read = {key: _value(where, f"{path}.{key}", key, value) for key, value in stated.items()}
+    return Policy(**read, name=name)
+
+
+def _value(where: str, path: str, key: str, value: object) -> Any:
+    """Return a value as `Policy` takes it, read already, so that what is wrong with it has a place."""
+    is_list = key in {"prefer", "alternatives"}
+    texts: Any = value if is_list else [value]
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+        raise ConfigurationError(
+            f"{where}: {path} must be {'a list of texts' if is_list else 'a text'} (got {value!r})"
+        )
+    for at, text in enumerate(texts):
+        place = f"{where}: {path}[{at}]" if is_list else f"{where}: {path}"
+        try:
+            if key == "order":
+                _read_order(text)
+            elif key == "minimum_age":
+                _read_age(text)
+            else:
+                parse(text)
+        except RequirementError as error:
+            raise ConfigurationError(f"{place}: {error}") from error
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{place}: {str(error).partition(' ')[2]}") from error
+    return value
+
+
+def _table(where: str, path: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigurationError(f"{where}: {path} must be a table (got {type(value).__name__})")
+    return value
+
+
+def _check_keys(where: str, prefix: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
+    for key in table:
+        if key not in known:
+            near = nearest(key, known, limit=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}"
+            raise ConfigurationError(f"{where}: {printable(prefix + key)}: unknown key{hint}")
