@@ -587,6 +587,42 @@ def test_two_keys_have_two_files(shared: Machine, api: FakeAPI) -> None:
     assert leaks(*files, *(path.read_bytes() for path in files)) == []
 
 
+@pytest.mark.parametrize(("documented", "priced"), [("packaged", True), (None, False)])
+def test_documented_facts_are_those_of_the_source(shared: Machine, documented: str | None, priced: bool) -> None:
+    """What is laid over a live answer is laid over what stands in for it, and over what the disk has kept of it."""
+    with serve([{"id": "claude-opus-5-5", "created_at": "2026-09-28T00:00:00Z"}]) as api:
+        source = live(api, documented=documented)
+        api.script(reply(400))
+        stand_in = shared.router(source).catalogue
+        shared.passes(600)
+        fetched = shared.router(source).refresh()
+        kept = shared.router(source).catalogue
+
+    assert [stand_in.source, fetched.source, kept.source] == ["bundled", "live", "disk"]
+    for catalogue in (stand_in, fetched, kept):
+        assert ("price.output" in catalogue["claude-opus-5-5"].values) is priced
+
+
+def test_strict_takes_what_the_disk_has_kept(shared: Machine) -> None:
+    """With `strict`, what another process has fetched answers while it is not too old, and nothing older does."""
+    shared.router(FakeSource(SIX, identity=IDENTITY)).refresh()
+    shared.passes(MAX_STALE - 1)
+    assert shared.router(FakeSource(DOWN, identity=IDENTITY), strict=True).catalogue.source == "disk"
+    shared.passes(2)
+    with pytest.raises(CatalogueUnavailableError, match="down"):
+        _ = shared.router(FakeSource(DOWN, identity=IDENTITY), strict=True).catalogue
+
+
+def test_the_disk_is_looked_at_once(shared: Machine) -> None:
+    """A router that holds nothing looks on disk at its first question, and not at each one after that."""
+    assert shared.cache
+    shared.cache.mkdir(mode=0o700)
+    router = shared.router(FakeSource(DOWN, identity=IDENTITY), strict=True)
+    assert router.status().source is None
+    Store(str(shared.cache), IDENTITY, wall=shared.wall).write(Stored(entries(2), NOON, {}))
+    assert router.status().source is None
+
+
 def test_pages_of_any_size_share_a_file(shared: Machine, api: FakeAPI) -> None:
     """D7: a process with another size of pages finds what the first has fetched."""
     shared.router(live(api)).refresh()

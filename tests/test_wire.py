@@ -766,6 +766,8 @@ def test_key_that_the_server_repeats(api: FakeAPI, echo: bytes, status: int | No
     error = caught.value
     assert leaks(str(error), repr(error), vars(error), error.__cause__, error.__context__, pickle.dumps(error)) == []
     assert getattr(error, "status", None) == status
+    assert getattr(error, "retryable", None) is False
+    assert "repeats the credential" in str(error)
 
 
 def test_key_that_the_server_repeats_with_a_time(api: FakeAPI) -> None:
