@@ -190,13 +190,15 @@ def test_strict_raises_when_too_old(machine: Machine) -> None:
     for _ in range(600):
         machine.passes(1)
         with pytest.raises(CatalogueUnavailableError):
-            asked(router)
+            _ = router.catalogue
+        settled(router)
     assert 10 <= source.fetches <= 20
 
     while source.fetches < 52:
         machine.passes(60)
         with suppress(CatalogueUnavailableError):
-            asked(router)
+            _ = router.catalogue
+        settled(router)
     assert ids(router.catalogue) == ids(OTHER)
 
 

@@ -65,9 +65,9 @@ class Credential:
         return len(self._secret) >= _WINDOW
 
     def is_repeated_by(self, text: str) -> bool:
-        """Return whether `text` holds a part of the secret that is worth stealing."""
-        starts = range(max(1, len(self._secret) - _WINDOW + 1))
-        return any(self._secret[at : at + _WINDOW] in text for at in starts)
+        """Return whether `text` holds a part of the secret that is worth stealing, in whatever case."""
+        secret, searched = self._secret.lower(), text.lower()
+        return any(secret[at : at + _WINDOW] in searched for at in range(max(1, len(secret) - _WINDOW + 1)))
 
     def __repr__(self) -> str:
         return f"<Credential {self._header}>"

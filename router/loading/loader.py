@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+import weakref
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -170,7 +171,8 @@ class Loader:
         self._lock = threading.RLock()
         self._writing = threading.RLock()
         self._flight: Flight | None = None
-        self._aloft = 0
+        self._aloft: weakref.WeakSet[Flight] = weakref.WeakSet()
+        """Those that still fly; one that an interrupt kept from its thread drops out by itself."""
         self._store: Store | None = None
         self._looked = False
 
@@ -349,13 +351,16 @@ class Loader:
                 self._flight is not None
                 and not is_handler
                 and (
-                    not self._flight.has_ended or self._aloft >= ALOFT or (not asked and self.clock() < self._next_try)
+                    not self._flight.has_ended
+                    or len(self._aloft) >= ALOFT
+                    or (not asked and self.clock() < self._next_try)
                 )
             ):
                 return self._flight
             deadline = Deadline(self._deadline, self.clock)
             flight = Flight(next(self._turns), deadline, asked=asked, is_told=not _telling.is_failure)
             self._put_off(self._patience)
+            self._aloft.add(flight)
             has_thread = self.source.remote and not is_handler and self._has_taken_off(flight)
             if not is_handler:
                 self._flight = flight  # not before: what an interrupt kept from its thread is not to be waited for
@@ -387,8 +392,7 @@ class Loader:
         self._tell_of(self._untold)  # there was no thread to tell it in
         before = self.held
         try:
-            with self._counted():
-                catalogue = self._loaded(flight)
+            catalogue = self._landed(flight)
         except BaseException as error:  # noqa: BLE001 - whatever ends a flight, its waiters must hear of it
             failure = error if isinstance(error, CatalogueUnavailableError) else _unavailable(error)
             if self._fail(flight, failure) and flight.is_told:
@@ -399,15 +403,11 @@ class Loader:
         self._tell_of_change(before, catalogue)
         return None
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        with self._lock:
-            self._aloft += 1
+    def _landed(self, flight: Flight) -> Catalogue:
         try:
-            yield
+            return self._loaded(flight)
         finally:
-            with self._lock:
-                self._aloft -= 1
+            self._aloft.discard(flight)
 
     def _fail(self, flight: Flight, error: CatalogueUnavailableError) -> bool:
         """End the flight with an error and put the next one off; returns whether it had not ended before."""
