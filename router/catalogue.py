@@ -193,6 +193,8 @@ class Catalogue:
         those of a file, or none for `None`. Raises `MalformedEntryError` with the path of the first
         entry that cannot be read.
         """
+        if isinstance(entries, (str, bytes, Mapping)):
+            raise CatalogueError(f"a list of entries was expected, as under `data` (got {type(entries).__name__})")
         models, malformed = read_listing(entries, documented_facts(documented))
         if malformed:
             raise malformed[0]

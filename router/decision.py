@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import evolve, field, frozen
 
-from router.errors import printable
+from router.errors import nearest, printable
 from router.index import rows_of
 from router.kinds import KINDS, NEVER
 from router.model import Model, Support
@@ -164,6 +164,12 @@ class Decision:
             lines.append(f"  and {len(self.terms) - _TALLIED} more terms")
         return lines
 
+    def _with_hint(self, requirement: Requirement) -> str:
+        """Return the text of a requirement that nobody meets, and the values that may have been meant."""
+        values = [model.values.get(next(iter(requirement.fields), "")) for model in self.catalogue]
+        near = [each for text in _texts_of(requirement) for each in nearest(text, filter(None, values), limit=1)]
+        return _short(requirement) + (f"; did you mean {' or '.join(map(printable, near))}?" if near else "")
+
     def _failing(self) -> dict[Term, list[Support]]:
         """Return the supports of every term that some model does not meet."""
         failing: dict[Term, list[Support]] = {}
@@ -181,7 +187,7 @@ class Decision:
             return [*lines, "  no model ever can: its terms contradict each other"]
         failing = self._failing()
         unmet_by_all = [term for term in self.terms if len(failing.get(term, ())) == total]
-        lines += [f"  nobody meets: {_short(term.requirement)}" for term in unmet_by_all[:_SHOWN]]
+        lines += [f"  nobody meets: {self._with_hint(term.requirement)}" for term in unmet_by_all[:_SHOWN]]
         if len(unmet_by_all) > _SHOWN:
             lines.append(f"  nor {len(unmet_by_all) - _SHOWN} more terms")
         guarded = [id for id in self._rejected if not self.unmet(id)]
@@ -197,6 +203,13 @@ class Decision:
             more = len(self.unmet(id)) - _SHOWN
             lines.append(f"    {id} lacks {lacks}{f' and {more} more terms' if more > 0 else ''}")
         return lines
+
+
+def _texts_of(requirement: Requirement) -> tuple[str, ...]:
+    """Return the texts of which a field has to equal one; none for any other requirement."""
+    if not isinstance(requirement, Comparison) or requirement.kind != "text" or requirement.op not in {"==", "in"}:
+        return ()
+    return requirement.value if isinstance(requirement.value, tuple) else (requirement.value,)
 
 
 def decide(catalogue: Catalogue, asked: Requirement | Policy, now: datetime) -> Decision:

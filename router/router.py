@@ -14,7 +14,7 @@ from attrs import evolve
 
 from router.catalogue import Asked, Catalogue
 from router.decision import Decision
-from router.errors import NoModelError
+from router.errors import ConfigurationError, NoModelError
 from router.language import Need, require
 from router.loading.credential import Credential
 from router.loading.listing import Progress
@@ -67,6 +67,8 @@ class Router:
     ) -> None:
         if source is None:
             source = AnthropicSource() if Credential.is_set(os.environ) else BundledSource()
+        if not callable(getattr(source, "fetch", None)):
+            raise ConfigurationError(f"source must be a source such as BundledSource() (got {type(source).__name__})")
         self._policies = policies
         identity = source.identity
 

@@ -451,8 +451,6 @@ def test_the_first_malformed_entry_is_named() -> None:
     with pytest.raises(MalformedEntryError) as raised:
         listed({"id": "a"}, {"id": "b", "capabilities": []}, {"id": ""})
     assert raised.value.path == "data[1].capabilities"
-    with pytest.raises(MalformedEntryError, match=r"data\[0\] must be an object \(got str\)"):
-        Catalogue.from_listing({"data": []})
 
 
 def test_a_lenient_reader_gets_the_good_and_the_bad() -> None:
@@ -651,3 +649,10 @@ def test_a_catalogue_pickles_whole() -> None:
     assert again.models == catalogue.models
     assert again["claude-haiku-4-5"].id == "claude-haiku-4-5-20251001"
     assert again.candidates("nova") == ()
+
+
+@pytest.mark.parametrize("entries", [{"data": []}, "claude-opus-5", b"[]"])
+def test_a_listing_is_a_list(entries: Any) -> None:
+    """What is no list of entries is refused, and the error says where the list is."""
+    with pytest.raises(CatalogueError, match="a list of entries was expected, as under `data`"):
+        Catalogue.from_listing(entries)

@@ -1694,3 +1694,12 @@ def test_the_package_is_the_command() -> None:
     run = subprocess.run([sys.executable, "-m", "router", "--help"], capture_output=True, text=True, check=True)
 
     assert run.stdout.startswith("Usage: ")
+
+
+@pytest.mark.parametrize("option", ["--min-context", "--min-output"])
+def test_an_option_is_told_by_its_own_name(command: Command, option: str) -> None:
+    """What an option cannot mean is told of the option, not of the keyword behind it."""
+    ran = command("select", option, "20x")
+
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(f"router: {option} must be a whole number such as 200000")

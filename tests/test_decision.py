@@ -392,3 +392,18 @@ def test_a_relative_requirement_is_explained_as_of_its_moment() -> None:
     assert "m lacks age >= 14d (created_at is 2026-11-20)" in str(raised.value)
     later = catalogue.explain("age >= 14d", now=datetime(2026, 12, 22, tzinfo=UTC))
     assert later.candidates == ("m",)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("line == opsu", "line == opsu; did you mean opus?"),
+        ("line in (opsu, haikku)", "line in (haikku, opsu); did you mean haiku or opus?"),
+        ("line == zzz", "line == zzz\n"),
+        ("line != opus and line == opus", "contradict"),
+        ("max_tokens >= 900M", "max_tokens >= 900M\n"),
+    ],
+)
+def test_a_value_that_nobody_has(text: str, hint: str) -> None:
+    """A text that no model has is told with the values that may have been meant."""
+    assert hint in f"{Catalogue.bundled().explain(text)}\n"

@@ -518,3 +518,10 @@ def test_router_shows_no_key() -> None:
     for take in (pickle.dumps, copy.deepcopy):
         with pytest.raises(TypeError):
             take(router)
+
+
+@pytest.mark.parametrize("source", ["bundled", FIRST])
+def test_what_is_no_source(source: Any) -> None:
+    """What cannot be fetched from is refused when the router is made, and the error says what was expected."""
+    with pytest.raises(ConfigurationError, match=r"source must be a source such as BundledSource\(\) \(got "):
+        Router(source)

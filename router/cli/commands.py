@@ -31,6 +31,9 @@ from router.router import Router
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_OPTIONS: Final = {"min_input_tokens": "--min-context", "min_output_tokens": "--min-output"}
+"""The options by the keywords that they stand for."""
+
 NOTHING_MEETS: Final = 1
 BAD_USAGE: Final = 2
 NO_CATALOGUE: Final = 3
@@ -156,7 +159,13 @@ def _requirement(
     }
     given = {name: need for name, need in needs.items() if need is not None and need is not False and need != []}
     if policy is None:
-        return require(requirement, **given)
+        try:
+            return require(requirement, **given)
+        except RequirementError as error:
+            keyword, sign, problem = str(error).partition("= ")
+            if not sign or keyword not in _OPTIONS:
+                raise
+            raise ConfigurationError(f"{_OPTIONS[keyword]} {problem}") from None
     if requirement is not None or given:
         raise ConfigurationError("--policy says all that is needed: no REQUIREMENT and no other need goes with it")
     return _policy(policy, policies or find_policies())
