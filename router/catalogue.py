@@ -193,7 +193,7 @@ class Catalogue:
         those of a file, or none for `None`. Raises `MalformedEntryError` with the path of the first
         entry that cannot be read.
         """
-        if isinstance(entries, (str, bytes, Mapping)):
+        if isinstance(entries, (str, bytes, Mapping)) or not isinstance(entries, Iterable):
             raise CatalogueError(f"a list of entries was expected, as under `data` (got {type(entries).__name__})")
         models, malformed = read_listing(entries, documented_facts(documented))
         if malformed:

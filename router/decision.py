@@ -16,7 +16,7 @@ from router.index import rows_of
 from router.kinds import KINDS, NEVER
 from router.model import Model, Support
 from router.policy import Policy
-from router.requirement import Comparison, Requirement, moment
+from router.requirement import Comparison, Maybe, Requirement, moment
 from router.vocabulary import DURATIONS
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ class Unmet:
             return "unknown"
         if self.found is None:
             return "unsupported"
-        field = self.term.requirement.field if isinstance(self.term.requirement, Comparison) else ""
-        source = DURATIONS.get(field, {}).get("field", "")
+        compared = _compared(self.term.requirement)
+        source = DURATIONS.get(compared.field, {}).get("field", "") if compared is not None else ""
         return f"{source} is {shown(self.found)}".strip()
 
 
@@ -272,8 +272,14 @@ def unmet_terms(requirement: Requirement, model: Model, *, now: datetime | None 
 
 
 def _unmet(term: Term, support: Support, model: Model) -> Unmet:
-    compared = term.requirement
-    return Unmet(term, support, model.values.get(compared.field) if isinstance(compared, Comparison) else None)
+    compared = _compared(term.requirement)
+    return Unmet(term, support, model.values.get(compared.field) if compared is not None else None)
+
+
+def _compared(requirement: Requirement) -> Comparison | None:
+    """Return the one comparison that a term is, also behind a `maybe`."""
+    inside = requirement.part if isinstance(requirement, Maybe) else requirement
+    return inside if isinstance(inside, Comparison) else None
 
 
 def _lacking(catalogue: Catalogue, terms: tuple[Term, ...], now: datetime) -> dict[int, tuple[Unmet, ...]]:

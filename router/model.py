@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from router.errors import MalformedEntryError, UnknownNameError
+from router.errors import MalformedEntryError, RequirementError, UnknownNameError
 from router.kinds import KINDS, NEVER
 from router.vocabulary import DURATIONS, FIELDS, TRANSPARENT, Names, capability_name
 
@@ -156,9 +156,12 @@ class Model:
     def support(self, name: str) -> Support:
         """Return whether the capability is supported: `True`, `False`, or `None` for unknown.
 
-        Raises `UnknownNameError` for a name that neither the vocabulary nor the model's listing knows.
+        Raises `RequirementError` for a field, and `UnknownNameError` for a name that neither the
+        vocabulary nor the model's listing knows.
         """
         short = capability_name(name)
+        if self.names.knows_field(short):
+            raise RequirementError(f"{name!r} is no capability but a field: it has a value, in `values`")
         if not self.names.knows_capability(short):
             raise UnknownNameError(name, self.names.nearest(short))
         return self.facts.get(short)

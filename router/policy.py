@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from attrs import field, frozen
 
 from router.errors import ConfigurationError, RequirementError, nearest, printable
 from router.kinds import KINDS
-from router.language import parse, require
+from router.language import KEYWORDS, parse, require
 from router.model import Model
 from router.requirement import Comparison, Requirement, conjunction
 from router.vocabulary import CAPABILITIES, FIELDS
@@ -132,6 +132,15 @@ def read_policies(path: str | os.PathLike[str]) -> Mapping[str, Policy]:
     return MappingProxyType({name: _policy(where, f"{prefix}policies", name, table) for name, table in named.items()})
 
 
+def check_names(names: Iterable[str]) -> None:
+    """Raise `ConfigurationError` for a name that a policy cannot have: one that text can mean already, among others."""
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(f"a policy is named with letters, digits, - and _ (got {printable(repr(name))})")
+        if name in CAPABILITIES or name in FIELDS or name in KEYWORDS:
+            raise ConfigurationError(f"{name} is a capability, a field or a keyword; name the policy otherwise")
+
+
 def find_policies(directory: str | os.PathLike[str] = ".") -> str | None:
     """Return the nearest `router.toml`, or `pyproject.toml` with a table `tool.router`, from the directory upward."""
     here = os.path.abspath(directory)
@@ -153,10 +162,10 @@ def _has_own_table(path: str) -> bool:
 
 def _policy(where: str, prefix: str, name: str, table: object) -> Policy:
     path = f"{prefix}.{name}"
-    if not _NAME.fullmatch(name):
-        raise ConfigurationError(f"{where}: {printable(path)}: a policy is named with letters, digits, - and _")
-    if name in CAPABILITIES or name in FIELDS:
-        raise ConfigurationError(f"{where}: {path}: {name} is a capability or a field; name the policy otherwise")
+    try:
+        check_names((name,))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {printable(path)}: {error}") from None
     stated = _table(where, path, table)
     _check_keys(where, f"{path}.", stated, _KEYS)
     if "require" not in stated:

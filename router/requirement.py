@@ -66,11 +66,13 @@ class Requirement:
 
         `now` is the aware moment that `age` and `retires_in` are reckoned from, the present by default.
         """
+        if not isinstance(model, Model):
+            raise RequirementError(f"a Model was expected, such as catalogue[id] (got {type(model).__name__})")
         return self.truth(model, moment(now))
 
     def matches(self, model: Model, *, now: datetime | None = None) -> bool:
         """Return whether the model is known to meet this."""
-        return self.truth(model, moment(now)) is True
+        return self.support(model, now=now) is True
 
     def is_unsatisfiable(self) -> bool:
         """Return `True` only if no model whatever can be known to meet this; `False` proves nothing.

@@ -21,7 +21,7 @@ from router.loading.listing import Progress
 from router.loading.loader import CLOCK, Loader, OnError, OnRefresh, RouterStatus
 from router.loading.sources import AnthropicSource, BundledSource, Source
 from router.model import Model
-from router.policy import Policy, alone, read_policies
+from router.policy import Policy, alone, check_names, read_policies
 from router.requirement import Requirement
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ class Router:
     ) -> None:
         if source is None:
             source = AnthropicSource() if Credential.is_set(os.environ) else BundledSource()
-        if not callable(getattr(source, "fetch", None)):
-            raise ConfigurationError(f"source must be a source such as BundledSource() (got {type(source).__name__})")
+        if isinstance(source, type) or not callable(getattr(source, "fetch", None)):
+            raise ConfigurationError(f"source must be a source such as BundledSource() (got {source!r})")
         self._policies = policies
         identity = source.identity
 
@@ -100,6 +100,7 @@ class Router:
         """The policies by name, read from their file at the first question; raises `ConfigurationError`."""
         if not isinstance(self._policies, Mapping):
             self._policies = read_policies(self._policies)
+        check_names(self._policies)
         return self._policies
 
     def _named(self, asked: Asked) -> Asked:

@@ -147,7 +147,7 @@ def test_each_rejected_model_has_its_unmet_terms() -> None:
     line, tokens, pdf = (Term(parse(text)) for text in ("line == opus", "max_tokens >= 64k", "pdf_input"))
     active = Term(parse("maybe lifecycle == active"), implicit=True)
     assert dict(decision.rejected) == {
-        "retired": (Unmet(active, support=False),),
+        "retired": (Unmet(active, support=False, found="retired"),),
         "unknown": (Unmet(line, None), Unmet(tokens, None), Unmet(pdf, None)),
         "small": (Unmet(tokens, support=False, found=1_000), Unmet(pdf, support=False)),
     }
@@ -237,7 +237,7 @@ def test_a_model_that_only_a_guard_rail_holds_back_is_not_near() -> None:
     )
     assert nearest(catalogue, "a and b") == {"poor": ["a", "b"]}
     assert dict(catalogue.explain("a and b").rejected)["retired"] == (
-        Unmet(Term(parse("maybe lifecycle == active"), implicit=True), support=False),
+        Unmet(Term(parse("maybe lifecycle == active"), implicit=True), support=False, found="retired"),
     )
 
 

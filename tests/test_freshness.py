@@ -589,6 +589,18 @@ def test_two_keys_have_two_files(shared: Machine, api: FakeAPI) -> None:
     assert leaks(*files, *(path.read_bytes() for path in files)) == []
 
 
+def test_a_listing_that_shrinks_between_processes(shared: Machine) -> None:
+    """P13: a process that holds nothing yet compares a listing with what another one has stored."""
+    shared.router(FakeSource(SIX, identity=IDENTITY)).refresh()
+    source = FakeSource(listing(2), listing(3), identity=IDENTITY)
+
+    with pytest.raises(CatalogueUnavailableError, match="the listing has only 2 models, and the next one differs"):
+        shared.router(source).refresh()
+    agreed = FakeSource(listing(2), identity=IDENTITY)
+    assert len(shared.router(agreed).refresh()) == 2
+    assert (source.fetches, agreed.fetches) == (2, 2)
+
+
 @pytest.mark.parametrize(("documented", "priced"), [("packaged", True), (None, False)])
 def test_documented_facts_are_those_of_the_source(shared: Machine, documented: str | None, priced: bool) -> None:
     """What is laid over a live answer is laid over what stands in for it, and over what the disk has kept of it."""

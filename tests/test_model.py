@@ -12,7 +12,7 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from strategies import entries
 
-from router.errors import MalformedEntryError, UnknownNameError
+from router.errors import MalformedEntryError, RequirementError, UnknownNameError
 from router.kinds import NEVER
 from router.language import parse
 from router.model import MAX_BITS, MAX_NESTING, Correction, Facts, Model, Reader, read_model
@@ -224,7 +224,7 @@ def test_two_spellings_that_disagree_leave_unknown(
 
 
 @pytest.mark.parametrize(
-    "name", ["pdf_imput", "line", "thinking.adaptve", "nova", "", "pdf_input.", "PDF_INPUT", "traits.nova"]
+    "name", ["pdf_imput", "thinking.adaptve", "nova", "", "pdf_input.", "PDF_INPUT", "traits.nova"]
 )
 def test_an_unknown_capability_raises(name: str) -> None:
     """A name that neither the vocabulary nor the listing knows is an error, never a quiet unknown."""
@@ -601,3 +601,10 @@ def test_a_model_pickles() -> None:
     assert again.names.knows_field("nova")
     with pytest.raises(UnknownNameError):
         again.support("pdf_imput")
+
+
+@pytest.mark.parametrize("name", ["line", "max_input_tokens", "price.output"])
+def test_a_field_has_no_support(name: str) -> None:
+    """What is a field is said to be one, where support is asked for."""
+    with pytest.raises(RequirementError, match=f"^'{name}' is no capability but a field"):
+        Model.from_api(OF_TODAY).support(name)

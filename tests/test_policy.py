@@ -235,8 +235,8 @@ def test_a_table_of_a_project(tmp_path: Path) -> None:
         ("[policies.x]\nrequire = 'a'\nminimum_age = 'soon'", "policies.x.minimum_age: must be a duration"),
         ("[policies.x]\nrequire = 'a'\nminimum_age = 14", "policies.x.minimum_age must be a text (got 14)"),
         ("[policies.x]\nrequire = 'a'\norder = 'best'", "policies.x.order: must be one of newest, cheapest"),
-        ("[policies.pdf_input]\nrequire = 'a'", "policies.pdf_input: pdf_input is a capability or a field"),
-        ("[policies.line]\nrequire = 'a'", "policies.line: line is a capability or a field"),
+        ("[policies.pdf_input]\nrequire = 'a'", "policies.pdf_input: pdf_input is a capability, a field"),
+        ("[policies.line]\nrequire = 'a'", "policies.line: line is a capability, a field"),
         ("[policies.'a b']\nrequire = 'a'", "policies.a b: a policy is named with letters"),
         ("[policies", " is no TOML: "),
     ],
@@ -284,6 +284,13 @@ def test_a_router_takes_policies_by_name_and_value(tmp_path: Path) -> None:
     assert router.select("pdf_input") is BUNDLED.select("pdf_input")
     with pytest.raises(RequirementError, match="does not go with it"):
         router.selector("bulk", pdf_input=True)
+
+
+@pytest.mark.parametrize("name", ["pdf_input", "line", "and", "a b", ""])
+def test_names_that_text_has_already(name: str) -> None:
+    """A policy whose name means something in text is an error, as in a file."""
+    with pytest.raises(ConfigurationError):
+        Router(FakeSource(BUNDLED), policies={name: Policy()}, cache_dir=False).select("citations and pdf_input")
 
 
 def test_a_selector_of_a_policy_follows_refreshes() -> None:

@@ -107,7 +107,7 @@ def test_environment_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> Non
     """K2, K3: an environment that cannot be used is an error when the router is made, without the key in it."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", f"{KEY} {KEY}")
 
-    with pytest.raises(ConfigurationError, match="api_key must be") as caught:
+    with pytest.raises(ConfigurationError, match="ANTHROPIC_API_KEY must be") as caught:
         Router()
 
     assert leaks(str(caught.value), repr(caught.value)) == []

@@ -34,13 +34,14 @@ class Credential:
     @classmethod
     def read(cls, api_key: str | None, auth_token: str | None, environ: Mapping[str, str]) -> Credential:
         """Return the credential of the arguments, else of the environment; a key goes before a token."""
+        names = "api_key", "auth_token"
         if api_key is None and auth_token is None:
-            api_key = environ.get("ANTHROPIC_API_KEY") or None
-            auth_token = environ.get("ANTHROPIC_AUTH_TOKEN") or None
+            names = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"
+            api_key, auth_token = (environ.get(name) or None for name in names)
         if api_key is not None:
-            return cls("x-api-key", sendable("api_key", api_key))
+            return cls("x-api-key", sendable(names[0], api_key))
         if auth_token is not None:
-            return cls("authorization", sendable("auth_token", auth_token), "Bearer ")
+            return cls("authorization", sendable(names[1], auth_token), "Bearer ")
         raise ConfigurationError(
             "no credential: set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN, or pass api_key or auth_token"
         )

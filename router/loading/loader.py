@@ -129,10 +129,13 @@ class Loader:
         on_error: OnError | None = None,
     ) -> None:
         for name, seconds in (("ttl", ttl), ("max_stale", max_stale), ("deadline", deadline)):
-            if not 0 < seconds <= _LONGEST:
+            if not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST:  # type: ignore[redundant-expr]
                 raise ConfigurationError(
                     f"{name} must be a number of seconds above 0 and at most {_LONGEST:g} (got {seconds!r})"
                 )
+        for name, hook in (("on_refresh", on_refresh), ("on_error", on_error)):
+            if hook is not None and not callable(hook):
+                raise ConfigurationError(f"{name} must be a function (got {type(hook).__name__})")
         self.source = source
         self._ttl = ttl
         self._max_stale = max_stale
@@ -467,7 +470,8 @@ class Loader:
         from router.loading.store import Setback, Stored
 
         try:
-            fetched = self._fetched(flight.deadline)
+            stored = store.read()
+            fetched = self._fetched(flight.deadline, len(stored.entries) if stored is not None else 0)
         except BaseException as error:
             if not flight.has_ended:
                 failure = error if isinstance(error, CatalogueUnavailableError) else _unavailable(error)
@@ -482,11 +486,14 @@ class Loader:
                 store.clear_setback()
         return catalogue
 
-    def _fetched(self, deadline: Deadline) -> Catalogue:
-        """Fetch with retries; a listing that has lost most of its models counts only when a second one agrees."""
+    def _fetched(self, deadline: Deadline, stored: int = 0) -> Catalogue:
+        """Fetch with retries; a listing that has lost most of its models counts only when a second one agrees.
+
+        It is compared with what is held, else with the number of models that another process has stored.
+        """
         held = self.held if self.held is not self._bundled else None
         catalogue = self._tried(deadline, held)
-        if len(catalogue) and (held is None or 2 * len(catalogue) >= len(held)):
+        if len(catalogue) and 2 * len(catalogue) >= (len(held) if held is not None else stored):
             return catalogue
         if deadline.left() <= CONFIRMED_AFTER:
             raise CatalogueUnavailableError(f"the listing has only {len(catalogue)} models, and no time to ask again")

@@ -90,6 +90,8 @@ class StaticSource:
     identity: str | None = None
 
     def __init__(self, catalogue: Catalogue) -> None:
+        if not isinstance(catalogue, Catalogue):
+            raise ConfigurationError(f"a Catalogue was expected (got {type(catalogue).__name__})")
         self._catalogue = catalogue
 
     def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:

@@ -5,7 +5,9 @@ No error that leaves this room holds a request, so none holds the credential.
 
 from __future__ import annotations
 
+import os
 import socket
+import ssl
 import threading
 import time
 import zlib
@@ -84,14 +86,14 @@ class Wire:
 
     def _client(self) -> httpx.Client:
         """Return a client; environment alone (a proxy, a certificate file) can make this raise."""
-        with unforked:  # it makes a TLS context, inside which OpenSSL holds locks that a child would wait for
-            return httpx.Client(
-                headers=self._headers,
-                auth=self._authorize,
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                follow_redirects=False,
-                transport=self._transport,
-            )
+        return httpx.Client(
+            headers=self._headers,
+            auth=self._authorize,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            follow_redirects=False,
+            verify=True if self._transport is not None else _tls_context(),
+            transport=self._transport,
+        )
 
     def _authorize(self, request: httpx.Request) -> httpx.Request:
         self._credential.authorize(request.headers)
@@ -163,6 +165,21 @@ class _Session:
             self._wire.check_body(body)
             offered = {name: response.headers[name] for name in _CONDITIONS if name in response.headers}
             return Reply(body, {name: value for name, value in offered.items() if len(value) <= MAX_VALIDATOR})
+
+
+_contexts: Final[dict[tuple[str | None, ...], ssl.SSLContext]] = {}
+
+
+def _tls_context() -> ssl.SSLContext:
+    """Return the one TLS context of the process for the certificates that the environment names.
+
+    OpenSSL takes locks to make one and to free one: the child of a fork in the midst of that would wait for ever.
+    """
+    named = tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    with unforked:
+        if named not in _contexts:
+            _contexts[named] = httpx.create_ssl_context()
+        return _contexts[named]
 
 
 def _withheld(error: RouterError) -> CatalogueUnavailableError:
