@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import reduce
@@ -78,6 +78,9 @@ Asked = str | Requirement | Policy | None
 """What a question is asked with: a requirement, as text or as a value, a policy, or nothing for every model."""
 
 _NO_FACTS: Final = Facts()
+_LONGEST: Final = 1000
+"""How many characters a question may have to be remembered."""
+
 _REMEMBERED: Final = 1024
 """How many questions a catalogue remembers, with their answers."""
 
@@ -242,7 +245,7 @@ class Catalogue:
         rows = self._met(asked, now)
         if rows:
             model = self.models[-rows.bit_length()]
-            if not asked.is_relative:
+            if not asked.is_relative and len(asked.text) <= _LONGEST:
                 if len(self.answers) >= _REMEMBERED:
                     self.answers.clear()
                 self.answers[asked.text if needs or isinstance(requirement, Requirement) else requirement] = model
@@ -252,6 +255,7 @@ class Catalogue:
         raise NoModelError(asked, self, now)
 
     def _select_by(self, policy: Policy, default: Any, now: datetime | None) -> Any:
+        self._check_policy(policy)
         for tier in policy.tiers:
             rows = self._met(tier, now)
             if rows:
@@ -270,6 +274,7 @@ class Catalogue:
         return groups
 
     def _chain(self, policy: Policy, now: datetime | None) -> Iterator[Model]:
+        self._check_policy(policy)
         left = self._index.all
         for tier in policy.tiers:
             rows = self._met(tier, now) & left
@@ -314,8 +319,10 @@ class Catalogue:
     def explain(self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need) -> Decision:
         """Return what `select` would answer, with the reason: what each other model lacks, and what is nearest."""
         asked = alone(requirement, needs) if isinstance(requirement, Policy) else require(requirement, **needs)
-        for each in (*asked.tiers, *asked.prefer) if isinstance(asked, Policy) else (asked,):
-            self._check_names(each)
+        if isinstance(asked, Policy):
+            self._check_policy(asked)
+        else:
+            self._check_names(asked)
         return decide(self, asked, moment(now))
 
     def diff(self, other: Catalogue) -> CatalogueDiff:
@@ -356,13 +363,20 @@ class Catalogue:
             if name not in fields and not (name == "access" and self.source in {"live", "disk"})
         )
 
-    def warmed_by(self, other: Catalogue) -> Catalogue:
-        """Return this catalogue, ready for every question that was asked of the other one."""
+    def warmed_by(self, other: Catalogue, has_time: Callable[[], bool] = lambda: True) -> Catalogue:
+        """Return this catalogue, ready for the questions that were asked of the other one, while there is time."""
         for fields in list(other._guards):
             self._guard(fields)
-        for question in (*list(other._built), *filter(None, list(other.answers))):
+        for text in list(other._built):
+            if not has_time():
+                return self
             with suppress(RouterError):
-                self.select(str(question), default=None)
+                self._build(parse(text), None)
+        for question in [each for each in list(other.answers) if isinstance(each, str)]:
+            if not has_time():
+                return self
+            with suppress(RouterError):
+                self.select(question, default=None)
         return self
 
     def knowing(self, names: Names) -> Catalogue:
@@ -447,6 +461,11 @@ class Catalogue:
             self._guards.clear()
         self._guards[fields] = rows
         return rows
+
+    def _check_policy(self, policy: Policy) -> None:
+        """Check every name, also of what is not come to today: it will be on a worse day."""
+        for each in (*policy.tiers, *policy.prefer):
+            self._check_names(each)
 
     def _check_names(self, requirement: Requirement) -> None:
         for name in requirement.capabilities:

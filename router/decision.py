@@ -143,7 +143,8 @@ class Decision:
     def _found(self) -> list[str]:
         assert self.model is not None  # noqa: S101 - for the type checker
         others = len(self.candidates) - 1
-        behind = f" of {len(self.candidates)} candidates" if others else ", the only candidate"
+        meeting = sum(id not in self._rejected for id in self.candidates)
+        behind = f" of {meeting} candidates" if meeting > 1 else ", the only candidate"
         asked = f" by the policy {self.policy.name}" if self.policy and self.policy.name else ""
         lines = [f"{self.model.id}: {self.reason.value}{behind} for {_short(self.requirement)}{asked}"]
         if others:

@@ -238,14 +238,16 @@ class Reader:
 
 def _copied(value: Any, path: str, depth: int) -> Any:
     """Return a copy that nobody else can change; raises for what JSON cannot state, or a model cannot mean."""
-    if isinstance(value, (str, bool)) or value is None:
+    if isinstance(value, bool) or value is None:
         return value
+    if isinstance(value, str):
+        return str.__str__(value)  # of a subclass its text alone
     if isinstance(value, (int, float)):
         if isinstance(value, int) and value.bit_length() > MAX_BITS:
             raise MalformedEntryError(path, f"a number of at most {MAX_BITS} bits", "a longer one")
         if not -_INFINITY < value < _INFINITY:
             raise MalformedEntryError(path, "a finite number", str(value))
-        return value
+        return int(value) if isinstance(value, int) else float(value)
     if depth > MAX_NESTING:
         raise MalformedEntryError(path, f"JSON of at most {MAX_NESTING} levels", "more")
     if isinstance(value, (list, tuple)):
@@ -257,7 +259,7 @@ def _copied(value: Any, path: str, depth: int) -> Any:
         if type(key) is not str and not isinstance(key, str):
             raise MalformedEntryError(path, "JSON", _type_name(value))
         plain = each is True or each is False or each is None or type(each) is str
-        copied[key] = each if plain else _copied(each, f"{path}.{key}", depth + 1)
+        copied[str.__str__(key)] = each if plain else _copied(each, f"{path}.{key}", depth + 1)
     return copied
 
 

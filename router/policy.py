@@ -32,21 +32,22 @@ ORDERS: Final = ("newest", "cheapest", "largest_context")
 
 _KEYS: Final = ("require", "prefer", "minimum_age", "alternatives", "order")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
+_OWN_TABLE: Final = re.compile(rb"^\s*\[tool\.router[].]", re.MULTILINE)
 _UNKNOWN_LAST: Final = float("inf")
 
 
 def _read_all(requirements: Sequence[str | Requirement]) -> tuple[Requirement, ...]:
-    if isinstance(requirements, (str, Requirement)):
+    if isinstance(requirements, (str, Requirement)) or not isinstance(requirements, Sequence):
         raise ConfigurationError(f"a list of requirements was expected (got {requirements!r})")
     return tuple(map(require, requirements))
 
 
-def _read_age(age: str | None) -> Requirement | None:
-    if age is None:
-        return None
+def _read_age(age: str | Requirement | None) -> Requirement | None:
+    if age is None or (isinstance(age, Comparison) and age.field == "age"):
+        return age
     kind = KINDS["duration"]
     try:
-        days = kind.parse(age)
+        days = kind.parse(str(age))
     except (ValueError, TypeError):
         days = -1
     if days < 0:
@@ -78,9 +79,11 @@ class Policy:
     order: str = field(default="newest", converter=_read_order)
     name: str | None = None
 
-    @property
-    def tiers(self) -> tuple[Requirement, ...]:
-        """The requirement and its alternatives, each with the minimum age, in the order in which they are tried."""
+    tiers: tuple[Requirement, ...] = field(init=False, repr=False, eq=False)
+    """The requirement and its alternatives, each with the minimum age, in the order in which they are tried."""
+
+    @tiers.default
+    def _tiers(self) -> tuple[Requirement, ...]:
         aged = () if self.minimum_age is None else (self.minimum_age,)
         return tuple(conjunction((each, *aged)) for each in (self.require, *self.alternatives))
 
@@ -141,6 +144,13 @@ def check_names(names: Iterable[str]) -> None:
             raise ConfigurationError(f"{name} is a capability, a field or a keyword; name the policy otherwise")
 
 
+def check_policies(policies: object) -> None:
+    """Raise `ConfigurationError` for what is no mapping of policies by name."""
+    if not isinstance(policies, Mapping) or not all(isinstance(each, Policy) for each in policies.values()):
+        raise ConfigurationError(f"policies must be policies by name, or the file of them (got {policies!r})")
+    check_names(policies)
+
+
 def find_policies(directory: str | os.PathLike[str] = ".") -> str | None:
     """Return the nearest `router.toml`, or `pyproject.toml` with a table `tool.router`, from the directory upward."""
     here = os.path.abspath(directory)
@@ -157,7 +167,7 @@ def find_policies(directory: str | os.PathLike[str] = ".") -> str | None:
 
 def _has_own_table(path: str) -> bool:
     with open(path, "rb") as file:
-        return b"tool.router" in file.read()
+        return _OWN_TABLE.search(file.read()) is not None
 
 
 def _policy(where: str, prefix: str, name: str, table: object) -> Policy:

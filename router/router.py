@@ -21,7 +21,7 @@ from router.loading.listing import Progress
 from router.loading.loader import CLOCK, Loader, OnError, OnRefresh, RouterStatus
 from router.loading.sources import AnthropicSource, BundledSource, Source
 from router.model import Model
-from router.policy import Policy, alone, check_names, read_policies
+from router.policy import Policy, alone, check_policies, read_policies
 from router.requirement import Requirement
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class Router:
             source = AnthropicSource() if Credential.is_set(os.environ) else BundledSource()
         if isinstance(source, type) or not callable(getattr(source, "fetch", None)):
             raise ConfigurationError(f"source must be a source such as BundledSource() (got {source!r})")
+        if not isinstance(policies, (str, os.PathLike)):
+            check_policies(policies)
         self._policies = policies
         identity = source.identity
 
@@ -100,7 +102,6 @@ class Router:
         """The policies by name, read from their file at the first question; raises `ConfigurationError`."""
         if not isinstance(self._policies, Mapping):
             self._policies = read_policies(self._policies)
-        check_names(self._policies)
         return self._policies
 
     def _named(self, asked: Asked) -> Asked:
@@ -142,13 +143,14 @@ class Router:
         catalogue = loader.held if loader.clock() < loader.attention else None
         if catalogue is None:
             catalogue = loader.catalogue()
+        asked = self._named(requirement) if self._policies else requirement
         if not needs:
             try:  # what `catalogue.select` does first, without the cost of one more call
-                return catalogue.answers[requirement.text if isinstance(requirement, Requirement) else requirement]
+                return catalogue.answers[asked.text if isinstance(asked, Requirement) else asked]
             except (KeyError, TypeError):
                 pass
         try:
-            return catalogue.select(self._named(requirement), now=now, **needs)
+            return catalogue.select(asked, now=now, **needs)
         except NoModelError:
             if default is _RAISE:
                 raise

@@ -159,6 +159,8 @@ def _requirement(
     }
     given = {name: need for name, need in needs.items() if need is not None and need is not False and need != []}
     if policy is None:
+        if policies is not None:
+            raise ConfigurationError("--policies names a file; --policy says which policy of it")
         try:
             return require(requirement, **given)
         except RequirementError as error:

@@ -11,6 +11,7 @@ from router.errors import ConfigurationError
 
 _SENDABLE: Final = re.compile(r"[!-~]{1,4096}")
 _WINDOW: Final = 12
+_DISTINCT: Final = 24
 
 
 def sendable(name: str, value: object) -> str:
@@ -60,10 +61,9 @@ class Credential:
         text = "\0".join((self._header, *facts)).encode()
         return hmac.new(self._secret.encode(), b"capability-router catalogue v1\0" + text, "sha256").hexdigest()[:40]
 
-    @property
-    def is_distinct(self) -> bool:
-        """Whether the secret is too long to occur in a text by chance."""
-        return len(self._secret) >= _WINDOW
+    def is_stated_in(self, body: bytes) -> bool:
+        """Return whether `body` holds the whole secret, where that is too long to stand there by chance."""
+        return len(self._secret) >= _DISTINCT and self._secret.encode() in body
 
     def is_repeated_by(self, text: str) -> bool:
         """Return whether `text` holds a part of the secret that is worth stealing, in whatever case."""

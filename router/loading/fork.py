@@ -17,7 +17,7 @@ class Renewable(Protocol):
 
 _renewables: Final[weakref.WeakSet[Renewable]] = weakref.WeakSet()
 
-unforked: Final = threading.Lock()
+unforked: Final = threading.RLock()
 """Held, briefly, over what a fork must not cut in two, such as a call of OpenSSL that takes locks of its own."""
 
 

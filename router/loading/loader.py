@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from router.loading.store import Store
 
 OnRefresh = Callable[[Catalogue | None, Catalogue, CatalogueDiff], object]
+Change = tuple[Catalogue | None, Catalogue]
+"""What was held before a load has landed, and what is held then."""
+
 OnError = Callable[[CatalogueUnavailableError], object]
 
 ATTEMPTS: Final = 3
@@ -48,6 +51,12 @@ FIRST_DELAY: Final = 5.0
 LONGEST_DELAY: Final = 60.0
 REFUSED_DELAY: Final = 300.0
 """Seconds from a failed refresh to the next, before jitter; the last for a credential that was refused."""
+
+WARMING: Final = 0.25
+"""Seconds that a load may spend on making a new catalogue ready for the questions asked of the last one."""
+
+WRITING: Final = 1.0
+"""Seconds that a load waits for another of this process that is still writing to disk."""
 
 CONFIRMED_AFTER: Final = 1.0
 """Seconds before a listing that has shrunk to less than half is asked for again."""
@@ -199,9 +208,8 @@ class Loader:
     async def arefresh(self) -> Catalogue:
         """Fetch now, without blocking the running event loop of asyncio or trio."""
         flight = self._start(asked=True)
-        if not await flight.has_landed(self._patience):
-            raise self._missed()
-        return flight.result(0)
+        await flight.has_landed(self._patience)
+        return self._outcome(flight)
 
     async def afirst(self) -> None:
         """Wait for the first catalogue, where none is held, without blocking the running event loop."""
@@ -230,8 +238,7 @@ class Loader:
         """Whether what was served is older than `max_stale`, or stands in for what was never fetched."""
         if catalogue is None or catalogue is self._bundled:
             return True
-        with self._lock:
-            return catalogue is self.held and self.clock() >= self._expires
+        return catalogue is self.held and self.clock() >= self._expires
 
     def close(self) -> None:
         """Stop renewing; what is held goes on being served."""
@@ -289,8 +296,16 @@ class Loader:
         return self._bundled
 
     def _waited_for(self, flight: Flight) -> Catalogue:
-        try:
+        with suppress(TimeoutError):
             return flight.result(self._patience)
+        return self._outcome(flight)
+
+    def _outcome(self, flight: Flight) -> Catalogue:
+        """Return or raise how a flight has ended, or end it that has taken too long."""
+        if not flight.has_ended:
+            self._give_up(flight, self._missed())
+        try:
+            return flight.result(GRACE)
         except TimeoutError as error:
             raise self._missed() from error
 
@@ -319,9 +334,7 @@ class Loader:
             self._store = self._open_store()
         return self._store
 
-    def _take_stored(
-        self, store: Store, turn: int, *, newer_than: float, not_after: float = _FOREVER
-    ) -> Catalogue | None:
+    def _take_stored(self, store: Store, turn: int, *, newer_than: float, not_after: float = _FOREVER) -> Change | None:
         """Adopt what the disk holds, if it was fetched between those two moments."""
         stored = store.read()
         if stored is None or not newer_than < stored.fetched_at <= not_after:
@@ -355,7 +368,7 @@ class Loader:
                 and not is_handler
                 and (
                     not self._flight.has_ended
-                    or len(self._aloft) >= ALOFT
+                    or self._are_too_many_aloft()
                     or (not asked and self.clock() < self._next_try)
                 )
             ):
@@ -377,6 +390,12 @@ class Loader:
             raise interrupt
         return flight
 
+    def _are_too_many_aloft(self) -> bool:
+        if len(self._aloft) < ALOFT:
+            return False
+        self._put_off(FIRST_DELAY)
+        return True
+
     def _has_taken_off(self, flight: Flight) -> bool:
         """Give the flight a thread of its own, and return whether one was to be had."""
         try:
@@ -386,16 +405,23 @@ class Loader:
         return True
 
     def _give_up(self, flight: Flight, error: CatalogueUnavailableError) -> None:
-        """Let nobody wait for a flight that hangs; what it brings in the end counts, if nothing newer has come."""
-        if self._fail(flight, error) and flight.is_told:
+        """Let nobody wait for a flight that hangs; what it brings in the end counts, if nothing newer has come.
+
+        One that hangs on the disk, with its catalogue held already, has landed.
+        """
+        with self._lock:
+            held = self.held if flight.turn == self._turn else None
+        if held is not None:
+            if flight.claim():
+                flight.land(held)
+        elif self._fail(flight, error) and flight.is_told:
             self._untold = error
 
     def _fly(self, flight: Flight) -> BaseException | None:
         """Load, and tell the waiters how it ended; returns what interrupted it, for the thread that was."""
         self._tell_of(self._untold)  # there was no thread to tell it in
-        before = self.held
         try:
-            catalogue = self._landed(flight)
+            before, catalogue = self._landed(flight)
         except BaseException as error:  # noqa: BLE001 - whatever ends a flight, its waiters must hear of it
             failure = error if isinstance(error, CatalogueUnavailableError) else _unavailable(error)
             if self._fail(flight, failure) and flight.is_told:
@@ -406,7 +432,7 @@ class Loader:
         self._tell_of_change(before, catalogue)
         return None
 
-    def _landed(self, flight: Flight) -> Catalogue:
+    def _landed(self, flight: Flight) -> Change:
         try:
             return self._loaded(flight)
         finally:
@@ -438,7 +464,7 @@ class Loader:
             if diff or before is None:
                 _contained("on_refresh", partial(self._on_refresh, before, catalogue, diff))
 
-    def _loaded(self, flight: Flight) -> Catalogue:
+    def _loaded(self, flight: Flight) -> Change:
         turn, deadline, asked = flight.turn, flight.deadline, flight.asked
         if not self.source.remote:
             return self._adopt(self.source.fetch(deadline, None, self.held), self._wall(), turn)
@@ -451,9 +477,9 @@ class Loader:
             recent = max(self._confirmed, asked_at if asked else asked_at - self._ttl)
             # What claims to come from the future is no answer to who asks for that of now.
             not_after = self._wall() if asked else _FOREVER
-            catalogue = self._take_stored(store, turn, newer_than=recent, not_after=not_after)
-            if catalogue is not None:
-                return catalogue
+            change = self._take_stored(store, turn, newer_than=recent, not_after=not_after)
+            if change is not None:
+                return change
             setback = None if asked else store.read_setback()
             if setback is not None:
                 left = setback.until - self._wall()
@@ -466,7 +492,7 @@ class Loader:
                 )
             return self._fetched_and_stored(flight, store)
 
-    def _fetched_and_stored(self, flight: Flight, store: Store) -> Catalogue:
+    def _fetched_and_stored(self, flight: Flight, store: Store) -> Change:
         from router.loading.store import Setback, Stored
 
         try:
@@ -479,12 +505,16 @@ class Loader:
                 store.write_setback(Setback(self._wall() + flight.delay, failure.reason[:500], failure.status))
             raise
         now = self._wall()
-        catalogue = self._adopt(fetched, now, flight.turn)
-        with self._writing:
-            if flight.turn == self._turn:  # else a later one has landed, and its listing is on disk or about to be
-                store.write(Stored([dict(model.entry) for model in fetched], now, fetched.validators))
-                store.clear_setback()
-        return catalogue
+        change = self._adopt(fetched, now, flight.turn)
+        self._aloft.discard(flight)  # a disk that hangs keeps no other flight from its turn
+        if self._writing.acquire(timeout=WRITING):
+            try:
+                if flight.turn == self._turn:  # else a later one has landed, and its listing is on disk or about to be
+                    store.write(Stored([dict(model.entry) for model in fetched], now, fetched.validators))
+                    store.clear_setback()
+            finally:
+                self._writing.release()
+        return change
 
     def _fetched(self, deadline: Deadline, stored: int = 0) -> Catalogue:
         """Fetch with retries; a listing that has lost most of its models counts only when a second one agrees.
@@ -525,15 +555,23 @@ class Loader:
             return asked + self._random() * FIRST_WAIT
         return self._random() * min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (state.attempt_number - 1))
 
-    def _adopt(self, catalogue: Catalogue, confirmed: float, turn: int) -> Catalogue:
-        """Hold the catalogue of that load, known to be true at the wall time `confirmed`."""
+    def _adopt(self, catalogue: Catalogue, confirmed: float, turn: int) -> Change:
+        """Hold the catalogue of that load, known to be true at the wall time `confirmed`.
+
+        Returns what was held before and what is held then. It is made ready before the lock is taken,
+        and for no longer than a moment: what is left is built when it is asked for.
+        """
+        before = self.held
+        if before is not None and before is not catalogue:
+            ends = self.clock() + WARMING
+            catalogue = catalogue.knowing(before.names).warmed_by(before, lambda: self.clock() < ends)
         with self._lock:
             held, now = self.held, self.clock()
             if held is not None and turn < self._turn:
-                return held  # of a flight that was given up, and landed after a later one
+                return held, held  # of a flight that was given up, and landed after a later one
             self._turn = turn
             if held is not None and held is not catalogue:
-                catalogue = catalogue.knowing(held.names).warmed_by(held)
+                catalogue = catalogue.knowing(held.names)
                 self._regressed = held is not self._bundled and _newest(catalogue) < _newest(held)
             self._refreshes += 1
             self._error = None
@@ -542,13 +580,13 @@ class Loader:
             self.held = catalogue
             if not self.source.remote:
                 self._put_off(getattr(self.source, "recheck", _FOREVER))
-                return catalogue
+                return held, catalogue
             age = self._wall() - confirmed
             lifetime = self._ttl * (0.9 + 0.2 * self._random())
             self._expires = now + self._max_stale - max(age, 0.0)
             # A date in the future says that one of the clocks was wrong: such a catalogue is due at once.
             self._put_off(lifetime - age if age > -_CLOCK_SKEW else 0.0)
-        return catalogue
+        return held, catalogue
 
     def _put_off(self, seconds: float) -> None:
         """Set when a read next has more to do."""

@@ -364,7 +364,7 @@ class SDKSource:
         reason = f"the client failed: {type(error).__name__}" + (f" ({status})" if status else "")
         headers = getattr(getattr(error, "response", None), "headers", {})
         failure = read_refusal(reason, status, headers, getattr(error, "body", None), self._wall())
-        failure.reason, failure.args = reason, (reason,)
+        failure.reason, failure.args, failure.error_type = reason, (reason,), None
         return failure
 
     def __repr__(self) -> str:

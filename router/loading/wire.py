@@ -104,8 +104,8 @@ class Wire:
         return isinstance(error, _RepeatedError) or self._credential.is_repeated_by(said)
 
     def check_body(self, body: bytes) -> None:
-        """Refuse a body that repeats the credential: a part of it would be logged, or kept on disk."""
-        if self._credential.is_distinct and self._credential.is_repeated_by(body.decode("latin-1")):
+        """Refuse a body that repeats the credential: it would be logged, or kept on disk."""
+        if self._credential.is_stated_in(body):
             raise _RepeatedError("a body that repeats the credential")
 
     def refusal(self, response: httpx.Response, body: bytes) -> CatalogueUnavailableError:
