@@ -656,3 +656,44 @@ def test_a_listing_is_a_list(entries: Any) -> None:
     """What is no list of entries is refused, and the error says where the list is."""
     with pytest.raises(CatalogueError, match="a list of entries was expected, as under `data`"):
         Catalogue.from_listing(entries)
+
+
+def test_a_catalogue_is_warmed_by_the_last_one() -> None:
+    """What was asked of one catalogue is built and answered in the next, while there is time, as if it were asked."""
+    entries = [{"id": id, "max_tokens": tokens, **supporting(pdf_input=True)} for id, tokens in (("a", 5), ("b", 9))]
+    one, other = Catalogue.from_listing(entries[:1]), Catalogue.from_listing(entries)
+    texts = ["max_tokens >= 6 or pdf_input", "pdf_input and max_tokens >= 6", "max_tokens >= 3"]
+    for text in texts:
+        one.select(text, default=None)
+
+    cold = Catalogue.from_listing(entries).warmed_by(one, lambda: False)
+    assert (cold.answers, cold._built) == ({}, {})
+    assert other.warmed_by(one) is other
+    assert other._built.keys() == one._built.keys()
+    assert other._guards.keys() == one._guards.keys()
+    assert {text: model.id for text, model in other.answers.items()} == {texts[0]: "a", texts[2]: "a"}
+    assert [other.select(text).id for text in texts] == ["a", "b", "a"]
+
+
+def test_a_long_question_is_not_remembered() -> None:
+    """What is remembered is bounded in bytes, not in number alone."""
+    catalogue = listed({"id": "m", "max_tokens": 5_000})
+    text = " or ".join(f"max_tokens >= {bound}" for bound in range(1, 300))
+    assert catalogue.select(text).id == "m"
+    assert catalogue.answers == {}
+
+
+def test_an_entry_of_other_classes_is_read_as_plain_json() -> None:
+    """A text or number of a subclass counts as what it is in JSON, in the tree of capabilities too."""
+
+    class Text(str):
+        __slots__ = ()
+
+    class Number(int):
+        __slots__ = ()
+
+    tree = {Text("pdf_input"): {"supported": True, "since": Text("2026"), "of": Number(3)}}
+    model = listed({"id": Text("m"), "max_tokens": Number(5), "capabilities": tree})["m"]
+    assert model.support("pdf_input") is True
+    assert model.entry == {"id": "m", "max_tokens": 5, "capabilities": tree}
+    assert {type(model.id), type(model.entry["capabilities"]["pdf_input"]["since"])} == {str}

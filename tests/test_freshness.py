@@ -312,6 +312,42 @@ def test_a_renewal_that_hangs_is_given_up(machine: Machine, shut: Gate, caplog: 
     assert told == [status.last_error]
 
 
+def test_a_disk_that_hangs(shared: Machine, shut: Gate) -> None:
+    """D3: a refresh whose catalogue is held has not failed because the disk hangs, nor do further ones."""
+    source = FakeSource(SIX, OTHER, *[SIX, OTHER] * ALOFT, identity=IDENTITY)
+    told: list[Catalogue] = []
+    router = shared.router(source, deadline=0.05, on_refresh=lambda _old, new, _diff: told.append(new))
+    wait = shut.before(SIX)
+
+    class Hanging(Store):
+        def write(self, stored: Stored) -> bool:
+            wait()
+            return super().write(stored)
+
+    router._loader._open_store = lambda: Hanging(str(shared.cache), IDENTITY, wall=shared.wall)
+    for number in range(2):
+        assert ids(router.refresh()) == ids((SIX, OTHER)[number])
+        assert router.status().last_error is None
+    assert router.status().failures == 0
+    shut.open()
+    assert eventually(lambda: not any(thread.is_alive() for thread in source.threads))
+    assert sorted(map(len, told)) == [6, 6]
+
+
+def test_a_change_is_told_once(machine: Machine, shut: Gate) -> None:
+    """A hook hears nothing of a load that was given up and came too late to be held."""
+    told: list[list[str]] = []
+    source = FakeSource(SIX, shut.before(OTHER), listing(7))
+    router = machine.router(source, deadline=0.05, on_refresh=lambda _old, new, _diff: told.append(ids(new)))
+    router.refresh()
+    with pytest.raises(CatalogueUnavailableError, match="no whole answer"):
+        router.refresh()
+    router.refresh()
+    shut.open()
+    assert eventually(lambda: not any(thread.is_alive() for thread in source.threads))
+    assert told == [ids(SIX), ids(listing(7))]
+
+
 def test_few_renewals_hang_at_once(machine: Machine, shut: Gate) -> None:
     """E2: while renewals hang, no more than a handful of threads wait for their end; then all is as before."""
     source = FakeSource(SIX, *[shut.before(OTHER)] * ALOFT, OTHER)

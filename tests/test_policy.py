@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from attrs import evolve
 from fake_api import entries
 from fake_source import FakeSource
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import NOW, Entry, catalogue_of, listings, requirements
 
-from router import Catalogue, ConfigurationError, NoModelError, Policy, Reason, RequirementError, Router, require
+from router import (
+    Catalogue,
+    ConfigurationError,
+    NoModelError,
+    Policy,
+    Reason,
+    RequirementError,
+    Router,
+    UnknownNameError,
+    require,
+)
 from router.cli.commands import run
 from router.model import Model
 from router.policy import ORDERS, find_policies, read_policies
@@ -183,6 +195,27 @@ def test_keywords_do_not_go_with_a_policy(ask: str) -> None:
     """A policy says all that is needed."""
     with pytest.raises(RequirementError, match="pdf_input= does not go with it"):
         getattr(BUNDLED, ask)(Policy(require="citations"), pdf_input=True)
+
+
+@pytest.mark.parametrize("policy", [Policy(alternatives=["pdf_imput"]), Policy(prefer=["pdf_imput"])])
+@pytest.mark.parametrize("ask", ["select", "candidates", "explain"])
+def test_every_name_of_a_policy_is_checked(policy: Policy, ask: str) -> None:
+    """A name that nobody knows is an error at once, also where today's answer does not come to it."""
+    with pytest.raises(UnknownNameError, match="pdf_input"):
+        getattr(BUNDLED, ask)(policy)
+
+
+@pytest.mark.parametrize("policies", [["a"], {"one": "pdf_input"}, 5, {"pdf_input": Policy()}])
+def test_what_are_no_policies(policies: Any) -> None:
+    """What is no mapping of policies by names of their own is refused when the router is made."""
+    with pytest.raises(ConfigurationError):
+        Router(FakeSource(BUNDLED), policies=policies, cache_dir=False)
+
+
+def test_a_policy_evolves() -> None:
+    """A policy takes its own values."""
+    policy = Policy(require="pdf_input", minimum_age="14d", prefer=["line == opus"])
+    assert evolve(policy, name="x") == evolve(policy, minimum_age="2w", name="x")
 
 
 # Files

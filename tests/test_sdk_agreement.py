@@ -267,6 +267,7 @@ def spent() -> bytes:
 FAILURES: dict[str, tuple[Any, int | None, bool, float | None]] = {
     "400": (failure(400, "invalid_request_error", KEY), 400, False, None),
     "401": (failure(401, "authentication_error", f"invalid x-api-key {KEY}"), 401, False, None),
+    "401-of-a-strange-type": (failure(401, f"no {KEY}"), 401, False, None),
     "403": (failure(403, "permission_error"), 403, False, None),
     "404": (failure(404, "not_found_error"), 404, False, None),
     "429": (failure(429, "rate_limit_error"), 429, False, None),
