@@ -13,7 +13,7 @@ from itertools import cycle
 from typing import Any
 
 from benchmarks.catalogues import bootstrapped, bundled_entries, litellm_entries
-from benchmarks.questions import FOUR, FOUR_BUNDLED, check, never_seen
+from benchmarks.questions import FOUR, FOUR_BUNDLED, NOW, check, never_seen
 from benchmarks.timing import Figure, Job, figure, paired, timed
 from router import Catalogue, Router, StaticSource, require
 from router.language import parse
@@ -224,18 +224,20 @@ def _rate(one: Catalogue, other: Catalogue, count: int, seconds: float = 0.5) ->
     router = Router(source, cache_dir=False)
     router.refresh()
     text = "max_input_tokens >= 1"
-    valid = {(each.models[0].id, each.select(text).id) for each in (one, other)}
+    valid = {(each.digest, each.select(text).id) for each in (one, other)}
     answers = [0] * count
+    mixed: list[str] = []
     ends = threading.Event()
 
     def ask(number: int) -> None:
         done = 0
         while not ends.is_set():
             for _ in range(_TURNS):
-                held = router.catalogue
-                if (held.models[0].id, held.select(text).id) not in valid:
-                    raise SystemExit("an answer from two generations")
-                done += 1
+                router.select(text)
+            done += _TURNS
+            decision = router.explain(text, now=NOW)
+            if decision.model is None or (decision.digest, decision.model.id) not in valid:
+                mixed.append(str(decision))
         answers[number] = done
 
     workers = [threading.Thread(target=ask, args=(number,)) for number in range(count)]
@@ -248,6 +250,8 @@ def _rate(one: Catalogue, other: Catalogue, count: int, seconds: float = 0.5) ->
     ends.set()
     for worker in workers:
         worker.join()
+    if mixed:
+        raise SystemExit(f"an answer from two generations: {mixed[0]}")
     return sum(answers) / (time.perf_counter() - start)
 
 
