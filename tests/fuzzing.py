@@ -18,6 +18,7 @@ with atheris.instrument_imports(include=["router"]):
     from router.loading.listing import read_page
     from router.loading.sources import restored
     from router.loading.store import Store, _sealed
+    from router.vocabulary import packaged
 
 SOURCE = type("Source", (), {"documented": "packaged"})()
 STORE = Store(tempfile.mkdtemp(), "fuzzed")
@@ -56,7 +57,18 @@ def fuzz_cache(data: bytes) -> None:
                 check(restored(stored.entries, stored.fetched_at, stored.validators, SOURCE))
 
 
+def corpus() -> str:
+    """Return a directory of what is as it should be, for a fuzzer to begin with."""
+    directory = tempfile.mkdtemp()
+    for number, entry in enumerate(json.loads(packaged("bundled.json"))["data"][::8]):
+        page = {"data": [entry], "has_more": False, "first_id": entry["id"], "last_id": entry["id"]}
+        for name, content in (("page", page), ("entries", [entry])):
+            with open(os.path.join(directory, f"{name}-{number}"), "w", encoding="utf-8") as file:
+                json.dump(content, file)
+    return directory
+
+
 if __name__ == "__main__":
     target = {"page": fuzz_page, "cache": fuzz_cache}[sys.argv.pop(1)]
-    atheris.Setup(sys.argv, target)
+    atheris.Setup([*sys.argv, corpus()], target)
     atheris.Fuzz()
