@@ -160,9 +160,9 @@ class Model:
         vocabulary nor the model's listing knows.
         """
         short = capability_name(name)
-        if self.names.knows_field(short):
-            raise RequirementError(f"{name!r} is no capability but a field: it has a value, in `values`")
         if not self.names.knows_capability(short):
+            if self.names.knows_field(short):
+                raise RequirementError(f"{name!r} is no capability but a field: it has a value, in `values`")
             raise UnknownNameError(name, self.names.nearest(short))
         return self.facts.get(short)
 

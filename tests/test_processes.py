@@ -43,7 +43,7 @@ NAMELESS = 54321
 PACKAGE = Path(router.__file__).parent
 TESTS = Path(__file__).parent
 WORKER = TESTS / "process_worker.py"
-OWN = {"SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
+OWN = {"PYTHONSAFEPATH", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
 ENVIRONMENT = {
     **{name: text for name, text in os.environ.items() if name.upper() not in OWN},
     "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]),
