@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import json
 import os
@@ -41,12 +42,19 @@ NAMELESS = 54321
 """A user that no machine knows."""
 
 PACKAGE = Path(router.__file__).parent
+LEGIBLE = Path(tempfile.mkdtemp())
+"""A copy of the package that every user may read: that of a test environment may be its owner's alone."""
+
+LEGIBLE.chmod(0o755)
+atexit.register(shutil.rmtree, LEGIBLE, ignore_errors=True)
+shutil.copytree(PACKAGE, LEGIBLE / "router", ignore=shutil.ignore_patterns("__pycache__"))
+
 TESTS = Path(__file__).parent
 WORKER = TESTS / "process_worker.py"
 OWN = {"PYTHONSAFEPATH", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
 ENVIRONMENT = {
     **{name: text for name, text in os.environ.items() if name.upper() not in OWN},
-    "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]),
+    "PYTHONPATH": os.pathsep.join([str(LEGIBLE), os.environ.get("PYTHONPATH", "")]),
     "PYTHONDONTWRITEBYTECODE": "1",
     "SSL_CERT_DIR": os.devnull,  # to read all certificates of a machine takes up to 100 ms a client
 }
