@@ -232,9 +232,9 @@ class Catalogue:
         `RequirementError` for a requirement that means nothing.
         """
         if not needs:
-            with_text = requirement.text if isinstance(requirement, Requirement) else requirement
+            question = requirement.text if isinstance(requirement, Requirement) else requirement
             try:
-                model = self.answers.get(with_text)
+                model = self.answers.get(question)
             except TypeError:  # what cannot be hashed is no requirement: what follows says so
                 model = None
             if model is not None:
@@ -319,10 +319,6 @@ class Catalogue:
     def explain(self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need) -> Decision:
         """Return what `select` would answer, with the reason: what each other model lacks, and what is nearest."""
         asked = alone(requirement, needs) if isinstance(requirement, Policy) else require(requirement, **needs)
-        if isinstance(asked, Policy):
-            self._check_policy(asked)
-        else:
-            self._check_names(asked)
         return decide(self, asked, moment(now))
 
     def diff(self, other: Catalogue) -> CatalogueDiff:

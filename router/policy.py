@@ -48,7 +48,7 @@ def _read_age(age: str | Requirement | None) -> Requirement | None:
     kind = KINDS["duration"]
     try:
         days = kind.parse(str(age))
-    except (ValueError, TypeError):
+    except ValueError:
         days = -1
     if days < 0:
         raise ConfigurationError(f"minimum_age must be {kind.expected} (got {age!r})")
@@ -123,7 +123,7 @@ def read_policies(path: str | os.PathLike[str]) -> Mapping[str, Policy]:
         with open(where, "rb") as file:
             document = tomllib.load(file)
     except OSError as error:
-        raise ConfigurationError(f"{where} cannot be read: {error.strerror or error}") from error
+        raise _unreadable(where, error) from error
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{where} is no TOML: {error}") from error
     prefix = ""
@@ -166,8 +166,15 @@ def find_policies(directory: str | os.PathLike[str] = ".") -> str | None:
 
 
 def _has_own_table(path: str) -> bool:
-    with open(path, "rb") as file:
-        return _OWN_TABLE.search(file.read()) is not None
+    try:
+        with open(path, "rb") as file:
+            return _OWN_TABLE.search(file.read()) is not None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{path} cannot be read: {error.strerror or error}")
 
 
 def _policy(where: str, prefix: str, name: str, table: object) -> Policy:

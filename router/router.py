@@ -41,10 +41,10 @@ class Router:
     loop it never waits. A catalogue older than `ttl` seconds is served and renewed in the background;
     one older than `max_stale` is served and marked stale, or with `strict` an error. `cache_dir` is
     where catalogues are kept between processes: by default the user's cache directory, nowhere for
-    `False`. `policies` are policies by name, or the file of them: where a requirement is asked for, a
-    policy or its name is taken too. `on_refresh(old, new, diff)` is called when the catalogue has
-    changed, `on_error(error)` when a refresh has failed, each in the thread of the refresh. Also a
-    context manager, and an async one that waits for the first catalogue.
+    `False`. `policies` are policies by name, or the file of them: `select`, `candidates`, `explain`
+    and `selector` take a policy or its name in place of a requirement. `on_refresh(old, new, diff)` is
+    called when the catalogue has changed, `on_error(error)` when a refresh has failed, each in the thread
+    of the refresh. Also a context manager, and an async one that waits for the first catalogue.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Router:
         now: datetime | None = None,
         **needs: Need,
     ) -> tuple[Model, ...]:
-        """Return every model known to meet the requirement and the guard-rails, newest first, at most `limit`."""
+        """Return every model known to meet the requirement and the guard-rails, best first, at most `limit`."""
         return self._loader.catalogue().candidates(self._named(requirement), limit=limit, now=now, **needs)
 
     def explain(self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need) -> Decision:

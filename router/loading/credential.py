@@ -11,7 +11,10 @@ from router.errors import ConfigurationError
 
 _SENDABLE: Final = re.compile(r"[!-~]{1,4096}")
 _WINDOW: Final = 12
+"""How many characters of a secret are worth stealing; a text of ours holds no such part of it."""
+
 _DISTINCT: Final = 24
+"""How long a secret has to be for a listing not to hold it by chance."""
 
 
 def sendable(name: str, value: object) -> str:

@@ -87,8 +87,8 @@ class Flight:
             return self._future.result()
         raise own(error)
 
-    async def has_landed(self, seconds: float) -> bool:
-        """Wait until it has ended or the seconds have passed, and say which; cancelled, it takes nothing along."""
+    async def landing(self, seconds: float) -> None:
+        """Wait until it has ended or the seconds have passed; a waiter that is cancelled takes nothing along."""
         trio = sys.modules.get("trio")
         if trio and trio.lowlevel.in_trio_task():
             landed = trio.Event()
@@ -96,7 +96,7 @@ class Flight:
             self._future.add_done_callback(lambda _: _told(token.run_sync_soon, landed.set))
             with trio.move_on_after(seconds):
                 await landed.wait()
-            return self.has_ended
+            return
         import asyncio
 
         loop = asyncio.get_running_loop()
@@ -105,7 +105,6 @@ class Flight:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await waiter.wait()
-        return self.has_ended
 
 
 def own(error: BaseException) -> BaseException:

@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -29,18 +29,19 @@ from router.loading.deadline import Deadline
 from router.loading.flight import GRACE, Flight, import_late, in_event_loop, own
 from router.loading.fork import renewed_in_child
 from router.loading.listing import Progress
+from router.loading.refusal import TOO_MANY_REQUESTS
 from router.loading.sources import Source, restored
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-    from router.loading.store import Store
+    from router.loading.store import Store, Stored
 
 OnRefresh = Callable[[Catalogue | None, Catalogue, CatalogueDiff], object]
-Change = tuple[Catalogue | None, Catalogue]
-"""What was held before a load has landed, and what is held then."""
-
 OnError = Callable[[CatalogueUnavailableError], object]
+
+Swap = tuple[Catalogue | None, Catalogue]
+"""What was held before a load has landed, and what is held then."""
 
 ATTEMPTS: Final = 3
 FIRST_WAIT: Final = 0.5
@@ -66,7 +67,6 @@ ALOFT: Final = 4
 
 _CLOCK_SKEW: Final = 300.0
 _REFUSED: Final = frozenset({401, 403})
-_TOO_MANY_REQUESTS: Final = 429
 _FOREVER: Final = float("inf")
 _LONGEST: Final = 1e9
 """Seconds, thirty years: what can be waited for on every platform."""
@@ -208,13 +208,13 @@ class Loader:
     async def arefresh(self) -> Catalogue:
         """Fetch now, without blocking the running event loop of asyncio or trio."""
         flight = self._start(asked=True)
-        await flight.has_landed(self._patience)
+        await flight.landing(self._patience)
         return self._outcome(flight)
 
     async def afirst(self) -> None:
         """Wait for the first catalogue, where none is held, without blocking the running event loop."""
         if self._restored() is None:
-            await self._start().has_landed(self._patience)
+            await self._start().landing(self._patience)
 
     def status(self) -> RouterStatus:
         """Return how things stand; looks on disk where nothing is held, never at the source."""
@@ -282,7 +282,6 @@ class Loader:
                 return self._waited_for(flight)
             except CatalogueUnavailableError as error:
                 failure = error
-            self._give_up(flight, failure)  # if it hangs: let no later call wait for it too
         if self._strict:
             raise failure
         return self.held if self.held is not None else self._stand_in()
@@ -322,7 +321,7 @@ class Loader:
                 store = self._opened()
                 if store is not None:
                     oldest = self._wall() - self._max_stale if self._strict else -_FOREVER
-                    self._take_stored(store, next(self._turns), newer_than=oldest)
+                    self._take_stored(store.read(), next(self._turns), newer_than=oldest)
                     setback = store.read_setback()
                     if setback is not None and self.held is not None:
                         left = self._next_try - self.clock()
@@ -334,9 +333,10 @@ class Loader:
             self._store = self._open_store()
         return self._store
 
-    def _take_stored(self, store: Store, turn: int, *, newer_than: float, not_after: float = _FOREVER) -> Change | None:
+    def _take_stored(
+        self, stored: Stored | None, turn: int, *, newer_than: float, not_after: float = _FOREVER
+    ) -> Swap | None:
         """Adopt what the disk holds, if it was fetched between those two moments."""
-        stored = store.read()
         if stored is None or not newer_than < stored.fetched_at <= not_after:
             return None
         if stored.fetched_at > self._wall() + _CLOCK_SKEW and self.held is not None:
@@ -419,20 +419,22 @@ class Loader:
 
     def _fly(self, flight: Flight) -> BaseException | None:
         """Load, and tell the waiters how it ended; returns what interrupted it, for the thread that was."""
-        self._tell_of(self._untold)  # there was no thread to tell it in
         try:
             before, catalogue = self._landed(flight)
         except BaseException as error:  # noqa: BLE001 - whatever ends a flight, its waiters must hear of it
             failure = error if isinstance(error, CatalogueUnavailableError) else _unavailable(error)
-            if self._fail(flight, failure) and flight.is_told:
+            is_told = self._fail(flight, failure) and flight.is_told
+            self._tell_of_untold()
+            if is_told:
                 self._tell_of(failure)
             return None if isinstance(error, Exception) else error
         if flight.claim():
             flight.land(catalogue)
+        self._tell_of_untold()
         self._tell_of_change(before, catalogue)
         return None
 
-    def _landed(self, flight: Flight) -> Change:
+    def _landed(self, flight: Flight) -> Swap:
         try:
             return self._loaded(flight)
         finally:
@@ -448,9 +450,15 @@ class Loader:
             flight.fail(error)
         return True
 
-    def _tell_of(self, error: CatalogueUnavailableError | None) -> None:
-        self._untold = None
-        if error is not None and self._on_error is not None:
+    def _tell_of_untold(self) -> None:
+        """Tell why a flight before this one was given up: there was no thread to tell it in."""
+        with self._lock:
+            untold, self._untold = self._untold, None
+        if untold is not None:
+            self._tell_of(untold)
+
+    def _tell_of(self, error: CatalogueUnavailableError) -> None:
+        if self._on_error is not None:
             # A flight that is asked for meanwhile is not told of, or a hook that asks each time would never end.
             _telling.is_failure = True
             try:
@@ -464,22 +472,24 @@ class Loader:
             if diff or before is None:
                 _contained("on_refresh", partial(self._on_refresh, before, catalogue, diff))
 
-    def _loaded(self, flight: Flight) -> Change:
+    def _loaded(self, flight: Flight) -> Swap:
         turn, deadline, asked = flight.turn, flight.deadline, flight.asked
         if not self.source.remote:
             return self._adopt(self.source.fetch(deadline, None, self.held), self._wall(), turn)
         store = self._opened()
         if store is None:
             return self._adopt(self._fetched(deadline), self._wall(), turn)
+        from router.loading.store import LOCK_WAIT
+
         asked_at = self._wall()
-        with ExitStack() as stack:
-            stack.enter_context(store.locked(min(2.0, deadline.remaining())))
+        with store.locked(min(LOCK_WAIT, deadline.remaining())):
+            stored = store.read()
             recent = max(self._confirmed, asked_at if asked else asked_at - self._ttl)
             # What claims to come from the future is no answer to who asks for that of now.
             not_after = self._wall() if asked else _FOREVER
-            change = self._take_stored(store, turn, newer_than=recent, not_after=not_after)
-            if change is not None:
-                return change
+            swap = self._take_stored(stored, turn, newer_than=recent, not_after=not_after)
+            if swap is not None:
+                return swap
             setback = None if asked else store.read_setback()
             if setback is not None:
                 left = setback.until - self._wall()
@@ -490,14 +500,13 @@ class Loader:
                     retry_after=left,
                     retryable=setback.status not in _REFUSED,
                 )
-            return self._fetched_and_stored(flight, store)
+            return self._fetched_and_stored(flight, store, len(stored.entries) if stored is not None else 0)
 
-    def _fetched_and_stored(self, flight: Flight, store: Store) -> Change:
+    def _fetched_and_stored(self, flight: Flight, store: Store, known: int) -> Swap:
         from router.loading.store import Setback, Stored
 
         try:
-            stored = store.read()
-            fetched = self._fetched(flight.deadline, len(stored.entries) if stored is not None else 0)
+            fetched = self._fetched(flight.deadline, known)
         except BaseException as error:
             if not flight.has_ended:
                 failure = error if isinstance(error, CatalogueUnavailableError) else _unavailable(error)
@@ -505,7 +514,7 @@ class Loader:
                 store.write_setback(Setback(self._wall() + flight.delay, failure.reason[:500], failure.status))
             raise
         now = self._wall()
-        change = self._adopt(fetched, now, flight.turn)
+        swap = self._adopt(fetched, now, flight.turn)
         self._aloft.discard(flight)  # a disk that hangs keeps no other flight from its turn
         if self._writing.acquire(timeout=WRITING):
             try:
@@ -514,16 +523,16 @@ class Loader:
                     store.clear_setback()
             finally:
                 self._writing.release()
-        return change
+        return swap
 
-    def _fetched(self, deadline: Deadline, stored: int = 0) -> Catalogue:
+    def _fetched(self, deadline: Deadline, known: int = 0) -> Catalogue:
         """Fetch with retries; a listing that has lost most of its models counts only when a second one agrees.
 
-        It is compared with what is held, else with the number of models that another process has stored.
+        It is compared with what is held, else with the `known` number of models that another process has stored.
         """
         held = self.held if self.held is not self._bundled else None
         catalogue = self._tried(deadline, held)
-        if len(catalogue) and 2 * len(catalogue) >= (len(held) if held is not None else stored):
+        if len(catalogue) and 2 * len(catalogue) >= (len(held) if held is not None else known):
             return catalogue
         if deadline.left() <= CONFIRMED_AFTER:
             raise CatalogueUnavailableError(f"the listing has only {len(catalogue)} models, and no time to ask again")
@@ -555,7 +564,7 @@ class Loader:
             return asked + self._random() * FIRST_WAIT
         return self._random() * min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (state.attempt_number - 1))
 
-    def _adopt(self, catalogue: Catalogue, confirmed: float, turn: int) -> Change:
+    def _adopt(self, catalogue: Catalogue, confirmed: float, turn: int) -> Swap:
         """Hold the catalogue of that load, known to be true at the wall time `confirmed`.
 
         Returns what was held before and what is held then. It is made ready before the lock is taken,
@@ -595,7 +604,7 @@ class Loader:
 
     def _delay(self, error: CatalogueUnavailableError) -> float:
         # A 429 that no wait was named for is a limit of the whole organisation: it will not heal in seconds.
-        if error.status in _REFUSED or (error.status == _TOO_MANY_REQUESTS and not error.retryable):
+        if error.status in _REFUSED or (error.status == TOO_MANY_REQUESTS and not error.retryable):
             longest = REFUSED_DELAY
         else:
             longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self._streak, 10))

@@ -22,7 +22,7 @@ _NEVER_HEALED: Final = frozenset(
 )
 """The API's codes for limits of money: their 429 says when to come back, and will be the same then."""
 
-_TOO_MANY_REQUESTS: Final = 429
+TOO_MANY_REQUESTS: Final = 429
 _SHOWN: Final = 200
 _HEADER_SHOWN: Final = 64
 
@@ -36,7 +36,7 @@ def read_refusal(
     """
     stated = read_error(answer)
     retry_after = read_retry_after(headers, now)
-    retryable = status is None or status in _RETRIED or (status == _TOO_MANY_REQUESTS and retry_after is not None)
+    retryable = status is None or status in _RETRIED or (status == TOO_MANY_REQUESTS and retry_after is not None)
     if _read_code(answer) in _NEVER_HEALED:
         retryable = False
     return CatalogueUnavailableError(

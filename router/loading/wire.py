@@ -171,7 +171,7 @@ _contexts: Final[dict[tuple[str | None, ...], ssl.SSLContext]] = {}
 
 
 def _tls_context() -> ssl.SSLContext:
-    """Return the one TLS context of the process for the certificates that the environment names.
+    """Return the one TLS context of the process for the certificates that the environment names, read once.
 
     OpenSSL takes locks to make one and to free one: the child of a fork in the midst of that would wait for ever.
     """
