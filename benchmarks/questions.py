@@ -57,9 +57,9 @@ def _question(chance: random.Random, anchor: Model | None, names: list[str]) -> 
 
 def brute_force(catalogue: Catalogue, requirement: Requirement) -> Model | None:
     """Return the newest model known to meet the requirement and its guard-rails, looking at one after another."""
-    asked = (requirement, *catalogue.guard_rails(requirement.fields))
+    rails = catalogue.guard_rails(requirement.fields)
     for model in catalogue:
-        if all(each.matches(model, now=NOW) for each in asked):
+        if requirement.matches(model, now=NOW) and all(catalogue.admits(rail, model) for rail in rails):
             return model
     return None
 

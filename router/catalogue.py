@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import reduce
 from itertools import islice
-from operator import and_, or_
+from operator import and_
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, overload
 
@@ -27,47 +27,24 @@ from router.errors import (
     UnknownNameError,
     nearest,
 )
-from router.index import Index, Masks, picked
+from router.index import Index, Masks, mask_of, picked
 from router.kinds import ORDERED, read_date
 from router.language import Need, parse, require
-from router.model import Facts, Model, Reader, Support
+from router.model import Facts, Model, Reader
 from router.policy import Policy, alone
-from router.requirement import Maybe, Requirement, moment
+from router.requirement import Requirement, moment
 from router.vocabulary import DURATIONS, FIELDS, Names, packaged
 
 Default = TypeVar("Default")
 
 
-def _is_odd(model: Model, field: str) -> bool:
-    return field not in model.values and model.states(field)
-
-
-def _odd(field: str) -> str:
-    """Return the name in the index of the fact that a field is stated, but as nothing of its kind."""
-    return f"{field} is odd"
-
-
-@frozen(eq=False, repr=False)
-class _Readable(Maybe):
-    """Like `maybe` for a field that is absent or null, but not for one that is stated as nothing of its kind."""
-
-    def masks(self, index: Index, now: datetime) -> Masks:
-        yes, no = super().masks(index, now)
-        odd = reduce(or_, (index.fact(_odd(name))[0] for name in self.fields))
-        return yes ^ (yes & odd), no | odd
-
-    def truth(self, model: Model, now: datetime) -> Support:
-        odd = any(_is_odd(model, name) for name in self.fields)
-        return super().truth(model, now) is True and not odd
-
-
 GUARD_RAILS: Final[Mapping[str, Requirement]] = MappingProxyType(
-    {
-        "lifecycle": _Readable(parse("lifecycle == active")),
-        "access": parse("maybe access != limited"),
-    }
+    {"lifecycle": parse("maybe lifecycle == active"), "access": parse("maybe access != limited")}
 )
 """What is required without being asked for, by the field whose mention makes it fall away."""
+
+_STATED_AS_TEXT: Final = "lifecycle"
+"""The field of which a guard-rail also keeps out what is stated as no text: that is stated, and not active."""
 
 _State = tuple[tuple[Model, ...], str, datetime | None, Names, tuple[MalformedEntryError, ...], Mapping[str, str]]
 
@@ -128,6 +105,7 @@ class Catalogue:
         "_digest",
         "_guards",
         "_index",
+        "_odd",
         "answers",
         "as_of",
         "models",
@@ -158,8 +136,9 @@ class Catalogue:
         """What tells the source whether its listing has changed since."""
         self.names = names if names is not None else Names.union(model.names for model in self.models)
         self._index = Index(
-            [_indexed(model) for model in oldest_first], [model.values for model in oldest_first], _ORDERED_FIELDS
+            [model.facts for model in oldest_first], [model.values for model in oldest_first], _ORDERED_FIELDS
         )
+        self._odd = mask_of((row for row, model in enumerate(oldest_first) if _is_odd(model)), len(oldest_first))
         self._by_id = {model.id: model for model in oldest_first}
         if len(self._by_id) != len(oldest_first):
             raise CatalogueError("two models have one id")
@@ -359,6 +338,16 @@ class Catalogue:
             if name not in fields and not (name == "access" and self.source in {"live", "disk"})
         )
 
+    def admits(self, guard_rail: Requirement, model: Model) -> bool:
+        """Return whether a guard-rail lets the model pass: the definition of `admitted`."""
+        return guard_rail.matches(model) and not (_STATED_AS_TEXT in guard_rail.fields and _is_odd(model))
+
+    def admitted(self, guard_rail: Requirement) -> Masks:
+        """Return the rows that a guard-rail lets pass, and those that it is known to keep out."""
+        yes, no = guard_rail.masks(self._index, _EARLIEST)
+        odd = self._odd if _STATED_AS_TEXT in guard_rail.fields else 0
+        return yes ^ (yes & odd), no | odd
+
     def warmed_by(self, other: Catalogue, has_time: Callable[[], bool] = lambda: True) -> Catalogue:
         """Return this catalogue, ready for the questions that were asked of the other one, while there is time."""
         for fields in list(other._guards):
@@ -452,7 +441,7 @@ class Catalogue:
     def _guard(self, fields: frozenset[str]) -> int:
         rows = self._index.all
         for guard_rail in self.guard_rails(fields):
-            rows &= guard_rail.masks(self._index, _EARLIEST)[0]
+            rows &= self.admitted(guard_rail)[0]
         if len(self._guards) >= _REMEMBERED:
             self._guards.clear()
         self._guards[fields] = rows
@@ -488,9 +477,8 @@ def _check_bundled(text: bytes) -> None:
         getLogger("router").warning("the bundled catalogue has been changed since it was packaged")
 
 
-def _indexed(model: Model) -> Mapping[str, bool]:
-    odd = {_odd(name): True for name in GUARD_RAILS if _is_odd(model, name)}
-    return {**model.facts, **odd} if odd else model.facts
+def _is_odd(model: Model) -> bool:
+    return _STATED_AS_TEXT not in model.values and model.states(_STATED_AS_TEXT)
 
 
 def _canonical(value: object) -> str:

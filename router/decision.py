@@ -236,7 +236,7 @@ def decide(catalogue: Catalogue, asked: Requirement | Policy, now: datetime) -> 
         terms=terms,
         candidates=tuple(each.id for each in chain),
         rejected=rejected,
-        nearest=() if model else _nearest(catalogue, terms, rejected, now),
+        nearest=() if model else _nearest(catalogue, terms, rejected),
         notes=(*why, *_notes(catalogue, requirement, model, rejected, now)),
         catalogue=catalogue,
         policy=policy,
@@ -288,7 +288,7 @@ def _lacking(catalogue: Catalogue, terms: tuple[Term, ...], now: datetime) -> di
     top = index.size - 1
     lacking: dict[int, list[Unmet]] = {}
     for term in terms:
-        yes, no = term.requirement.masks(index, now)
+        yes, no = catalogue.admitted(term.requirement) if term.implicit else term.requirement.masks(index, now)
         known = set(rows_of(no))
         for row in rows_of(index.all ^ yes):
             unmet = _unmet(term, False if row in known else None, catalogue.models[top - row])
@@ -297,7 +297,7 @@ def _lacking(catalogue: Catalogue, terms: tuple[Term, ...], now: datetime) -> di
 
 
 def _nearest(
-    catalogue: Catalogue, terms: tuple[Term, ...], rejected: Mapping[str, tuple[Unmet, ...]], now: datetime
+    catalogue: Catalogue, terms: tuple[Term, ...], rejected: Mapping[str, tuple[Unmet, ...]]
 ) -> tuple[str, ...]:
     """Return the ids that lack the fewest terms and would be admitted if those were dropped.
 
@@ -307,17 +307,17 @@ def _nearest(
     for id, unmet in rejected.items():
         by_count.setdefault(sum(not each.term.implicit for each in unmet), []).append(id)
     for count in sorted(by_count.keys() - {0}):
-        admitted = [id for id in by_count[count] if _admitted(catalogue, id, terms, rejected[id], now)]
+        admitted = [id for id in by_count[count] if _admitted(catalogue, id, terms, rejected[id])]
         if admitted:
             return tuple(admitted)
     return ()
 
 
-def _admitted(catalogue: Catalogue, id: str, terms: tuple[Term, ...], unmet: tuple[Unmet, ...], now: datetime) -> bool:
+def _admitted(catalogue: Catalogue, id: str, terms: tuple[Term, ...], unmet: tuple[Unmet, ...]) -> bool:
     dropped = {each.term for each in unmet}
     remaining = [each.requirement.fields for each in terms if not each.implicit and each not in dropped]
     return all(
-        guard_rail.matches(catalogue[id], now=now)
+        catalogue.admits(guard_rail, catalogue[id])
         for guard_rail in catalogue.guard_rails(frozenset().union(*remaining))
     )
 

@@ -697,3 +697,17 @@ def test_an_entry_of_other_classes_is_read_as_plain_json() -> None:
     assert model.support("pdf_input") is True
     assert model.entry == {"id": "m", "max_tokens": 5, "capabilities": tree}
     assert {type(model.id), type(model.entry["capabilities"]["pdf_input"]["since"])} == {str}
+
+
+def test_a_guard_rail_is_the_requirement_that_it_reads_as() -> None:
+    """A guard-rail taken out of a decision answers as its text does; what keeps odd values out stands beside it."""
+    catalogue = listed(
+        {"id": "a", "lifecycle": 5}, {"id": "b", "lifecycle": "active"}, {"id": "c", "lifecycle": "retired"}
+    )
+    (rail,) = [each.requirement for each in catalogue.explain("true").terms if "lifecycle" in each.requirement.fields]
+    assert rail == parse("maybe lifecycle == active")
+    for _ in range(2):
+        assert catalogue.select().id == "b"
+        assert catalogue.select(rail).id == catalogue.select("maybe lifecycle == active").id == "a"
+    assert [catalogue.admits(rail, catalogue[id]) for id in "abc"] == [False, True, False]
+    assert catalogue.explain("true").rejected.keys() == {"a", "c"}

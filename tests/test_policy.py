@@ -78,7 +78,8 @@ def chain_of(catalogue: Catalogue, policy: Policy) -> list[Model]:
         if policy.minimum_age is not None:
             asked.append(policy.minimum_age)
         rails = catalogue.guard_rails(frozenset().union(*(each.fields for each in asked)))
-        found = [model for model in catalogue if all(each.matches(model, now=NOW) for each in (*asked, *rails))]
+        meeting = [model for model in catalogue if all(each.matches(model, now=NOW) for each in asked)]
+        found = [model for model in meeting if all(catalogue.admits(rail, model) for rail in rails)]
         found.sort(
             key=lambda model: (
                 [not preference.matches(model, now=NOW) for preference in policy.prefer],
