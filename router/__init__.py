@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from router.errors import UnknownModelError as UnknownModelError
     from router.errors import UnknownNameError as UnknownNameError
     from router.language import require as require
-    from router.loading.loader import RouterStatus as RouterStatus
     from router.loading.sources import AnthropicSource as AnthropicSource
     from router.loading.sources import BundledSource as BundledSource
     from router.loading.sources import FileSource as FileSource
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from router.policy import Policy as Policy
     from router.requirement import Requirement as Requirement
     from router.router import Router as Router
+    from router.status import RouterStatus as RouterStatus
 
 _HOMES = {
     "AnthropicSource": "loading.sources",
@@ -59,7 +59,7 @@ _HOMES = {
     "RequirementSyntaxError": "errors",
     "Router": "router",
     "RouterError": "errors",
-    "RouterStatus": "loading.loader",
+    "RouterStatus": "status",
     "SDKSource": "loading.sources",
     "Source": "loading.sources",
     "StaticSource": "loading.sources",

@@ -18,11 +18,12 @@ from router.errors import ConfigurationError, NoModelError
 from router.language import Need, require
 from router.loading.credential import Credential
 from router.loading.listing import Progress
-from router.loading.loader import CLOCK, Loader, OnError, OnRefresh, RouterStatus
+from router.loading.loader import CLOCK, Loader, OnError, OnRefresh
 from router.loading.sources import AnthropicSource, BundledSource, Source
 from router.model import Model
 from router.policy import Policy, alone, check_policies, read_policies
 from router.requirement import Requirement
+from router.status import RouterStatus
 
 if TYPE_CHECKING:
     from router.loading.store import Store

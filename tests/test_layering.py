@@ -13,7 +13,7 @@ import router
 
 LAYERS = (
     ("errors",),
-    ("vocabulary",),
+    ("vocabulary", "fork", "hooks", "refusal", "status"),
     ("kinds",),
     ("model", "index", "contradiction"),
     ("documented",),
@@ -23,7 +23,7 @@ LAYERS = (
     ("decision",),
     ("catalogue",),
     ("loading",),
-    ("loading.credential", "loading.deadline", "loading.fork", "loading.refusal"),
+    ("loading.credential", "loading.deadline"),
     ("loading.listing",),
     ("loading.wire", "loading.store"),
     ("loading.flight", "loading.sources"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from router.catalogue import read_listing
 from router.errors import CatalogueError, CatalogueUnavailableError
 from router.loading.listing import MAX_MODELS, MAX_PAGES, Query, read_file, read_json, read_page, walk
-from router.loading.refusal import read_error
+from router.refusal import read_error
 
 NOT_JSON = "not JSON from the API"
 NO_CURSOR = "a page says that there is more, but its cursor is no model of the page"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.loading.refusal import MAX_RETRY_AFTER, read_refusal, read_retry_after
+from router.refusal import MAX_RETRY_AFTER, read_refusal, read_retry_after
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 

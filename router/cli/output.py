@@ -16,9 +16,9 @@ from router.cli.session import Session
 from router.decision import Decision, Unmet, shown, unmet_terms
 from router.documented import source_text
 from router.errors import printable
-from router.loading.loader import RouterStatus
 from router.model import Model, Support
 from router.requirement import Requirement
+from router.status import RouterStatus
 from router.vocabulary import CAPABILITIES, DURATIONS, FIELDS
 
 _SCHEDULED: Final = frozenset({"deprecated_at", "retires_at"})

@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 from attrs import field, frozen
 
 from router.errors import CatalogueError, printable
-from router.loading.refusal import read_error
+from router.refusal import read_error
 
 Query = list[tuple[str, str]]
 Progress = Callable[[int], None]

@@ -20,17 +20,17 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
-
 from router.catalogue import Catalogue, CatalogueDiff
 from router.documented import PACKAGED
 from router.errors import CatalogueUnavailableError, ConfigurationError, RouterError
+from router.fork import renewed_in_child
+from router.hooks import check_hook, contained, log
 from router.loading.deadline import Deadline
 from router.loading.flight import GRACE, Flight, import_late, in_event_loop, own
-from router.loading.fork import renewed_in_child
 from router.loading.listing import Progress
-from router.loading.refusal import TOO_MANY_REQUESTS
 from router.loading.sources import Source, restored
+from router.refusal import TOO_MANY_REQUESTS
+from router.status import RouterStatus
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -89,30 +89,6 @@ class _Telling(threading.local):
 _telling = _Telling()
 
 
-@frozen
-class RouterStatus:
-    """How things stand with a router's catalogue; ages and delays are in seconds."""
-
-    source: str | None
-    """Where the catalogue held came from, `None` before the first."""
-    as_of: datetime | None
-    """When it was last known to be true."""
-    age: float | None
-    stale: bool
-    """Whether it is older than `max_stale`, or stands in for one that was never fetched."""
-    regressed: bool
-    """Whether its newest model is older than the newest of the catalogue before it."""
-    quarantined: int
-    """How many entries of the listing could not be read."""
-    next_refresh: float | None
-    """In how many seconds the next refresh is due, `None` where there is none."""
-    refreshing: bool
-    last_error: CatalogueUnavailableError | None
-    """Why the last refresh failed, `None` when it did not."""
-    refreshes: int
-    failures: int
-
-
 class Loader:
     """The current catalogue of one source.
 
@@ -142,9 +118,8 @@ class Loader:
                 raise ConfigurationError(
                     f"{name} must be a number of seconds above 0 and at most {_LONGEST:g} (got {seconds!r})"
                 )
-        for name, hook in (("on_refresh", on_refresh), ("on_error", on_error)):
-            if hook is not None and not callable(hook):
-                raise ConfigurationError(f"{name} must be a function (got {type(hook).__name__})")
+        check_hook("on_refresh", on_refresh)
+        check_hook("on_error", on_error)
         self.source = source
         self._ttl = ttl
         self._max_stale = max_stale
@@ -462,7 +437,7 @@ class Loader:
             # A flight that is asked for meanwhile is not told of, or a hook that asks each time would never end.
             _telling.is_failure = True
             try:
-                _contained("on_error", partial(self._on_error, error))
+                contained("on_error", partial(self._on_error, error))
             finally:
                 _telling.is_failure = False
 
@@ -470,7 +445,7 @@ class Loader:
         if catalogue is not before and self._on_refresh is not None:
             diff = (Catalogue(()) if before is None else before).diff(catalogue)
             if diff or before is None:
-                _contained("on_refresh", partial(self._on_refresh, before, catalogue, diff))
+                contained("on_refresh", partial(self._on_refresh, before, catalogue, diff))
 
     def _loaded(self, flight: Flight) -> Swap:
         turn, deadline, asked = flight.turn, flight.deadline, flight.asked
@@ -625,7 +600,7 @@ class Loader:
         source = f"the {held.source} catalogue is used" if held is not None else "there is no catalogue"
         as_of = f" (of {held.as_of:%Y-%m-%d %H:%MZ})" if held is not None and held.as_of else ""
         level = "warning" if is_news else "debug"
-        _log(level, "the catalogue could not be loaded: %s; %s%s", error, source, as_of)
+        log(level, "the catalogue could not be loaded: %s; %s%s", error, source, as_of)
 
 
 def _newest(catalogue: Catalogue) -> datetime:
@@ -637,19 +612,3 @@ def _unavailable(error: BaseException) -> CatalogueUnavailableError:
     unavailable = CatalogueUnavailableError(reason)
     unavailable.__cause__ = error
     return unavailable
-
-
-def _contained(name: str, hook: Callable[[], object]) -> None:
-    """Call a hook of the application's; what it raises is its own affair, and is logged."""
-    try:
-        hook()
-    except Exception:  # noqa: BLE001 - whatever it is, it is not ours
-        _log("exception", "the hook %s failed", name)
-
-
-def _log(level: str, message: str, *arguments: object) -> None:
-    """Log; a handler of the application's that raises must not end a flight."""
-    from logging import getLogger
-
-    with suppress(Exception):
-        getattr(getLogger("router"), level)(message, *arguments)

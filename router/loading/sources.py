@@ -24,9 +24,9 @@ from router.errors import (
     RouterError,
     UnknownModelError,
 )
+from router.fork import renewed_in_child
 from router.loading.credential import Credential, sendable
 from router.loading.deadline import Deadline
-from router.loading.fork import renewed_in_child
 from router.loading.listing import (
     MAX_PAGE_BYTES,
     MAX_PAGE_SIZE,
@@ -39,8 +39,8 @@ from router.loading.listing import (
     read_json,
     walk,
 )
-from router.loading.refusal import read_error, read_refusal
 from router.model import Model, is_id, read_model
+from router.refusal import read_error, read_refusal
 
 if TYPE_CHECKING:
     import httpx

@@ -20,11 +20,11 @@ from typing import Any, Final, Self, TypeVar, cast
 import httpx
 
 from router.errors import CatalogueError, CatalogueUnavailableError, RouterError, printable
+from router.fork import unforked
 from router.loading.credential import Credential
 from router.loading.deadline import Deadline
-from router.loading.fork import unforked
 from router.loading.listing import MAX_PAGE_BYTES, Get, Query, Reply, read_json
-from router.loading.refusal import read_refusal
+from router.refusal import read_refusal
 
 Result = TypeVar("Result")
 
