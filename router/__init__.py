@@ -4,6 +4,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from router.calling.chain import Answer as Answer
+    from router.calling.chain import Attempt as Attempt
+    from router.calling.failures import Failure as Failure
+    from router.calling.failures import FailureClass as FailureClass
+    from router.calling.failures import classify as classify
+    from router.calling.fallbacks import Fallbacks as Fallbacks
     from router.catalogue import Catalogue as Catalogue
     from router.catalogue import CatalogueDiff as CatalogueDiff
     from router.catalogue import Change as Change
@@ -15,6 +21,7 @@ if TYPE_CHECKING:
     from router.errors import CatalogueUnavailableError as CatalogueUnavailableError
     from router.errors import ConfigurationError as ConfigurationError
     from router.errors import ConflictingEntriesError as ConflictingEntriesError
+    from router.errors import FallbackExhaustedError as FallbackExhaustedError
     from router.errors import MalformedEntryError as MalformedEntryError
     from router.errors import NoModelError as NoModelError
     from router.errors import RequirementError as RequirementError
@@ -34,10 +41,13 @@ if TYPE_CHECKING:
     from router.policy import Policy as Policy
     from router.requirement import Requirement as Requirement
     from router.router import Router as Router
+    from router.status import Cooling as Cooling
     from router.status import RouterStatus as RouterStatus
 
 _HOMES = {
+    "Answer": "calling.chain",
     "AnthropicSource": "loading.sources",
+    "Attempt": "calling.chain",
     "BundledSource": "loading.sources",
     "Catalogue": "catalogue",
     "CatalogueDiff": "catalogue",
@@ -46,8 +56,13 @@ _HOMES = {
     "Change": "catalogue",
     "ConfigurationError": "errors",
     "ConflictingEntriesError": "errors",
+    "Cooling": "status",
     "Correction": "model",
     "Decision": "decision",
+    "Failure": "calling.failures",
+    "FailureClass": "calling.failures",
+    "FallbackExhaustedError": "errors",
+    "Fallbacks": "calling.fallbacks",
     "FileSource": "loading.sources",
     "MalformedEntryError": "errors",
     "Model": "model",
@@ -67,11 +82,14 @@ _HOMES = {
     "UnknownModelError": "errors",
     "UnknownNameError": "errors",
     "Unmet": "decision",
+    "classify": "calling.failures",
     "require": "language",
 }
 
 __all__ = [
+    "Answer",
     "AnthropicSource",
+    "Attempt",
     "BundledSource",
     "Catalogue",
     "CatalogueDiff",
@@ -80,8 +98,13 @@ __all__ = [
     "Change",
     "ConfigurationError",
     "ConflictingEntriesError",
+    "Cooling",
     "Correction",
     "Decision",
+    "Failure",
+    "FailureClass",
+    "FallbackExhaustedError",
+    "Fallbacks",
     "FileSource",
     "MalformedEntryError",
     "Model",
@@ -101,6 +124,7 @@ __all__ = [
     "UnknownModelError",
     "UnknownNameError",
     "Unmet",
+    "classify",
     "require",
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from itertools import islice, takewhile
@@ -263,6 +263,23 @@ def _ranking(
             return Reason.ALTERNATIVE if tier else Reason.PREFERRED, why
     why = (*why, f"{policy.order}, before the newer {newest.id}")
     return Reason.ALTERNATIVE if tier else Reason.ORDERED, why
+
+
+def standings(catalogue: Catalogue, policy: Policy, now: datetime | None = None) -> tuple[tuple[Model, str], ...]:
+    """Return the chain of a policy, each model with what put it into its place."""
+    at = moment(now)
+    chain = catalogue.candidates(policy, now=at)
+    tiers = [set(catalogue.candidates(each, now=at)) for each in policy.tiers]
+    return tuple((model, _standing(policy, tiers, model, at)) for model in chain)
+
+
+def _standing(policy: Policy, tiers: Sequence[set[Model]], model: Model, now: datetime) -> str:
+    tier = next(at for at, each in enumerate(tiers) if model in each)
+    reasons = [f"alternative {tier}: {_short(policy.tiers[tier])}"] if tier else []
+    preferred = [_short(each) for each in policy.prefer if each.matches(model, now=now)]
+    reasons += [f"preferred for {', '.join(preferred)}"] if preferred else []
+    reasons += [f"{name} {shown(model.values[name])}" for name in policy.ranked_by if name in model.values]
+    return "; ".join(reasons) or "newest"
 
 
 def unmet_terms(requirement: Requirement, model: Model, *, now: datetime | None = None) -> tuple[Unmet, ...]:

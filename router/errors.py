@@ -10,6 +10,7 @@ RouterError
 │   └── MalformedEntryError                  one entry of it, with its path
 │       └── ConflictingEntriesError          two entries of one id that differ
 ├── CatalogueUnavailableError (OSError)      a source that gave no catalogue
+├── FallbackExhaustedError (ExceptionGroup)  every model that a run could try has failed
 └── ConfigurationError (ValueError)          an argument or environment variable that cannot be used
 """
 
@@ -19,8 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
-    from typing import Any
+    from typing import Any, Self
 
+    from router.calling.chain import Attempt
     from router.catalogue import Catalogue
     from router.decision import Decision
     from router.policy import Policy
@@ -184,6 +186,29 @@ class CatalogueUnavailableError(RouterError, OSError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.reason,), self.__dict__
+
+
+class FallbackExhaustedError(RouterError, ExceptionGroup[Exception]):
+    """Every model that a run could try has failed; carries the `attempts`, and their errors as a group.
+
+    `set_aside` are the ids that were not called, since those models have failed before.
+    """
+
+    attempts: tuple[Attempt, ...]
+    set_aside: tuple[str, ...]
+
+    def __new__(cls, reason: str, attempts: Sequence[Attempt], set_aside: Sequence[str] = ()) -> Self:
+        self = super().__new__(cls, reason, [each.error for each in attempts if each.error is not None])
+        self.attempts = tuple(attempts)
+        self.set_aside = tuple(set_aside)
+        return self
+
+    def __str__(self) -> str:
+        lines = [printable(self.message), *map(str, self.attempts)]
+        return "\n  ".join([*lines, *(f"{id} is set aside" for id in self.set_aside)])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.attempts, self.set_aside)
 
 
 class ConfigurationError(RouterError, ValueError):

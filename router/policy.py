@@ -27,8 +27,10 @@ from router.model import Model
 from router.requirement import Comparison, Requirement, conjunction
 from router.vocabulary import CAPABILITIES, FIELDS
 
-ORDERS: Final = ("newest", "cheapest", "largest_context")
-"""How models are ranked that the preferences do not tell apart; each then by newest."""
+ORDERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"newest": (), "cheapest": ("price.output", "price.input"), "largest_context": ("max_input_tokens",)}
+)
+"""How models are ranked that the preferences do not tell apart, and by which fields; each then by newest."""
 
 _KEYS: Final = ("require", "prefer", "minimum_age", "alternatives", "order")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
@@ -92,13 +94,15 @@ class Policy:
         """Whether the answer depends on the present moment."""
         return any(each.is_relative for each in (*self.tiers, *self.prefer))
 
+    @property
+    def ranked_by(self) -> tuple[str, ...]:
+        """The fields that the order ranks by, the first before the second."""
+        return ORDERS[self.order]
+
     def standing(self, model: Model) -> tuple[float, ...]:
         """Return how the model stands by the order, smaller before larger; what is unknown stands last."""
-        if self.order == "cheapest":
-            return tuple(model.values.get(f"price.{side}", _UNKNOWN_LAST) for side in ("output", "input"))
-        if self.order == "largest_context":
-            return (-model.max_input_tokens if model.max_input_tokens else _UNKNOWN_LAST,)
-        return ()
+        sign = -1.0 if self.order == "largest_context" else 1.0
+        return tuple(sign * model.values[name] if name in model.values else _UNKNOWN_LAST for name in self.ranked_by)
 
     def __str__(self) -> str:
         return self.name or str(self.require)

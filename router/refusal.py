@@ -17,10 +17,18 @@ _RETRIED: Final = frozenset({408, 409, 500, 502, 503, 504, 529})
 _HEALING: Final = frozenset({"api_error", "overloaded_error", "timeout_error"})
 """The API's error types that a later try can cure (Messages and Models API reference, errors)."""
 
-_NEVER_HEALED: Final = frozenset(
-    {"enforced_spend_limit_reached", "contract_spend_limit_reached", "ramp_limit_exceeded"}
+NEVER_HEALED: Final = frozenset(
+    {
+        "enforced_spend_limit_reached",
+        "contract_spend_limit_reached",
+        "linked_organization_billing_unavailable",
+        "linked_organization_spend_limit_reached",
+        "organization_on_hold",
+        "ramp_limit_exceeded",
+        "storage_quota_exceeded",
+    }
 )
-"""The API's codes for limits of money: their 429 says when to come back, and will be the same then."""
+"""The API's codes for limits of a whole organisation: a 429 of theirs says when to come back, and comes again."""
 
 TOO_MANY_REQUESTS: Final = 429
 _SHOWN: Final = 200
@@ -37,7 +45,7 @@ def read_refusal(
     stated = read_error(answer)
     retry_after = read_retry_after(headers, now)
     retryable = status is None or status in _RETRIED or (status == TOO_MANY_REQUESTS and retry_after is not None)
-    if _read_code(answer) in _NEVER_HEALED:
+    if _read_code(answer) in NEVER_HEALED:
         retryable = False
     return CatalogueUnavailableError(
         f"{reason}: {stated.reason}" if stated is not None else reason,

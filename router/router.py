@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from datetime import datetime
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from attrs import evolve
 
+from router.application import check_count, check_hook
 from router.catalogue import Asked, Catalogue
 from router.decision import Decision
 from router.errors import ConfigurationError, NoModelError
+from router.fork import unforked
 from router.language import Need, require
 from router.loading.credential import Credential
 from router.loading.listing import Progress
@@ -22,13 +24,16 @@ from router.loading.loader import CLOCK, Loader, OnError, OnRefresh
 from router.loading.sources import AnthropicSource, BundledSource, Source
 from router.model import Model
 from router.policy import Policy, alone, check_policies, read_policies
-from router.requirement import Requirement
+from router.requirement import Requirement, moment
 from router.status import RouterStatus
 
 if TYPE_CHECKING:
+    from router.calling.chain import Answer, Calls, Classify, OnDisagreement, OnFallback, Run
+    from router.calling.fallbacks import Fallbacks
     from router.loading.store import Store
 
 Default = TypeVar("Default")
+Value = TypeVar("Value")
 
 _RAISE: Final[Any] = object()
 
@@ -45,7 +50,9 @@ class Router:
     `False`. `policies` are policies by name, or the file of them: `select`, `candidates`, `explain`
     and `selector` take a policy or its name in place of a requirement. `on_refresh(old, new, diff)` is
     called when the catalogue has changed, `on_error(error)` when a refresh has failed, each in the thread
-    of the refresh. Also a context manager, and an async one that waits for the first catalogue.
+    of the refresh. `run` sets a model aside after `allowed_fails` failures in a row, and calls
+    `on_disagreement(attempt)` when the API refuses a model for what it was known to support. Also a context
+    manager, and an async one that waits for the first catalogue.
     """
 
     def __init__(
@@ -60,6 +67,8 @@ class Router:
         cache_dir: str | os.PathLike[str] | Literal[False] | None = None,
         on_refresh: OnRefresh | None = None,
         on_error: OnError | None = None,
+        allowed_fails: int = 2,
+        on_disagreement: OnDisagreement | None = None,
         progress: Progress | None = None,
         clock: Callable[[], float] = CLOCK,
         wall: Callable[[], float] = time.time,
@@ -72,7 +81,19 @@ class Router:
             raise ConfigurationError(f"source must be a source such as BundledSource() (got {source!r})")
         if not isinstance(policies, (str, os.PathLike)):
             check_policies(policies)
+        check_count("allowed_fails", allowed_fails)
+        check_hook("on_disagreement", on_disagreement)
         self._policies = policies
+        self._calls: Calls | None = None
+
+        def open_calls() -> Calls:
+            from router.calling.chain import Calls
+
+            return Calls(
+                allowed_fails=allowed_fails, on_disagreement=on_disagreement, clock=clock, wall=wall, random=random
+            )
+
+        self._open_calls = open_calls
         identity = source.identity
 
         def open_store() -> Store | None:
@@ -202,6 +223,80 @@ class Router:
 
         return pick
 
+    def run(
+        self,
+        need: Asked,
+        call: Callable[[Model], Value],
+        *,
+        max_attempts: int = 3,
+        deadline: float | None = None,
+        on_fallback: OnFallback | None = None,
+        sticky: Hashable = None,
+        classify: Classify | None = None,
+    ) -> Answer[Value]:
+        """Return what `call(model)` returns for the best model that meets the need and answers.
+
+        When a call fails in a way that another model may cure, the next one that also meets the need is called:
+        at most `max_attempts` in all, and none any more once `deadline` seconds have passed. Every other exception is
+        the caller's, as it is. `on_fallback(attempt, model)` is told of the attempt that failed and of the next
+        model. `sticky`, a key such as a conversation's id, keeps to the model that last answered for it.
+        `classify(error, model)` says what a failure means, in place of `router.classify`. Raises
+        `NoModelError` where nothing meets the need, and `FallbackExhaustedError` when all have failed.
+        """
+        run = self._begin(
+            need,
+            max_attempts=max_attempts,
+            deadline=deadline,
+            on_fallback=on_fallback,
+            sticky=sticky,
+            classify=classify,
+        )
+        return run.walk(call)
+
+    async def arun(
+        self,
+        need: Asked,
+        call: Callable[[Model], Awaitable[Value]],
+        *,
+        max_attempts: int = 3,
+        deadline: float | None = None,
+        on_fallback: OnFallback | None = None,
+        sticky: Hashable = None,
+        classify: Classify | None = None,
+    ) -> Answer[Value]:
+        """Return what `await call(model)` returns, as `run` does, under asyncio and trio."""
+        run = self._begin(
+            need,
+            max_attempts=max_attempts,
+            deadline=deadline,
+            on_fallback=on_fallback,
+            sticky=sticky,
+            classify=classify,
+        )
+        return await run.awalk(call)
+
+    def _begin(self, need: Asked, **terms: Any) -> Run:
+        catalogue, asked, now = self._loader.catalogue(), self._named(need), moment(None)
+        catalogue.select(asked, now=now)  # raises where there is none
+        with unforked:
+            if self._calls is None:
+                self._calls = self._open_calls()
+        return self._calls.begin(catalogue.candidates(asked, now=now), str(need), **terms)
+
+    def fallbacks_param(
+        self, model: str | Model, need: Asked, request: Mapping[str, Any] = MappingProxyType({})
+    ) -> Fallbacks:
+        """Return the `fallbacks` of a Messages request to `model`: up to three that meet the need and may follow it.
+
+        With the other parameters of the request, each entry overrides what that model would not take. The list is empty
+        where the model allows none, or it is unknown which, and its `reason` says so: leave the parameter out then.
+        """
+        from router.calling.fallbacks import fallbacks_of
+
+        catalogue = self._loader.catalogue()
+        first = catalogue[model if isinstance(model, str) else model.id]
+        return fallbacks_of(first, catalogue.candidates(self._named(need)), request)
+
     def refresh(self) -> Catalogue:
         """Fetch the catalogue now; raises `CatalogueUnavailableError`, and keeps the last good one, if that fails."""
         return self._loader.refresh()
@@ -211,8 +306,9 @@ class Router:
         return await self._loader.arefresh()
 
     def status(self) -> RouterStatus:
-        """Return how things stand with the catalogue: its age, the next refresh, the last error."""
-        return self._loader.status()
+        """Return how things stand: the catalogue's age, the next refresh, the last error, the models set aside."""
+        status = self._loader.status()
+        return status if self._calls is None else evolve(status, cooling=self._calls.cooling())
 
     def close(self) -> None:
         """Stop renewing the catalogue; what is held goes on answering."""

@@ -35,6 +35,7 @@ from store_worker import limited, spawn
 
 import router as package
 from router import AnthropicSource, BundledSource, Router, UnknownModelError, UnknownNameError
+from router.fork import unforked
 from router.loading.flight import import_late
 
 PRELOADED = (difflib,)
@@ -122,10 +123,10 @@ class Unforked:
             return self._router.select()
 
 
-def told_by_a_child(work: Callable[[], str], seconds: float) -> str:
+def told_by_a_child(work: Callable[[], str], seconds: float, fork: Callable[[], int] = os.fork) -> str:
     """Return what the work says in a child: "hung" where that is nothing in so many seconds, "broken" if it ends."""
     told, telling = os.pipe()
-    child = spawn(lambda: os.write(telling, work().encode()))
+    child = spawn(lambda: os.write(telling, work().encode()), fork)
     os.close(telling)
     said = os.read(told, 100).decode() or "broken" if select.select([told], [], [], seconds)[0] else "hung"
     if said == "hung":
@@ -228,6 +229,29 @@ def fork_while_locked(url: str, *, of_source: bool, naive: bool = False) -> str:
         use = unforked.refresh
     with under_way(hold, begun):
         return told_by_a_child(lambda: name_of(use), 2.0)
+
+
+def fork_in_a_handler(url: str, *, patience: float = PATIENCE, naive: bool = False) -> str:
+    """Fork in a signal's handler that has stopped its thread under the lock of forks.
+
+    Says what a refresh gives in the child once that has left the handler and the lock, and then in its parent.
+    """
+    router = router_of(url)
+    lock = threading.Lock() if naive else unforked
+    if naive:
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+
+    def fork() -> int:
+        forked: list[int] = []
+        signal.signal(signal.SIGUSR1, lambda *_: forked.append(os.fork()))
+        with lock:
+            signal.raise_signal(signal.SIGUSR1)
+        return forked[0]
+
+    def work() -> str:
+        return f"{told_by_a_child(lambda: name_of(router.refresh), patience / 2, fork)} {name_of(router.refresh)}"
+
+    return told_by_a_child(work, patience)
 
 
 # The end of a process
@@ -442,6 +466,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         fork_while_fetching,
         fork_at_random,
         fork_while_locked,
+        fork_in_a_handler,
         leave,
         interrupted,
         last_refresh,

@@ -57,9 +57,9 @@ def writer_of(store: Store, *, naive: bool) -> Callable[[Stored], bool]:
     return partial(write_in_place, store.path) if naive else store.write
 
 
-def spawn(work: Callable[[], object]) -> int:
+def spawn(work: Callable[[], object], fork: Callable[[], int] = os.fork) -> int:
     """Do the work in a child; it ends with status 0 only if nothing was raised."""
-    child = os.fork()
+    child = fork()
     if child:
         return child
     status = 1

@@ -78,6 +78,30 @@ def test_is_repeated_by(secret: str, text: str, repeats: bool) -> None:
     assert Credential("x-api-key", secret).is_repeated_by(text) is repeats
 
 
+@pytest.mark.parametrize(
+    ("secret", "body", "states"),
+    [
+        (KEY, "nothing of it", False),
+        (KEY, f"key {KEY}", True),
+        (KEY, f"key {KEY.lower()}", False),
+        (KEY, f"key {KEY[:12]}...", False),
+        (KEY, f"key {KEY[:-1]}", False),
+        (KEY, f"key {KEY[1:]}", False),
+        (KEY[:24], f"key {KEY}", True),
+        (KEY[:23], f"key {KEY}", False),
+        ("short", "a short text", False),
+        ("a/secret/with/slashes/of/30/chars", r'{"id": "a\/secret\/with\/slashes\/of\/30\/chars"}', True),
+        ('a"secret\\with\\quotes\\of\\30', r'{"id": "a\"secret\\with\\quotes\\of\\30"}', True),
+        (KEY, "".join(f"\\u{ord(c):04x}" for c in KEY), True),
+        (KEY, "".join(f"\\u{ord(c):04X}" for c in KEY[1:]), False),
+        (KEY, f"\\{KEY[:-1]}", False),
+    ],
+)
+def test_is_stated_in(secret: str, body: str, states: bool) -> None:
+    """K1: a body states a secret where it has all of it, escaped or not, and that is of 24 characters or more."""
+    assert Credential("x-api-key", secret).is_stated_in(body.encode()) is states
+
+
 @pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_not_pickled_or_copied(take: Callable[[object], object]) -> None:
     """K1: a credential can be neither pickled nor copied, and says why."""

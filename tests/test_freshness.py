@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -729,34 +728,27 @@ def test_a_failure_is_shared_until_its_time(shared: Machine) -> None:
     assert other.fetches == 0
 
 
-def test_a_failure_that_names_its_time_is_shared_for_that_long(shared: Machine) -> None:
-    """R3: where the server said when to come back, no process comes earlier, and none much later."""
-    busy = CatalogueUnavailableError("busy", status=429, retry_after=100.0, retryable=True)
-    shared.router(FakeSource(busy, identity=IDENTITY), deadline=5).catalogue  # noqa: B018 - the answer is the point
+@pytest.mark.parametrize(
+    ("failed", "seconds"),
+    [
+        (CatalogueUnavailableError("busy", status=429, retry_after=100.0, retryable=True), 100),
+        (CatalogueUnavailableError("no", status=401), 240),
+    ],
+    ids=["it named its time", "a refused key"],
+)
+def test_a_failure_is_shared_for_as_long_as_it_says(
+    shared: Machine, failed: CatalogueUnavailableError, seconds: int
+) -> None:
+    """R3, K7: until the server said to come back, or for minutes after a refusal, no process comes; soon after, one."""
+    shared.router(FakeSource(failed, identity=IDENTITY), deadline=5).catalogue  # noqa: B018 - the answer is the point
     source = FakeSource(SIX, identity=IDENTITY)
     router = shared.router(source)
 
-    for _ in range(20):
-        asked(router)
-        shared.passes(4.9)
-    assert source.fetches == 0
-    shared.passes(8)
-    asked(router)
-    assert source.fetches == 1
-
-
-def test_a_refusal_is_shared(shared: Machine) -> None:
-    """K7: a key that was refused to one process is not tried by another for minutes."""
-    refused = CatalogueUnavailableError("no", status=401)
-    shared.router(FakeSource(refused, identity=IDENTITY)).catalogue  # noqa: B018 - the answer is the point
-    source = FakeSource(SIX, identity=IDENTITY)
-    router = shared.router(source)
-
-    for _ in range(239):
+    for _ in range(seconds):
         asked(router)
         shared.passes(1)
     assert source.fetches == 0
-    shared.passes(300)
+    shared.passes(8)
     asked(router)
     assert source.fetches == 1
 
@@ -1112,19 +1104,99 @@ def test_on_error(machine: Machine) -> None:
     assert eventually(lambda: told == [DOWN, DOWN])
 
 
+def given_up(machine: Machine, router: Router, source: FakeSource) -> CatalogueUnavailableError:
+    """Let a renewal that hangs be given up in a read, which tells no hook; returns why."""
+    fetches = source.fetches
+    machine.passes(TTL)
+    _ = router.catalogue
+    assert eventually(lambda: source.fetches > fetches)
+    machine.passes(TTL)
+    _ = router.catalogue
+    error = router.status().last_error
+    assert error is not None
+    assert "no whole answer" in str(error)
+    return error
+
+
+def slow(told: list[CatalogueUnavailableError], shut: Gate) -> Callable[[CatalogueUnavailableError], None]:
+    """Return a hook that notes what it is told, and then waits for the gate."""
+    wait = shut.before(SIX)
+
+    def hook(error: CatalogueUnavailableError) -> None:
+        told.append(error)
+        wait()
+
+    return hook
+
+
+def test_a_slow_hook_delays_no_refresh(machine: Machine, shut: Gate) -> None:
+    """N2: a refresh lands, and is held, while the hook is still told of a load that was given up before it."""
+    told: list[CatalogueUnavailableError] = []
+    source = FakeSource(SIX, shut.before(SIX), OTHER)
+    router = machine.router(source, on_error=slow(told, shut))
+    router.refresh()
+    error = given_up(machine, router, source)
+    assert told == []
+
+    with at_most(5.0):
+        assert ids(router.refresh()) == ids(OTHER)
+    assert eventually(lambda: told == [error])
+    for _ in range(2):
+        status = router.status()
+        assert (status.refreshing, status.last_error, status.refreshes, status.failures) == (False, None, 2, 1)
+        assert ids(router.catalogue) == ids(OTHER)
+        shut.open()
+        assert eventually(lambda: not any(thread.is_alive() for thread in source.threads))
+    assert told == [error]
+
+
+def test_a_slow_hook_hears_of_each_failure(machine: Machine, shut: Gate) -> None:
+    """No failure is lost while the hook is told of another: neither one that follows nor one that was given up."""
+    told: list[CatalogueUnavailableError] = []
+    with gate() as hooked:
+        source = FakeSource(SIX, shut.before(SIX), DOWN, shut.before(SIX), OTHER)
+        router = machine.router(source, deadline=1, on_error=slow(told, hooked))
+        router.refresh()
+        first = given_up(machine, router, source)
+        with pytest.raises(CatalogueUnavailableError, match="down"):
+            router.refresh()
+        assert eventually(lambda: told == [first])
+        last = given_up(machine, router, source)
+        assert told == [first]
+
+        hooked.open()
+        assert eventually(lambda: told == [first, DOWN])
+        assert ids(router.refresh()) == ids(OTHER)
+        assert eventually(lambda: told == [first, DOWN, last])
+
+
+def test_each_that_was_given_up_is_told(machine: Machine, shut: Gate) -> None:
+    """Of loads that were given up one after the other, each is told of once there is a thread to do so."""
+    told: list[CatalogueUnavailableError] = []
+    router = machine.router(source := FakeSource(SIX, shut.before(SIX), shut.before(SIX), OTHER), on_error=told.append)
+    router.refresh()
+    errors = [given_up(machine, router, source) for _ in range(2)]
+    assert told == []
+
+    router.refresh()
+    assert eventually(lambda: told == errors)
+
+
 def test_hooks_that_fail(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
     """C10: what a hook raises is logged, and harms nothing."""
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("of the hook")
 
-    router = machine.router(FakeSource(SIX, DOWN, OTHER), on_refresh=fail, on_error=fail)
+    source = FakeSource(SIX, DOWN, OTHER)
+    router = machine.router(source, on_refresh=fail, on_error=fail)
     router.refresh()
     with pytest.raises(CatalogueUnavailableError, match="down"):
         router.refresh()
     assert ids(router.refresh()) == ids(OTHER)
 
-    assert eventually(lambda: caplog.text.count("the hook on_refresh failed") == 2)
+    assert eventually(lambda: not any(thread.is_alive() for thread in source.threads))
+    assert caplog.text.count("the hook on_refresh failed") == 2
     assert caplog.text.count("the hook on_error failed") == 1
     assert caplog.text.count("ZeroDivisionError: of the hook") == 3
 
@@ -1142,12 +1214,9 @@ def test_a_hook_that_always_comes_back(machine: Machine) -> None:
     for fetches in (2, 4):
         with pytest.raises(CatalogueUnavailableError, match="down"):
             router.refresh()
-        assert eventually(partial(_has_fetched, source, router, fetches))
+        assert eventually(lambda: not any(thread.is_alive() for thread in source.threads))
+        assert source.fetches == fetches
     assert len(told) == 2
-
-
-def _has_fetched(source: FakeSource, router: Router, fetches: int) -> bool:
-    return source.fetches == fetches and not router.status().refreshing
 
 
 def test_on_refresh_is_for_what_differs(machine: Machine) -> None:

@@ -14,6 +14,7 @@ import warnings
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
@@ -35,8 +36,11 @@ from router import (
     CatalogueUnavailableError,
     ConfigurationError,
     ConflictingEntriesError,
+    Cooling,
     Correction,
+    FallbackExhaustedError,
     FileSource,
+    Model,
     NoModelError,
     Policy,
     RequirementSyntaxError,
@@ -292,6 +296,33 @@ def test_listing_that_repeats_the_key(
     assert shown(*left) == []
 
 
+def listing_of(said: str) -> bytes:
+    """Return the listing of one model that is displayed with that text."""
+    return reply(200, {"data": [{**entries(1)[0], "display_name": f"for {said}"}], "has_more": False})
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [(KEY, KEY[:12]), (KEY, KEY[:-1]), (KEY[:23], KEY[:23]), ("claude", "all")],
+    ids=["a part of it", "all but its end", "all of a short one", "a word of each listing"],
+)
+def test_listing_that_shares_with_the_key(api: FakeAPI, key: str, said: str) -> None:
+    """A listing that has a part of the key in it, or all of a key so short that this is chance, is taken."""
+    api.script(listing_of(said))
+
+    (model,) = live(api, api_key=key).fetch(Deadline(10.0))
+    assert model.display_name == f"for {said}"
+
+
+@pytest.mark.parametrize("key", [KEY, KEY[:24]], ids=["long", "just long enough"])
+def test_listing_that_has_the_key(api: FakeAPI, key: str) -> None:
+    """K1: a listing that has all of a key in it, which is no chance, is refused."""
+    api.script(listing_of(key))
+
+    with pytest.raises(CatalogueUnavailableError, match="repeats the credential"):
+        live(api, api_key=key).fetch(Deadline(10.0))
+
+
 class Plain:
     """The twin of a source: it asks with httpx, as anybody would."""
 
@@ -379,7 +410,25 @@ def examples(api: FakeAPI) -> list[object]:
         *(CatalogueUnavailableError("no", status=401), ConflictingEntriesError("data[0]", "one", "two")),
         *(ConfigurationError("no"), RequirementSyntaxError("(", 1, "unfinished"), UnknownNameError("nova", ["a"])),
         UnknownModelError("nova"),
+        *called(router),
     ]
+
+
+def called(router: Router) -> list[object]:
+    """Return one of everything that a run leaves, where the first model has failed."""
+
+    def call(model: Model) -> str:
+        if model.id == catalogue.models[0].id:
+            raise reset
+        return "well"
+
+    catalogue = router.catalogue
+    reset = httpx.ReadError("reset")
+    answer = router.run("pdf_input", call)
+    (said,) = (each.failure for each in answer.attempts if each.failure)
+    cooling = Cooling("nova", datetime.now(UTC), 2, said.reason)
+    exhausted = FallbackExhaustedError("no", answer.attempts)
+    return [answer, answer.attempts[0], said, said.kind, cooling, exhausted, router.fallbacks_param(answer.model, None)]
 
 
 def test_public_objects_show_no_key(api: FakeAPI) -> None:

@@ -13,7 +13,7 @@ import router
 
 LAYERS = (
     ("errors",),
-    ("vocabulary", "fork", "hooks", "refusal", "status"),
+    ("vocabulary", "fork", "application", "refusal", "status"),
     ("kinds",),
     ("model", "index", "contradiction"),
     ("documented",),
@@ -28,6 +28,10 @@ LAYERS = (
     ("loading.wire", "loading.store"),
     ("loading.flight", "loading.sources"),
     ("loading.loader",),
+    ("calling",),
+    ("calling.failures", "calling.conversations", "calling.fallbacks"),
+    ("calling.cooldown",),
+    ("calling.chain",),
     ("router",),
     ("cli.session",),
     ("cli.output",),
@@ -40,7 +44,7 @@ LAYERS = (
 CONFINED = {
     "httpx": ("loading.wire",),
     "tenacity": ("loading.loader",),
-    "cachetools": ("loading.sources",),
+    "cachetools": ("loading.sources", "calling.conversations"),
     "filelock": ("loading.store",),
     "platformdirs": ("loading.store",),
     "click": ("cli.session", "cli.output", "cli.commands"),

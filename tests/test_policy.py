@@ -55,7 +55,7 @@ def policies() -> st.SearchStrategy[Policy]:
         require=requirements(max_leaves=3),
         prefer=some,
         alternatives=some,
-        order=st.sampled_from(ORDERS),
+        order=st.sampled_from(list(ORDERS)),
         minimum_age=st.none() | st.sampled_from(["0d", "14d", "30d"]),
     )
 
@@ -346,7 +346,13 @@ def test_a_selector_of_a_policy_follows_refreshes() -> None:
     [
         (("select", "--policy", "reports"), (0, "claude-opus-5-5\n")),
         (("explain", "--policy", "bulk"), (0, "claude-haiku-5-5: ordered of ")),
-        (("candidates", "--policy", "reports", "--limit", "1"), (0, "claude-opus-5-5\n")),
+        (
+            ("candidates", "--policy", "reports", "--limit", "1"),
+            (0, "claude-opus-5-5  preferred for line == opus, effort.max\n"),
+        ),
+        (("candidates", "--policy", "reports"), (0, "\nclaude-haiku-4-5-20251001  alternative 1: ")),
+        (("candidates", "--policy", "bulk"), (0, "\nclaude-sonnet-5-5          price.output 10; price.input 2\n")),
+        (("candidates", "--policy", "bulk", "--json"), (0, '"why": "price.output 10; price.input 2"')),
         (("select", "--policy", "repots"), (2, "has no policy 'repots'; did you mean reports?")),
         (("select", "--policy", "zzz"), (2, "has no policy 'zzz'; there is reports, bulk")),
         (("select", "--policy", "reports", "pdf_input"), (2, "no REQUIREMENT and no other need goes with it")),

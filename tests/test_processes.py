@@ -340,6 +340,16 @@ def test_a_fork_under_a_lock(api: FakeAPI, of_source: bool) -> None:
     assert said == ("Model" if of_source else "Catalogue")
 
 
+def test_a_fork_in_a_signal_handler(api: FakeAPI) -> None:
+    """C7, C12: a handler that stops a thread under the lock of forks may fork; child and parent refresh after it."""
+    assert worker("fork_in_a_handler", url=api.url) == "Catalogue Catalogue"
+
+
+def test_a_fork_in_a_signal_handler_under_a_plain_lock(api: FakeAPI) -> None:
+    """C12, the twin that must fail: a lock that its holder cannot take again is waited for without end."""
+    assert worker("fork_in_a_handler", url=api.url, patience=0.5, naive=True) == "hung"
+
+
 def test_forks_of_a_plain_lock(api: FakeAPI, silence: Event) -> None:
     """C7, the twins that must fail: behind a lock that is not made anew in a child, every child hangs."""
     hang_second(api, silence)

@@ -24,6 +24,7 @@ COMMANDS = [
     if language == "console"
     for example in re.split(r"^\$ router ", console, flags=re.MULTILINE)[1:]
 ]
+(POLICIES,) = (block for language, block in FENCED if language == "toml")
 LINES = [
     line for language, block in FENCED if language == "" and "thinking.adaptive" in block for line in block.splitlines()
 ]
@@ -47,8 +48,12 @@ def test_a_program_prints_what_stands_below_it(code: str, output: str) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "output"), COMMANDS, ids=[arguments for arguments, _ in COMMANDS])
-def test_a_command_prints_what_stands_below_it(arguments: str, output: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A command of the README prints the lines that follow it."""
+def test_a_command_prints_what_stands_below_it(
+    arguments: str, output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command of the README prints the lines that follow it, beside the README's own `router.toml`."""
+    (tmp_path / "router.toml").write_text(POLICIES, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
     run(shlex.split(arguments))
 
     assert capsys.readouterr().out == output

@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -33,12 +33,11 @@ from crowds import (
 from fake_api import FakeAPI, entries, failure, serve
 from fake_source import PATIENCE, FakeClock, FakeSource, at_most, at_once, eventually, gate
 
+from router import Router
 from router.catalogue import Catalogue
 from router.errors import CatalogueUnavailableError
 from router.loading.deadline import Deadline
 from router.loading.sources import Source
-
-Refresh = Callable[[], Awaitable[Catalogue | None]]
 
 
 @pytest.fixture(scope="module")
@@ -292,6 +291,15 @@ class Meanwhile(FakeClock):
         return super().__call__()
 
 
+def renewing(clock: Meanwhile, deadline: float, *, due: bool) -> tuple[Machine, Router, Ask]:
+    """Return a machine of that clock, a router that holds what is due or not, and a call that begins a refresh."""
+    machine = Machine(clock=clock)
+    router = machine.router(FakeSource(SIX), deadline=deadline)
+    router.refresh()
+    machine.passes(2 * TTL if due else 0)
+    return machine, router, router.select if due else router.refresh
+
+
 readings = pytest.mark.parametrize("reading", [1, 2, 3, 4])
 
 
@@ -300,11 +308,7 @@ readings = pytest.mark.parametrize("reading", [1, 2, 3, 4])
 def test_a_signal_handler_may_refresh(reading: int, *, due: bool) -> None:
     """C12: a handler that stops a caller within the library may refresh: it does not wait for what it has stopped."""
     clock = Meanwhile()
-    machine = Machine(clock=clock)
-    router = machine.router(FakeSource(SIX), deadline=3)
-    router.refresh()
-    machine.passes(2 * TTL if due else 0)
-    call: Ask = router.select if due else router.refresh
+    _, router, call = renewing(clock, 3, due=due)
 
     clock.at(reading, router.refresh)
     with at_most(2.0):
@@ -317,11 +321,7 @@ def test_a_signal_handler_may_refresh(reading: int, *, due: bool) -> None:
 def test_an_interrupt_leaves_a_sane_router(reading: int, *, due: bool) -> None:
     """C10: where an interrupt has stopped a caller within the library, a refresh is made once its deadline is over."""
     clock = Meanwhile()
-    machine = Machine(clock=clock)
-    router = machine.router(FakeSource(SIX), deadline=1)
-    router.refresh()
-    machine.passes(2 * TTL if due else 0)
-    call: Ask = router.select if due else router.refresh
+    machine, router, call = renewing(clock, 1, due=due)
 
     def interrupt() -> None:
         raise KeyboardInterrupt

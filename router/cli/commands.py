@@ -12,6 +12,7 @@ import click
 
 from router.cli import output
 from router.cli.session import Session, open_store, stored_catalogue
+from router.decision import standings
 from router.errors import (
     CatalogueError,
     CatalogueUnavailableError,
@@ -252,12 +253,19 @@ def candidates(
     no_color: bool,
     **needs: Any,
 ) -> None:
-    """Print every model known to meet REQUIREMENT, newest first: ids in a pipe, a table on a terminal."""
+    """Print every model known to meet REQUIREMENT, newest first: ids in a pipe, a table on a terminal.
+
+    With --policy: the chain of the policy, and what puts each model into its place.
+    """
     asked = _requirement(requirement, **needs)
     session = Session(source, lifecycle, no_color)
     models = session.catalogue.candidates(asked, limit=limit)
+    reasons = [why for _, why in standings(session.catalogue, asked)] if isinstance(asked, Policy) else []
     if as_json:
-        output.print_json([output.model_json(model) for model in models])
+        whys = [{"why": why} for why in reasons] or [{}] * len(models)
+        output.print_json([output.model_json(model) | why for model, why in zip(models, whys, strict=False)])
+    elif reasons:
+        output.print_chain(models, reasons)
     elif output.on_terminal(sys.stdout):
         output.print_models(models, session)
     else:

@@ -90,6 +90,13 @@ def print_models(models: Sequence[Model], session: Session) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def print_chain(models: Sequence[Model], reasons: Iterable[str]) -> None:
+    """Print ids, and beside each what puts the model into its place."""
+    width = max((len(model.id) for model in models), default=0)
+    for model, why in zip(models, reasons, strict=False):
+        click.echo(f"{model.id:<{width}}  {printable(why)}")
+
+
 def _row(model: Model) -> list[str]:
     lifecycle = _cell(model, "lifecycle")
     return [

@@ -16,6 +16,14 @@ _WINDOW: Final = 12
 _DISTINCT: Final = 24
 """How long a secret has to be for a listing not to hold it by chance."""
 
+_ESCAPED: Final = re.compile(rb"\\(?:u00([0-7][0-9a-fA-F])|(.))", re.DOTALL)
+"""What stands for an ASCII character in JSON."""
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    code, character = escape.groups()
+    return bytes([int(code, 16)]) if code else character
+
 
 def sendable(name: str, value: object) -> str:
     """Return the value without surrounding space, fit for a header; the error never shows it."""
@@ -65,8 +73,11 @@ class Credential:
         return hmac.new(self._secret.encode(), b"capability-router catalogue v1\0" + text, "sha256").hexdigest()[:40]
 
     def is_stated_in(self, body: bytes) -> bool:
-        """Return whether `body` holds the whole secret, where that is too long to stand there by chance."""
-        return len(self._secret) >= _DISTINCT and self._secret.encode() in body
+        """Return whether `body`, or the JSON in it, holds the whole secret, where no chance puts it there."""
+        secret = self._secret.encode()
+        if len(secret) < _DISTINCT:
+            return False
+        return secret in body or (b"\\" in body and secret in _ESCAPED.sub(_unescaped, body))
 
     def is_repeated_by(self, text: str) -> bool:
         """Return whether `text` holds a part of the secret that is worth stealing, in whatever case."""

@@ -20,11 +20,11 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from router.application import check_hook, contained, log
 from router.catalogue import Catalogue, CatalogueDiff
 from router.documented import PACKAGED
 from router.errors import CatalogueUnavailableError, ConfigurationError, RouterError
 from router.fork import renewed_in_child
-from router.hooks import check_hook, contained, log
 from router.loading.deadline import Deadline
 from router.loading.flight import GRACE, Flight, import_late, in_event_loop, own
 from router.loading.listing import Progress
@@ -146,8 +146,8 @@ class Loader:
         self._next_try = 0.0
         self._expires = _FOREVER
         self._error: CatalogueUnavailableError | None = None
-        self._untold: CatalogueUnavailableError | None = None
-        """Why a flight was given up, until there is a thread to call the hook in."""
+        self._untold: list[CatalogueUnavailableError] = []
+        """Why flights were given up, until there is a thread to call the hook in."""
         self._streak = self._refreshes = self._failures = 0
         self._regressed = self._closed = False
         self.start_anew()
@@ -390,7 +390,7 @@ class Loader:
             if flight.claim():
                 flight.land(held)
         elif self._fail(flight, error) and flight.is_told:
-            self._untold = error
+            self._untold.append(error)
 
     def _fly(self, flight: Flight) -> BaseException | None:
         """Load, and tell the waiters how it ended; returns what interrupted it, for the thread that was."""
@@ -426,11 +426,11 @@ class Loader:
         return True
 
     def _tell_of_untold(self) -> None:
-        """Tell why a flight before this one was given up: there was no thread to tell it in."""
+        """Tell why flights before this one were given up: there was no thread to tell it in."""
         with self._lock:
-            untold, self._untold = self._untold, None
-        if untold is not None:
-            self._tell_of(untold)
+            untold, self._untold = self._untold, []
+        for each in untold:
+            self._tell_of(each)
 
     def _tell_of(self, error: CatalogueUnavailableError) -> None:
         if self._on_error is not None:

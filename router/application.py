@@ -1,4 +1,4 @@
-"""Hooks: calling what the application gave us to call, log handlers among it, so that its failures stay its own."""
+"""What the application gives us, checked at once; and its hooks, called so that their failures stay their own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from router.errors import ConfigurationError
+
+
+def check_count(name: str, value: object) -> None:
+    """Raise `ConfigurationError` for what is no count of at least one."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"{name} must be an int of at least 1 (got {value!r})")
 
 
 def check_hook(name: str, hook: object) -> None:
