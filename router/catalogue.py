@@ -486,12 +486,15 @@ def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def read_listing(entries: Iterable[object], documented: Documented) -> tuple[list[Model], list[MalformedEntryError]]:
+def read_listing(
+    entries: Iterable[object], documented: Documented, *, given_up: bool = False
+) -> tuple[list[Model], list[MalformedEntryError]]:
     """Read every entry, and return the models apart from what is wrong with the others.
 
-    Two identical entries of one id are one; of two that differ neither can be trusted.
+    Two identical entries of one id are one; of two that differ neither can be trusted. Entries that are
+    `given_up` need no copy.
     """
-    reader = Reader()
+    reader = Reader(given_up=given_up)
     models: dict[str, Model] = {}
     disputed: set[str] = set()
     malformed: list[MalformedEntryError] = []

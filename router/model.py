@@ -183,11 +183,13 @@ def read_model(entry: object, path: str, facts: Facts | None = None, reader: Rea
 class Reader:
     """Reads the entries of one listing, and gathers the names that they carry.
 
-    A capability tree that comes again is read once: in a real listing most of them do.
+    A capability tree that comes again is read once: in a real listing most of them do. Entries that are
+    `given_up` nobody else can change: their trees are not copied.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, given_up: bool = False) -> None:
         self.names = Names()
+        self._given_up = given_up
         self._trees: dict[bytes, tuple[dict[str, Any], dict[str, bool]]] = {}
 
     def read(self, entry: object, path: str, facts: Facts = _NO_FACTS) -> Model:
@@ -219,7 +221,7 @@ class Reader:
         return Model(id, supports, values, stated, corrections, documented, self.names)
 
     def _read_tree(self, tree: dict[str, Any], path: str) -> tuple[dict[str, Any], dict[str, bool]]:
-        """Return a copy of the tree, and what it knows; shared by all models that state the same."""
+        """Return the tree, which nobody else can change, and what it knows; shared by all models that state the same."""
         try:
             key = marshal.dumps(tree, _WITHOUT_REFERENCES)
         except ValueError:  # something in it is no plain data: this says what
@@ -227,7 +229,7 @@ class Reader:
             key = marshal.dumps(tree, _WITHOUT_REFERENCES)
         read = self._trees.get(key)
         if read is None:
-            copied: dict[str, Any] = marshal.loads(key)  # noqa: S302 - written two lines above
+            copied: dict[str, Any] = tree if self._given_up else marshal.loads(key)  # noqa: S302 - written just above
             supports, named, is_plain = _read_nodes(copied)
             if not is_plain:
                 copied = _copied(copied, path, 2)

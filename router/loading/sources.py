@@ -453,7 +453,7 @@ def _catalogue(
     validators: Mapping[str, str] = MappingProxyType({}),
 ) -> Catalogue:
     """Return the catalogue of the entries that can be read; too many others mean that the API has changed."""
-    models, malformed = read_listing(entries, documented_facts(documented))
+    models, malformed = read_listing(entries, documented_facts(documented), given_up=True)
     for error in malformed:
         if isinstance(error, ConflictingEntriesError):
             raise error
