@@ -46,6 +46,9 @@ GUARD_RAILS: Final[Mapping[str, Requirement]] = MappingProxyType(
 _STATED_AS_TEXT: Final = "lifecycle"
 """The field of which a guard-rail also keeps out what is stated as no text: that is stated, and not active."""
 
+_IS_RELATIVE: Final = 2
+"""Where the outline of a requirement says so."""
+
 _State = tuple[tuple[Model, ...], str, datetime | None, Names, tuple[MalformedEntryError, ...], Mapping[str, str]]
 
 BUNDLED_SHA256: Final = "c7e09377efd88c9ecedd5945ab2ffe7cd3e68d2146d0f2cbee8888c8928c05dc"
@@ -210,24 +213,26 @@ class Catalogue:
         Raises `NoModelError` where there is none, or returns `default` if one is given; raises
         `RequirementError` for a requirement that means nothing.
         """
+        is_requirement = isinstance(requirement, Requirement)
+        question: Any = requirement.text if is_requirement else requirement  # type: ignore[union-attr]
+        answers = self.answers
         if not needs:
-            question = requirement.text if isinstance(requirement, Requirement) else requirement
             try:
-                model = self.answers.get(question)
+                model = answers.get(question)
             except TypeError:  # what cannot be hashed is no requirement: what follows says so
                 model = None
             if model is not None:
                 return model
         if isinstance(requirement, Policy):
             return self._select_by(alone(requirement, needs), default, now)
-        asked = require(requirement, **needs)
+        asked: Any = requirement if is_requirement and not needs else require(requirement, **needs)
         rows = self._met(asked, now)
         if rows:
             model = self.models[-rows.bit_length()]
-            if not asked.is_relative and len(asked.text) <= _LONGEST:
-                if len(self.answers) >= _REMEMBERED:
-                    self.answers.clear()
-                self.answers[asked.text if needs or isinstance(requirement, Requirement) else requirement] = model
+            if not asked.outline[_IS_RELATIVE] and len(asked.text) <= _LONGEST:
+                if len(answers) >= _REMEMBERED:
+                    answers.clear()
+                answers[asked.text if needs else question] = model
             return model
         if default is not _RAISE:
             return default

@@ -221,7 +221,7 @@ class Reader:
         return Model(id, supports, values, stated, corrections, documented, self.names)
 
     def _read_tree(self, tree: dict[str, Any], path: str) -> tuple[dict[str, Any], dict[str, bool]]:
-        """Return the tree, which nobody else can change, and what it knows; shared by all models that state the same."""
+        """Return the tree, which nobody else can change, and what it knows; shared by all that state the same."""
         try:
             key = marshal.dumps(tree, _WITHOUT_REFERENCES)
         except ValueError:  # something in it is no plain data: this says what

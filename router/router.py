@@ -36,6 +36,7 @@ Default = TypeVar("Default")
 Value = TypeVar("Value")
 
 _RAISE: Final[Any] = object()
+_NO_POLICIES: Final[Mapping[str, Policy]] = MappingProxyType({})
 
 
 class Router:
@@ -62,7 +63,7 @@ class Router:
         ttl: float = 3600.0,
         max_stale: float = 7 * 86_400.0,
         deadline: float = 10.0,
-        policies: str | os.PathLike[str] | Mapping[str, Policy] = MappingProxyType({}),
+        policies: str | os.PathLike[str] | Mapping[str, Policy] = _NO_POLICIES,
         strict: bool = False,
         cache_dir: str | os.PathLike[str] | Literal[False] | None = None,
         on_refresh: OnRefresh | None = None,
@@ -165,11 +166,11 @@ class Router:
         catalogue = loader.held if loader.clock() < loader.attention else None
         if catalogue is None:
             catalogue = loader.catalogue()
-        asked = self._named(requirement) if self._policies else requirement
+        asked: Any = requirement if self._policies is _NO_POLICIES else self._named(requirement)
         if not needs:
             try:  # what `catalogue.select` does first, without the cost of one more call
-                return catalogue.answers[asked.text if isinstance(asked, Requirement) else asked]
-            except (KeyError, TypeError):
+                return catalogue.answers[asked if asked.__class__ is str else asked.text]
+            except (KeyError, AttributeError):
                 pass
         try:
             return catalogue.select(asked, now=now, **needs)
