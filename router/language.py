@@ -79,6 +79,7 @@ def require(requirement: str | Requirement | None = None, /, **needs: Need) -> R
 
 
 _AFTER_A_NAME: Final = frozenset({"and", "or", ")", ""})
+_NO_VALUES: Final = KEYWORDS - {"true"}
 _INSIDE_A_COMPARISON: Final = OPERATORS | KEYWORDS - {"true", "and", "or"}
 _PREFIXES: Final = {"not": negation, "maybe": possibility}
 
@@ -268,7 +269,6 @@ class _Parser:
         raise self._error(f"a name or an opening parenthesis, got {token}{_case_hint(token)}")
 
     def _named(self, token: _Token) -> Requirement:
-        operator = self.token
         negated = self._take("not")
         if negated and self.word != "in":
             raise self._error(f'"in" after "not", got {self.token}')
@@ -311,10 +311,11 @@ class _Parser:
 
     def _value(self, kind: Kind, op: str, name: _Token) -> Any:
         token = self.token
-        if token.kind not in {"word", "string"} or (token.kind == "word" and token.text in KEYWORDS - {"true"}):
+        spelt = token.kind
+        if spelt not in {"word", "string"} or (spelt == "word" and token.text in _NO_VALUES):
             quote = f'; quote it to mean the text: "{token.text}"' if token.text in KEYWORDS else ""
             raise self._error(f"{kind.expected} for {name}, got {token}{quote}")
-        text = self._string(token) if token.kind == "string" else token.text
+        text = self._string(token) if spelt == "string" else token.text
         self._next()
         try:
             return _canonical(kind, op, kind.parse(text))

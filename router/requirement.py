@@ -327,7 +327,7 @@ class Not(Requirement):
         self.part.narrow(left, negated(wanted))
 
     def speaks_of(self) -> Spoken:
-        return self.part.capabilities, self.part.fields, self.part.is_relative
+        return self.part.outlined()[:3]
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -352,7 +352,7 @@ class Maybe(Requirement):
         self.part.narrow(left, (TRUE | UNKNOWN) * bool(wanted & TRUE) | wanted & FALSE)
 
     def speaks_of(self) -> Spoken:
-        return self.part.capabilities, self.part.fields, self.part.is_relative
+        return self.part.outlined()[:3]
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -367,11 +367,9 @@ class _Group(Requirement):
     of_nothing: ClassVar[str]
 
     def speaks_of(self) -> Spoken:
-        return (
-            _NOTHING.union(*[part.capabilities for part in self.parts]),
-            _NOTHING.union(*[part.fields for part in self.parts]),
-            any(part.is_relative for part in self.parts),
-        )
+        outlines = [part.outlined() for part in self.parts]
+        capabilities, fields, relative, _ = zip(*outlines, strict=True) if outlines else ((), (), (), ())
+        return _NOTHING.union(*capabilities), _NOTHING.union(*fields), any(relative)
 
 
 @attrs.frozen(eq=False, repr=False)
