@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from router.errors import RouterError as RouterError
     from router.errors import UnknownModelError as UnknownModelError
     from router.errors import UnknownNameError as UnknownNameError
+    from router.gate import Gate as Gate
+    from router.gate import GateReason as GateReason
+    from router.gate import Verdict as Verdict
     from router.language import require as require
     from router.loading.sources import AnthropicSource as AnthropicSource
     from router.loading.sources import BundledSource as BundledSource
@@ -64,6 +67,8 @@ _HOMES = {
     "FallbackExhaustedError": "errors",
     "Fallbacks": "calling.fallbacks",
     "FileSource": "loading.sources",
+    "Gate": "gate",
+    "GateReason": "gate",
     "MalformedEntryError": "errors",
     "Model": "model",
     "NoModelError": "errors",
@@ -82,6 +87,7 @@ _HOMES = {
     "UnknownModelError": "errors",
     "UnknownNameError": "errors",
     "Unmet": "decision",
+    "Verdict": "gate",
     "classify": "calling.failures",
     "require": "language",
 }
@@ -106,6 +112,8 @@ __all__ = [
     "FallbackExhaustedError",
     "Fallbacks",
     "FileSource",
+    "Gate",
+    "GateReason",
     "MalformedEntryError",
     "Model",
     "NoModelError",
@@ -124,6 +132,7 @@ __all__ = [
     "UnknownModelError",
     "UnknownNameError",
     "Unmet",
+    "Verdict",
     "classify",
     "require",
 ]

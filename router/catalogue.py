@@ -52,7 +52,7 @@ _IS_RELATIVE: Final = 2
 
 _State = tuple[tuple[Model, ...], str, datetime | None, Names, tuple[MalformedEntryError, ...], Mapping[str, str]]
 
-BUNDLED_CRC32: Final = 0x8f87dd2e
+BUNDLED_CRC32: Final = 0x8F87DD2E
 """Of `data/bundled.json` as it was packaged; who can forge it can edit this line as well."""
 
 Asked = str | Requirement | Policy | None
@@ -405,7 +405,7 @@ class Catalogue:
 
     def _asked(self, requirement: str | Requirement | None, needs: Mapping[str, Need]) -> Requirement:
         asked = require(requirement, **needs)
-        self._check_names(asked)
+        self.check_names(asked)
         return asked
 
     def _met(self, requirement: Requirement, now: datetime | None) -> int:
@@ -435,7 +435,7 @@ class Catalogue:
         yes = self._built.get(term.text)
         if yes is not None:
             return yes
-        self._check_names(term)
+        self.check_names(term)
         if term.is_relative:
             return term.masks(self._index, moment(now))[0]
         yes = term.masks(self._index, _EARLIEST)[0]
@@ -456,9 +456,10 @@ class Catalogue:
     def _check_policy(self, policy: Policy) -> None:
         """Check every name, also of what is not come to today: it will be on a worse day."""
         for each in (*policy.tiers, *policy.prefer):
-            self._check_names(each)
+            self.check_names(each)
 
-    def _check_names(self, requirement: Requirement) -> None:
+    def check_names(self, requirement: Requirement) -> None:
+        """Raise `UnknownNameError` for a name that neither the vocabulary nor this catalogue knows."""
         for name in requirement.capabilities:
             if not self.names.knows_capability(name):
                 if self.names.knows_field(name) or any(

@@ -30,6 +30,7 @@ from router.status import RouterStatus
 if TYPE_CHECKING:
     from router.calling.chain import Answer, Calls, Classify, OnDisagreement, OnFallback, Run
     from router.calling.fallbacks import Fallbacks
+    from router.gate import Gate
     from router.loading.store import Store
 
 Default = TypeVar("Default")
@@ -202,6 +203,12 @@ class Router:
     ) -> bool:
         """Return whether the model of that id or alias is known to meet the requirement; unknown is `False`."""
         return self._loader.catalogue().supports(id, requirement, now=now, **needs)
+
+    def gate(self, id: str) -> Gate:
+        """Return what says which features the model of that id or alias may be used with; it follows each refresh."""
+        from router.gate import Gate
+
+        return Gate(id, self._loader.catalogue, self._loader.is_stale)
 
     def selector(self, requirement: Asked = None, /, **needs: Need) -> Callable[[], Model]:
         """Return a function of no arguments that gives what `select` would, for hot paths; it follows each refresh."""

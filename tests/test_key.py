@@ -428,7 +428,12 @@ def called(router: Router) -> list[object]:
     (said,) = (each.failure for each in answer.attempts if each.failure)
     cooling = Cooling("nova", datetime.now(UTC), 2, said.reason)
     exhausted = FallbackExhaustedError("no", answer.attempts)
-    return [answer, answer.attempts[0], said, said.kind, cooling, exhausted, router.fallbacks_param(answer.model, None)]
+    gate = router.gate(answer.model.id)
+    verdict = gate.explain("pdf_input", default=False)
+    return [
+        *(answer, answer.attempts[0], said, said.kind, cooling, exhausted),
+        *(router.fallbacks_param(answer.model, None), gate, verdict, verdict.reason),
+    ]
 
 
 def test_public_objects_show_no_key(api: FakeAPI) -> None:

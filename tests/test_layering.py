@@ -22,6 +22,7 @@ LAYERS = (
     ("policy",),
     ("decision",),
     ("catalogue",),
+    ("gate",),
     ("loading",),
     ("loading.credential", "loading.deadline"),
     ("loading.listing",),

@@ -24,6 +24,7 @@ from router.errors import (
     printable,
     printable_lines,
 )
+from router.gate import Gate
 from router.language import require
 from router.loading.credential import Credential
 from router.policy import Policy, find_policies, read_policies
@@ -352,6 +353,41 @@ def supports(
         for each in lacks:
             click.echo(f"{model.id} lacks {each['term']} ({each['why']})", err=True)
     if not supported:
+        raise click.exceptions.Exit(NOTHING_MEETS)
+
+
+@cli.command()
+@click.argument("id")
+@click.argument("requirement")
+@click.option(
+    "--default",
+    type=click.Choice(["yes", "no"]),
+    default="no",
+    show_default=True,
+    help="What to say where too little is known.",
+)
+@_common
+def gate(
+    id: str,
+    requirement: str,
+    default: str,
+    source: str | None,
+    lifecycle: Sequence[str],
+    as_json: bool,
+    no_color: bool,
+) -> None:
+    """Say whether the model ID may be used with what REQUIREMENT asks: yes or no, and why; status 0 only for yes.
+
+    Unlike `supports` it knows no unknown: there, and for a model that is not listed, --default decides.
+    """
+    session = Session(source, lifecycle, no_color)
+    verdict = Gate(id, lambda: session.catalogue).explain(requirement, default=default == "yes")
+    if as_json:
+        output.print_json(output.verdict_json(verdict))
+    else:
+        click.echo("yes" if verdict.value else "no")
+        click.echo(printable(str(verdict)), err=True)
+    if not verdict.value:
         raise click.exceptions.Exit(NOTHING_MEETS)
 
 

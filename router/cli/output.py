@@ -16,6 +16,7 @@ from router.cli.session import Session
 from router.decision import Decision, Unmet, shown, unmet_terms
 from router.documented import source_text
 from router.errors import printable
+from router.gate import Verdict
 from router.model import Model, Support
 from router.requirement import Requirement
 from router.status import RouterStatus
@@ -182,6 +183,18 @@ def catalogue_json(catalogue: Catalogue) -> dict[str, Any]:
         "as_of": _json(catalogue.as_of),
         "digest": catalogue.digest,
         "models": len(catalogue),
+    }
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """Return what a gate says for JSON."""
+    return {
+        "model": verdict.model,
+        "requirement": verdict.requirement.text,
+        "value": verdict.value,
+        "reason": verdict.reason.value,
+        "by_default": verdict.by_default,
+        "catalogue": {"source": verdict.source, "as_of": _json(verdict.as_of), "stale": verdict.stale},
     }
 
 

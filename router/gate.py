@@ -1,0 +1,137 @@
+"""Gate: may this code path use a feature on the model that was pinned, and why; what is unknown raises nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from attrs import frozen
+
+from router.catalogue import Catalogue
+from router.errors import CatalogueUnavailableError, RequirementError, UnknownModelError, nearest, printable
+from router.language import Need, require
+from router.model import Model, Support
+from router.requirement import Requirement
+from router.vocabulary import LEVELS, capability_name
+
+
+class GateReason(Enum):
+    """Why a gate is open or shut."""
+
+    SUPPORTED = "supported"
+    """The model is known to meet the requirement."""
+    UNSUPPORTED = "unsupported"
+    """The model is known not to meet it."""
+    UNKNOWN = "unknown"
+    """Too little is known of the model: the default decides."""
+    UNKNOWN_MODEL = "unknown_model"
+    """The catalogue lists no model of that id or alias: the default decides."""
+    STALE = "stale"
+    """There is no catalogue that is recent enough: the default decides."""
+
+
+_REASONS: Final[dict[Support, GateReason]] = {
+    True: GateReason.SUPPORTED,
+    False: GateReason.UNSUPPORTED,
+    None: GateReason.UNKNOWN,
+}
+
+
+@frozen(kw_only=True)
+class Verdict:
+    """What a gate says, why, and the catalogue that it knows it from."""
+
+    value: bool
+    reason: GateReason
+    requirement: Requirement
+    model: str
+    """The id that was asked about; of an alias, the id it stands for."""
+    source: str | None
+    """Where the catalogue came from, `None` for none."""
+    as_of: datetime | None
+    stale: bool
+    """Whether the catalogue is older than it may be."""
+
+    @property
+    def by_default(self) -> bool:
+        """Whether the default decided."""
+        return self.reason not in {GateReason.SUPPORTED, GateReason.UNSUPPORTED}
+
+    def __str__(self) -> str:
+        decided = f", so the default decides: {'yes' if self.value else 'no'}" if self.by_default else ""
+        source = f" by the {self.source} catalogue" if self.source else ""
+        if self.reason is GateReason.UNKNOWN_MODEL:
+            return f"no model {printable(self.model)} is known{source}{decided}"
+        if self.reason is GateReason.STALE:
+            return f"no catalogue is recent enough to know {printable(self.model)}{decided}"
+        return f"{self.model}: {self.requirement} is {self.reason.value}{source}{decided}"
+
+
+class Gate:
+    """The features of one model, by id or alias, as the current catalogue knows them; guard-rails do not apply."""
+
+    def __init__(
+        self, id: str, catalogue: Callable[[], Catalogue], is_stale: Callable[[Catalogue], bool] = lambda _: False
+    ) -> None:
+        self.id = id
+        self._catalogue = catalogue
+        self._is_stale = is_stale
+
+    def allows(self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need) -> bool:
+        """Return whether the model is known to meet the requirement, or `default` where that is not known.
+
+        Raises `RequirementError` for what means nothing, as a name that nobody knows, and nothing else.
+        """
+        return self.explain(requirement, default=default, **needs).value
+
+    def explain(self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need) -> Verdict:
+        """Return what `allows` would answer, with the reason and the catalogue that it comes from."""
+        asked = require(requirement, **needs)
+        catalogue, model = self._found()
+        support: Support = None
+        if catalogue is not None:
+            catalogue.check_names(asked)
+        if model is not None:
+            support = asked.support(model)
+        known = GateReason.STALE if catalogue is None else GateReason.UNKNOWN_MODEL
+        return Verdict(
+            value=default if support is None else support,
+            reason=_REASONS[support] if model is not None else known,
+            requirement=asked,
+            model=str(self.id) if model is None else model.id,
+            source=catalogue.source if catalogue is not None else None,
+            as_of=catalogue.as_of if catalogue is not None else None,
+            stale=catalogue is None or self._is_stale(catalogue),
+        )
+
+    def best(self, name: str, *, at_most: str | None = None) -> str | None:
+        """Return the highest level of `name`, such as `effort`, that is known to be supported, `None` for none.
+
+        Raises `RequirementError` for what has no levels, and for a level that it has not.
+        """
+        levels = LEVELS.get(capability_name(name), ())
+        if not levels:
+            raise RequirementError(f"{name!r} has no levels; there is {', '.join(LEVELS)}")
+        if at_most is not None and at_most not in levels:
+            near = nearest(at_most, levels, limit=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise RequirementError(f"at_most must be one of {', '.join(levels)} (got {at_most!r}){hint}")
+        _, model = self._found()
+        allowed = levels if at_most is None else levels[: levels.index(at_most) + 1]
+        supported = [each for each in allowed if model is not None and model.facts.get(f"{name}.{each}")]
+        return supported[-1] if supported else None
+
+    def _found(self) -> tuple[Catalogue | None, Model | None]:
+        try:
+            catalogue = self._catalogue()
+        except CatalogueUnavailableError:  # with `strict`: the verdict says so
+            return None, None
+        try:
+            return catalogue, catalogue[self.id]
+        except (UnknownModelError, TypeError):  # what is no text is no id either
+            return catalogue, None
+
+    def __repr__(self) -> str:
+        return f"Gate({self.id!r})"
