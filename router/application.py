@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
 
 from router.errors import ConfigurationError
+
+_ASYNCHRONOUS: Final = 0x80
+"""The flag of a coroutine function's code: `inspect.CO_COROUTINE`."""
 
 
 def check_count(name: str, value: object) -> None:
@@ -15,9 +19,12 @@ def check_count(name: str, value: object) -> None:
 
 
 def check_hook(name: str, hook: object) -> None:
-    """Raise `ConfigurationError` for a hook that cannot be called."""
+    """Raise `ConfigurationError` for a hook that cannot be called, or that nobody would await."""
     if hook is not None and not callable(hook):
         raise ConfigurationError(f"{name} must be a function (got {type(hook).__name__})")
+    code = getattr(hook, "__code__", None)
+    if code is not None and code.co_flags & _ASYNCHRONOUS:
+        raise ConfigurationError(f"{name} must be a plain function: nobody would await it")
 
 
 def contained(name: str, hook: Callable[[], object]) -> None:

@@ -279,7 +279,9 @@ def _standing(policy: Policy, tiers: Sequence[set[Model]], model: Model, now: da
     preferred = [_short(each) for each in policy.prefer if each.matches(model, now=now)]
     reasons += [f"preferred for {', '.join(preferred)}"] if preferred else []
     reasons += [f"{name} {shown(model.values[name])}" for name in policy.ranked_by if name in model.values]
-    return "; ".join(reasons) or "newest"
+    if not reasons and model.created_at:
+        reasons = [f"released {shown(model.created_at)}"]
+    return "; ".join(reasons) or "of no known date"
 
 
 def unmet_terms(requirement: Requirement, model: Model, *, now: datetime | None = None) -> tuple[Unmet, ...]:

@@ -203,6 +203,13 @@ class FallbackExhaustedError(RouterError, ExceptionGroup[Exception]):
         self.set_aside = tuple(set_aside)
         return self
 
+    def derive(self, errors: Sequence[Any]) -> ExceptionGroup[Any]:
+        """Return the group of some of its errors, as `except*` wants it."""
+        of_them = [each for each in self.attempts if any(each.error is error for error in errors)]
+        if len(of_them) < len(errors):
+            return ExceptionGroup(self.message, errors)
+        return FallbackExhaustedError(self.message, of_them, self.set_aside)
+
     def __str__(self) -> str:
         lines = [printable(self.message), *map(str, self.attempts)]
         return "\n  ".join([*lines, *(f"{id} is set aside" for id in self.set_aside)])

@@ -14,12 +14,13 @@ MAX_RETRY_AFTER: Final = 3600.0
 _RETRIED: Final = frozenset({408, 409, 500, 502, 503, 504, 529})
 """The statuses that a later try can cure."""
 
-_HEALING: Final = frozenset({"api_error", "overloaded_error", "timeout_error"})
+HEALING: Final = frozenset({"api_error", "overloaded_error", "timeout_error"})
 """The API's error types that a later try can cure (Messages and Models API reference, errors)."""
 
 NEVER_HEALED: Final = frozenset(
     {
         "enforced_spend_limit_reached",
+        "insufficient_quota",
         "contract_spend_limit_reached",
         "linked_organization_billing_unavailable",
         "linked_organization_spend_limit_reached",
@@ -58,15 +59,13 @@ def read_refusal(
 
 def read_error(answer: object) -> CatalogueUnavailableError | None:
     """Return the error that an answer of the API states, whatever its status."""
-    error = _read_member(answer, "error")
-    if not isinstance(error, dict) or _read_member(answer, "type") != "error":
+    error = read_member(answer, "error")
+    if not isinstance(error, dict) or read_member(answer, "type") != "error":
         return None
     stated = error.get("type")
     error_type = stated[:_SHOWN] if isinstance(stated, str) else "an error without a type"
     message = str(error.get("message", ""))[:_SHOWN]
-    return CatalogueUnavailableError(
-        f"{error_type}: {message}", error_type=error_type, retryable=error_type in _HEALING
-    )
+    return CatalogueUnavailableError(f"{error_type}: {message}", error_type=error_type, retryable=error_type in HEALING)
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -93,8 +92,9 @@ def _clamped(seconds: float) -> float:
 
 
 def _read_code(answer: object) -> object:
-    return _read_member(_read_member(_read_member(answer, "error"), "details"), "error_code")
+    return read_member(read_member(read_member(answer, "error"), "details"), "error_code")
 
 
-def _read_member(answer: object, name: str) -> Any:
-    return answer.get(name) if isinstance(answer, dict) else None
+def read_member(answer: object, name: str) -> Any:
+    """Return a member of what is an object, `None` for none and of all else."""
+    return answer.get(name) if isinstance(answer, Mapping) else None

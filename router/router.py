@@ -49,8 +49,8 @@ class Router:
     loop it never waits. A catalogue older than `ttl` seconds is served and renewed in the background;
     one older than `max_stale` is served and marked stale, or with `strict` an error. `cache_dir` is
     where catalogues are kept between processes: by default the user's cache directory, nowhere for
-    `False`. `policies` are policies by name, or the file of them: `select`, `candidates`, `explain`
-    and `selector` take a policy or its name in place of a requirement. `on_refresh(old, new, diff)` is
+    `False`. `policies` are policies by name, or the file of them: `select`, `candidates`, `explain`,
+    `run` and `selector` take a policy or its name in place of a requirement. `on_refresh(old, new, diff)` is
     called when the catalogue has changed, `on_error(error)` when a refresh has failed, each in the thread
     of the refresh. `run` sets a model aside after `allowed_fails` failures in a row, and calls
     `on_disagreement(attempt)` when the API refuses a model for what it was known to support. Also a context
@@ -92,7 +92,12 @@ class Router:
             from router.calling.chain import Calls
 
             return Calls(
-                allowed_fails=allowed_fails, on_disagreement=on_disagreement, clock=clock, wall=wall, random=random
+                allowed_fails=allowed_fails,
+                on_disagreement=on_disagreement,
+                on_gone=self._loader.hasten,
+                clock=clock,
+                wall=wall,
+                random=random,
             )
 
         self._open_calls = open_calls
@@ -284,12 +289,14 @@ class Router:
         return await run.awalk(call)
 
     def _begin(self, need: Asked, **terms: Any) -> Run:
-        catalogue, asked, now = self._loader.catalogue(), self._named(need), moment(None)
-        catalogue.select(asked, now=now)  # raises where there is none
         with unforked:
             if self._calls is None:
                 self._calls = self._open_calls()
-        return self._calls.begin(catalogue.candidates(asked, now=now), str(need), **terms)
+        began = self._calls.clock()
+        catalogue, asked, now = self._loader.catalogue(), self._named(need), moment(None)
+        catalogue.select(asked, now=now)  # raises where there is none
+        text = str(require(asked) if asked is None else asked)
+        return self._calls.begin(catalogue.candidates(asked, now=now), text, began, **terms)
 
     def fallbacks_param(
         self, model: str | Model, need: Asked, request: Mapping[str, Any] = MappingProxyType({})

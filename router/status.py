@@ -11,7 +11,7 @@ from router.errors import CatalogueUnavailableError
 
 @frozen
 class Cooling:
-    """A model that is set aside after failures: `run` passes it over until then."""
+    """A model that is set aside after failures: `run` passes it over until then, or until a probe of it ends."""
 
     model: str
     until: datetime

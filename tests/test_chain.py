@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import pickle
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +17,7 @@ import pytest
 from attrs import evolve, frozen
 from crowds import NOON
 from fake_api import entries
-from fake_source import FakeClock
+from fake_source import FakeClock, FakeSource, eventually
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -292,6 +295,139 @@ def test_a_disagreement_with_the_catalogue(caplog: pytest.LogCaptureFixture) -> 
     assert machine.cooling() == []
 
 
+def test_a_catalogue_that_lists_what_is_gone() -> None:
+    """S14: a model that is gone has the catalogue renewed by the next read, at most once a minute."""
+    clock, wall = FakeClock(), FakeClock(NOON)
+    source = FakeSource(CATALOGUE)
+    router = Router(source, clock=clock, wall=wall, random=lambda: 0.0)
+    gone = Client({IDS[0]: RefusedError(404)})
+    router.run(ANY, gone)
+    router.select(ANY)
+    assert source.fetches == 1
+
+    for each in (clock, wall):
+        each.now += 61.0
+    router.run(ANY, gone)
+    router.select(ANY)
+    assert eventually(lambda: source.fetches == 2)
+
+
+def test_a_run_that_has_ended_is_forgotten(machine: Machine) -> None:
+    """What a failed call held, as a request with its images, is let go with the answer, or with the error."""
+    gc.collect()
+    gc.disable()
+    try:
+        failing = ({IDS[0]: 529}, dict.fromkeys(IDS, 529), {IDS[0]: 529, IDS[1]: 401})
+        for ends in failing[: 1 if machine.is_async else 3]:  # asyncio.run itself holds on to what it raises
+            kept: list[weakref.ref[Held]] = []
+            with suppress(StatusError, FallbackExhaustedError):
+                machine.run(Holding(ends, kept))
+            assert kept
+            assert [each() for each in kept] == [None] * len(kept)
+    finally:
+        gc.enable()
+
+
+class Held:
+    """What a call holds while it is under way."""
+
+
+class StatusError(Exception):
+    """What a client raises, without an answer that could be read."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status_code = status
+
+
+class Holding(Client):
+    """A client whose calls each hold something, and fail with an error of their own."""
+
+    def __init__(self, ends: Mapping[str, int], kept: list[weakref.ref[Held]]) -> None:
+        super().__init__()
+        self.statuses = ends
+        self.kept = kept
+
+    def __call__(self, model: Model) -> str:
+        held = Held()
+        self.kept.append(weakref.ref(held))
+        if model.id in self.statuses:
+            raise StatusError(self.statuses[model.id])
+        return "well"
+
+
+class SpeechlessError(RefusedError):
+    """An error that takes no note."""
+
+    def add_note(self, note: str) -> None:
+        """Fail."""
+        raise TypeError(note)
+
+
+def test_an_error_that_takes_no_note(machine: Machine) -> None:
+    """An error of the caller's comes out whether or not it can be noted what was tried before it, and once each."""
+    mute, error = SpeechlessError(401), RefusedError(401)
+    with pytest.raises(SpeechlessError):
+        machine.run(Client({IDS[0]: LACKS, IDS[1]: mute}))
+    for _ in range(2):
+        with pytest.raises(RefusedError):
+            machine.run(Client({IDS[0]: LACKS, IDS[1]: error}))
+
+    assert len(error.__notes__) == 1
+
+
+def test_a_classify_that_says_nothing_of_use(machine: Machine) -> None:
+    """A `classify` that returns no failure says so, and gives the turn back."""
+    for _ in range(2):
+        machine.run(Client({IDS[0]: BUSY}))
+    machine.clock.now += FIRST_COOLDOWN
+    with pytest.raises(ConfigurationError, match="classify must return a Failure or None"):
+        machine.run(Client({IDS[0]: BUSY}), classify=lambda _, __: FailureClass.NEXT_MODEL)
+    client = Client()
+    machine.run(client)
+
+    assert client.called == IDS[:1]
+
+
+def test_part_of_what_has_failed(machine: Machine) -> None:
+    """What `except*` leaves over is still the error with its attempts."""
+    with pytest.raises(FallbackExhaustedError) as raised:
+        machine.run(Client({IDS[0]: BUSY, IDS[1]: TOO_LONG, IDS[2]: BUSY}))
+    matched, rest = raised.value.split(lambda error: error is TOO_LONG)
+
+    assert isinstance(matched, FallbackExhaustedError)
+    assert [each.model.id for each in matched.attempts] == [IDS[1]]
+    assert isinstance(rest, FallbackExhaustedError)
+    assert [each.model.id for each in rest.attempts] == [IDS[0], IDS[2]]
+
+
+def test_a_call_that_is_not_asynchronous() -> None:
+    """What `arun` cannot await is told, as is what `run` does not await."""
+    with pytest.raises(ConfigurationError, match="call is not asynchronous"):
+        asyncio.run(Machine().router.arun(ANY, Client()))  # type: ignore[arg-type]
+
+
+def test_hooks_that_nobody_would_await() -> None:
+    """A hook that is a coroutine function is refused: it would never run."""
+
+    async def hook(*_: object) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="on_fallback must be a plain function"):
+        Machine().run(Client(), on_fallback=hook)
+    with pytest.raises(ConfigurationError, match="on_disagreement must be a plain function"):
+        Machine(on_disagreement=hook)
+
+
+def test_a_need_of_two_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """However a need is laid out, what is told of it is one line; no need at all is `true`."""
+    Machine().run(Client({IDS[0]: LACKS}), "pdf_input\nand true")
+    Machine().run(Client({IDS[0]: LACKS}), None)
+    told = [record.getMessage() for record in caplog.records]
+
+    assert [each for each in told if "\n" in each] == []
+    assert f"{IDS[0]} meets true by the catalogue" in told[2]
+
+
 def test_hooks_that_fail(caplog: pytest.LogCaptureFixture) -> None:
     """What a hook raises is its own affair, and is logged."""
 
@@ -484,12 +620,32 @@ def test_what_has_cooled_meanwhile_is_called_in_the_same_run(machine: Machine) -
     assert answer.set_aside == ()
 
 
+@pytest.mark.parametrize("end", [TOO_LONG, LACKS], ids=str)
+def test_who_is_set_aside_is_tried_before_none(machine: Machine, end: Exception) -> None:
+    """R10: where no model has failed in this run, one that is set aside is called rather than none."""
+    for _ in range(2):
+        machine.run(Client({IDS[2]: BUSY}), "line == opus")
+    assert machine.cooling() == [IDS[2]]
+
+    client = Client({IDS[0]: end})
+    assert machine.run(client, "id in (claude-fake-0, claude-fake-2)").model.id == IDS[2]
+    assert client.called == [IDS[0], IDS[2]]
+
+
+@pytest.mark.parametrize("is_alone", [False, True])
 @pytest.mark.parametrize("end", [None, BUSY, BugError("x"), LACKS, RefusedError(401)], ids=str)
-def test_one_probe_among_many(end: Exception | None) -> None:
-    """R11: at the end of a cooldown one of 200 threads probes the model; the others are answered by the next one."""
+def test_one_probe_among_many(end: Exception | None, is_alone: bool) -> None:
+    """R11: at the end of a cooldown one of 200 threads probes the model; the others are answered by the next one.
+
+    Also where that one is itself set aside, as all others are.
+    """
     machine = Machine()
     for _ in range(2):
         machine.run(Client({IDS[0]: BUSY}))
+    if is_alone:
+        for id in IDS[1:]:
+            with pytest.raises(FallbackExhaustedError):
+                machine.run(Client({id: RefusedError(429, "x", 60.0 + IDS.index(id))}), f"id == {id}")
     machine.clock.now += FIRST_COOLDOWN
     others, called, lock = threading.Barrier(200), list[str](), threading.Lock()
 
@@ -566,6 +722,18 @@ def test_a_conversation_that_was_never_answered(machine: Machine) -> None:
     assert machine.run(Client(), sticky="k").moved_from is None
 
 
+def test_two_first_runs_of_one_conversation() -> None:
+    """Where two first runs of a conversation are answered by two models, the one that comes second says so."""
+    machine = Machine()
+    second: list[Answer[str]] = []
+    client = Client({IDS[0]: lambda: second.append(machine.run(Client({IDS[0]: LACKS}), sticky="k"))})
+    first = machine.run(client, sticky="k")
+
+    assert (second[0].model.id, second[0].moved_from) == (IDS[1], None)
+    assert (first.model.id, first.moved_from) == (IDS[0], IDS[1])
+    assert machine.run(Client(), sticky="k").model.id == IDS[1]
+
+
 # What must hold whatever happens, held to a definition without threads
 
 
@@ -583,6 +751,7 @@ class Definition:
     def __init__(self) -> None:
         self.failures: dict[str, int] = {}
         self.coolings: dict[str, int] = {}
+        self.since: dict[str, float] = {}
         self.until: dict[str, float] = {}
         self.with_whom: dict[Hashable, str] = {}
 
@@ -592,22 +761,23 @@ class Definition:
 
     def run(self, chain: Sequence[Model], ends: Mapping[str, object], clock: Clock, terms: Mapping[str, Any]) -> Said:
         """Return who is called, and what comes out: the id that answers, what is raised, or that all have failed."""
-        began, called, room = clock.now, list[str](), 0
+        began, called, room, was_down = clock.now, list[str](), 0, False
         sticky = terms.get("sticky")
         chain = sorted(chain, key=lambda model: model.id != self.with_whom.get(sticky))
         while len(called) < terms["max_attempts"]:
             left = [each for each in chain if each.id not in called and (each.max_input_tokens or 0) >= room]
             ready = [each for each in left if not self.is_aside(each.id, clock.now)]
-            if called and (not ready or (terms["deadline"] and clock.now - began >= terms["deadline"])):
+            is_over = called and terms["deadline"] and clock.now - began >= terms["deadline"]
+            if not left or is_over or (was_down and not ready):
                 break
             model = ready[0] if ready else min(left, key=lambda each: self.until[each.id])
             called.append(model.id)
-            end = ends[model.id]
+            end, taken = ends[model.id], clock.now
             if isinstance(end, float):
                 clock.now += end
                 end = BUSY
             if end is None:
-                for known in (self.failures, self.coolings, self.until):
+                for known in (self.failures, self.coolings, self.since, self.until):
                     known.pop(model.id, None)
                 if sticky is not None:
                     self.with_whom[sticky] = model.id
@@ -618,19 +788,23 @@ class Definition:
                 assert isinstance(end, BaseException)
                 if not isinstance(end, RefusedError) or end.status_code == 401:
                     return Said(called, end)
-                self.fail(model.id, end, clock.now)
+                was_down = True
+                self.fail(model.id, end, taken, clock.now)
         return Said(called, FallbackExhaustedError)
 
-    def fail(self, id: str, end: RefusedError, now: float) -> None:
+    def fail(self, id: str, end: RefusedError, taken: float, now: float) -> None:
         """Take note of a failure that is the model's own."""
-        self.failures[id] = self.failures.get(id, 0) + 1
-        was_aside = self.is_aside(id, now)
-        named = float(end.headers["retry-after"]) if end.headers else None
-        if named is None and (was_aside or (end.status_code != 404 and self.failures[id] < 2)):
+        named = float(end.headers["retry-after"]) if end.headers else 0.0
+        if taken <= self.since.get(id, 0.0) and not named:
             return
-        lasts = named or min(LONGEST_COOLDOWN, FIRST_COOLDOWN * 2.0 ** self.coolings.get(id, 0))
-        self.coolings[id] = self.coolings.get(id, 0) + (not was_aside)
-        self.until[id] = max(self.until.get(id, 0.0), now + lasts)
+        self.failures[id] = self.failures.get(id, 0) + 1
+        is_due = end.status_code == 404 or self.failures[id] >= 2
+        doubled = min(LONGEST_COOLDOWN, FIRST_COOLDOWN * 2.0 ** self.coolings.get(id, 0)) if is_due else 0.0
+        if named or doubled:
+            if not self.is_aside(id, now):
+                self.coolings[id] = self.coolings.get(id, 0) + 1
+                self.since[id] = now
+            self.until[id] = max(self.until.get(id, 0.0), now + max(named, doubled))
 
 
 class Clock:

@@ -199,6 +199,52 @@ def test_a_longer_time_is_told_meanwhile(bench: Bench) -> None:
     assert bench.left() == 60.0
 
 
+def test_calls_that_end_after_the_time_is_over(bench: Bench) -> None:
+    """Calls that had begun before the model was set aside say nothing new either when its time is over."""
+    turns = [bench.take() for _ in range(10)]
+    for turn in turns[:2]:
+        bench.cooldowns.failed(turn, BUSY)
+    for turn in turns[2:]:
+        bench.clock.now += FIRST_COOLDOWN
+        bench.cooldowns.failed(turn, BUSY)
+
+    assert bench.left() is None
+    assert bench.cooldowns.take("a") is not None
+
+
+def test_a_server_that_says_soon_again_and_again(bench: Bench) -> None:
+    """R7: a server that fails and each time says to come back at once is not paid for ever more often than others."""
+    bench.fail(told(0.01))
+    bench.clock.now += 0.02
+    bench.fail(told(0.01))
+    assert bench.left() == 2 * FIRST_COOLDOWN
+
+    bench.clock.now += 2 * FIRST_COOLDOWN
+    bench.fail(told(0.01))
+    assert bench.left() == 4 * FIRST_COOLDOWN
+
+
+def test_a_probe_before_a_fork(bench: Bench) -> None:
+    """A child does not wait for the probe that a thread of its parent has begun."""
+    bench.fail(times=2)
+    bench.clock.now += FIRST_COOLDOWN
+    bench.take()
+    assert [each.model for each in bench.cooldowns.cooling()] == ["a"]
+
+    bench.cooldowns.start_anew()
+    assert bench.cooldowns.take("a") is not None
+
+
+def test_who_is_probed_is_due_last(bench: Bench) -> None:
+    """R11: a model that a call probes is not called by the others, also where all the rest is set aside."""
+    bench.fail(times=2)
+    bench.clock.now += FIRST_COOLDOWN
+    bench.cooldowns.failed(bench.take("b"), told(60.0))
+    bench.take("a")
+
+    assert bench.cooldowns.take_first_due(["a", "b"]).id == "b"
+
+
 def test_first_due(bench: Bench) -> None:
     """Of models that are all set aside, the one that comes back first is called; ties go to the first of the chain."""
     for id, seconds in (("a", 30.0), ("b", 10.0), ("c", 10.0)):

@@ -18,7 +18,7 @@ from fake_api import Canned
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router import Catalogue, Failure, FailureClass, Model, classify
+from router import Catalogue, ConfigurationError, Failure, FailureClass, Model, classify
 from router.calling.failures import read_failure
 
 NEXT, LARGER, LACKS, GIVE_UP = FailureClass
@@ -110,6 +110,7 @@ def kind(error: Exception, model: Model = MODEL) -> FailureClass | None:
         (422, body("invalid_request_error", "this model does not support that"), {}, GIVE_UP),
         (400, body("invalid_request_error", "messages: at least one message is required"), {}, GIVE_UP),
         (400, body("invalid_request_error", "image/tiff is not supported"), {}, GIVE_UP),
+        (400, body("invalid_request_error", "'pattern' is not supported: $.properties.model"), {}, GIVE_UP),
         (400, body("invalid_request_error", "Your credit balance is too low"), {}, GIVE_UP),
         (400, body("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"), {}, LARGER),
     ],
@@ -152,6 +153,8 @@ def test_what_a_model_lacks(text: str) -> None:
         ("prompt is too long: 210000 tokens > 200000 maximum", 210_000),
         ("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease them", 210_000),
         ("prompt is too long", None),
+        ("Input is too long for requested model.", None),
+        ("This model's maximum context length is 8192 tokens", None),
         ("This model's maximum context length is 8192 tokens. [context_length_exceeded]", None),
     ],
 )
@@ -169,12 +172,15 @@ def test_how_long_a_request_is(text: str, tokens: int | None) -> None:
         ("context_length_exceeded", 400, LARGER),
         ("model_not_found", 404, NEXT),
         ("unsupported_parameter", 400, GIVE_UP),
+        ("insufficient_quota", 429, GIVE_UP),
         (None, 400, GIVE_UP),
     ],
 )
 def test_codes_of_others(code: str | None, status: int, meant: FailureClass) -> None:
     """The codes that another API gives are read as well as texts are."""
-    assert kind(of_openai(status, {"error": {"message": "no", "type": "x", "code": code}}, {})) is meant
+    answer = {"error": {"message": "no", "type": "x", "code": code}}
+
+    assert kind(of_openai(status, answer, {"retry-after": "7"})) is meant
 
 
 @pytest.mark.parametrize(
@@ -185,7 +191,6 @@ def test_codes_of_others(code: str | None, status: int, meant: FailureClass) -> 
         httpx.ReadTimeout("slow"),
         httpx.ReadError("reset"),
         httpx.RemoteProtocolError("Server disconnected without sending a response."),
-        httpx.PoolTimeout("busy"),
         httpx2.ConnectError("refused"),
         httpx2.ReadTimeout("slow"),
         anthropic.APIConnectionError(request=httpx2.Request("POST", URL)),
@@ -217,6 +222,7 @@ def test_no_answer(error: Exception) -> None:
         httpx.UnsupportedProtocol("no http"),
         httpx.LocalProtocolError("illegal header"),
         httpx.InvalidURL("no url"),
+        httpx.PoolTimeout("the caller's own pool is full"),
         httpx.StreamConsumed(),
         anthropic.AnthropicError("no key"),
         StatusError("529"),
@@ -234,12 +240,71 @@ def test_what_is_no_failure_of_an_api(error: Exception) -> None:
     assert classify(error, MODEL) is None
 
 
-def test_what_could_never_be_sent() -> None:
-    """R9: an SDK's connection error is a bug of the caller's where its cause is one."""
+@pytest.mark.parametrize(
+    ("cause", "is_callers_own"),
+    [
+        (httpx2.LocalProtocolError("illegal header"), True),
+        (httpx2.PoolTimeout("busy"), True),
+        (KeyError("in a hook"), True),
+        (RuntimeError("Event loop is closed"), True),
+        (httpx2.ConnectError("refused"), False),
+        (ConnectionResetError("reset"), False),
+        (None, False),
+    ],
+    ids=repr,
+)
+def test_what_an_sdk_wraps(cause: Exception | None, is_callers_own: bool) -> None:
+    """R9: an SDK's connection error is the caller's own where what it wraps is no failure of a connection."""
     error = anthropic.APIConnectionError(request=httpx2.Request("POST", URL))
-    error.__cause__ = httpx2.LocalProtocolError("illegal header")
+    error.__cause__ = cause
 
-    assert classify(error, MODEL) is None
+    assert (classify(error, MODEL) is None) is is_callers_own
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"<html>404 Not Found</html>",
+        b'{"detail": "Not Found"}',
+        b'{"error": {"type": "not_found_error", "message": "File not found: claude-notes.pdf"}}',
+        b'{"error": {"type": "not_found_error", "message": "Skill not found: model-review"}}',
+    ],
+)
+def test_what_else_is_not_found(text: bytes) -> None:
+    """A 404 that says something, but nothing of the model, is a wrong address or another thing that is gone."""
+    response = httpx.Response(404, content=text, request=httpx.Request("POST", URL))
+
+    assert kind(httpx.HTTPStatusError("no", request=response.request, response=response)) is GIVE_UP
+
+
+@pytest.mark.parametrize(("status", "meant"), [(404, GIVE_UP), (429, GIVE_UP), (400, GIVE_UP), (529, NEXT)])
+def test_an_answer_of_which_only_the_head_was_read(status: int, meant: FailureClass) -> None:
+    """What a body that was not read may say is not taken for nothing: it may be a limit of money, or a file."""
+    with httpx.Client(transport=Canned([b"{}"])) as client, client.stream("GET", URL) as response:
+        response.status_code = status
+        response.headers["retry-after"] = "7"
+        assert kind(httpx.HTTPStatusError("no", request=response.request, response=response)) is meant
+
+
+def test_an_address_is_not_told() -> None:
+    """K1: what an exception says of an address, which may hold a key, is not repeated."""
+    address = "https://user:hunter2@127.0.0.1/v1?key=SECRET"
+    response = httpx.Response(529, request=httpx.Request("POST", address))
+    with pytest.raises(httpx.HTTPStatusError, match="SECRET") as raised:
+        response.raise_for_status()
+    failure = classify(raised.value, MODEL)
+
+    assert failure is not None
+    assert failure.reason == "529"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"kind": "next_model"}, {"retry_after": float("inf")}, {"retry_after": -1.0}], ids=str
+)
+def test_failures_that_cannot_be(wrong: Any) -> None:
+    """R5: what `classify` of an application says of a failure has to make sense."""
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        Failure(**({"kind": NEXT, "reason": "x"} | wrong))
 
 
 def test_a_failure_says_what_it_says() -> None:
@@ -279,10 +344,31 @@ class Unreadable:
         raise RuntimeError(name)
 
 
-def test_what_cannot_be_read_is_not_known() -> None:
-    """A response of which nothing can be read hides nothing of the failure itself."""
-    error = StatusError(529)
-    error.response = error.body = Unreadable()  # type: ignore[assignment]
+class SpeechlessError(StatusError):
+    """An exception that cannot say what it is."""
+
+    __module__ = None  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        raise RuntimeError("speechless")
+
+
+class Broken(dict[str, Any]):
+    """A mapping that cannot be read."""
+
+    def items(self) -> Any:
+        """Fail."""
+        raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize("response", [None, Unreadable(), httpx.Response(529)], ids=["none", "unreadable", "broken"])
+@pytest.mark.parametrize("raiser", [StatusError, SpeechlessError])
+def test_what_cannot_be_read_is_not_known(raiser: type[StatusError], response: Any) -> None:
+    """An exception and a response of which nothing can be read hide nothing of the failure itself."""
+    error = raiser(529)
+    error.response = error.body = response
+    if isinstance(response, httpx.Response):
+        error.response.headers = Broken()  # type: ignore[assignment]
     failure = classify(error, MODEL)
 
     assert failure is not None

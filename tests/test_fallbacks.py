@@ -83,6 +83,16 @@ def test_spelt_as_the_model_allows_it() -> None:
     ]
 
 
+def test_each_model_once() -> None:
+    """A model that may follow by its id and by its alias follows once."""
+    models = [
+        {"id": "claude-haiku-4-5-20251001"},
+        {"id": "claude-opus-5", "allowed_fallback_models": ["claude-haiku-4-5", "claude-haiku-4-5-20251001"]},
+    ]
+
+    assert len(Router(StaticSource(Catalogue.from_listing(models))).fallbacks_param("claude-opus-5", None)) == 1
+
+
 @pytest.mark.parametrize(
     ("request_", "overrides"),
     [

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import suppress
 from functools import partial
-from inspect import iscoroutine
+from inspect import isawaitable, iscoroutine
 from typing import Any, Final, Generic, TypeVar
 
 from attrs import define, field, frozen
@@ -18,7 +19,7 @@ from router.application import check_count, check_hook, contained, log
 from router.calling.conversations import Conversations
 from router.calling.cooldown import Cooldowns, Turn
 from router.calling.failures import Failure, FailureClass, read_failure
-from router.errors import ConfigurationError, FallbackExhaustedError
+from router.errors import ConfigurationError, FallbackExhaustedError, printable
 from router.model import Model
 from router.status import Cooling
 
@@ -56,7 +57,7 @@ class Answer(Generic[Value]):
     model: Model
     attempts: tuple[Attempt, ...]
     set_aside: tuple[str, ...] = ()
-    """The ids of the better models that were not called, since they are set aside after failures."""
+    """The ids of the models that were passed over, since they are set aside after failures."""
     moved_from: str | None = None
     """The id of the model that the conversation of `sticky` was with before, where another one has answered."""
 
@@ -78,14 +79,14 @@ class Terms:
     @deadline.validator
     def _check_deadline(self, _: object, value: Any) -> None:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if value is not None and not (is_number and math.isfinite(value) and value > 0):
+        if value is not None and not (is_number and 0 < value < math.inf):
             raise ConfigurationError(f"deadline must be a number of seconds above 0 (got {value!r})")
 
     @sticky.validator
     def _check_sticky(self, _: object, value: object) -> None:
         try:
             hash(value)
-        except TypeError:
+        except Exception:  # noqa: BLE001 - whatever the object does: it is no key
             raise ConfigurationError(
                 f"sticky must be a key such as a conversation's id (got {type(value).__name__})"
             ) from None
@@ -107,6 +108,7 @@ class Calls:
         *,
         allowed_fails: int,
         on_disagreement: OnDisagreement | None,
+        on_gone: Callable[[], object],
         clock: Callable[[], float],
         wall: Callable[[], float],
         random: Callable[[], float],
@@ -114,6 +116,7 @@ class Calls:
         self.clock = clock
         self.wall = wall
         self.on_disagreement = on_disagreement
+        self.on_gone = on_gone
         self.cooldowns = Cooldowns(allowed_fails, clock=clock, wall=wall, random=random)
         self.conversations = Conversations(clock)
 
@@ -121,16 +124,24 @@ class Calls:
         """Return the models that are set aside, the one that is due first in front."""
         return self.cooldowns.cooling()
 
-    def begin(self, chain: Sequence[Model], need: str, **terms: Any) -> Run:
-        """Return a run along the chain; raises `ConfigurationError` for terms that cannot be kept."""
-        return Run(self, chain, need, Terms(**terms))
+    def begin(self, chain: Sequence[Model], need: str, began: float, **terms: Any) -> Run:
+        """Return a run along the chain that began then; raises `ConfigurationError` for terms that cannot be kept."""
+        return Run(self, chain, printable(need), began, Terms(**terms))
 
 
 def _checked(value: Value) -> Value:
     """Return what a call has returned; raises `ConfigurationError` for what somebody should have awaited."""
-    if iscoroutine(value):
-        value.close()
+    if isawaitable(value):
+        if iscoroutine(value):
+            value.close()
         raise ConfigurationError("call is asynchronous: arun awaits it, run does not")
+    return value
+
+
+def _awaited(value: object) -> Any:
+    """Return what a call has returned to be awaited; raises `ConfigurationError` for what cannot be."""
+    if not isawaitable(value):
+        raise ConfigurationError("call is not asynchronous: run calls it, arun awaits what it returns")
     return value
 
 
@@ -141,8 +152,10 @@ class Run:
     _calls: Calls
     _chain: Sequence[Model]
     _need: str
+    _began: float
     _terms: Terms
     _attempts: list[Attempt] = field(factory=list, init=False)
+    """Forgotten when the run ends: an error holds the frames of the run, and the run would hold the error."""
     _window: int = field(default=0, init=False)
     """How many tokens of context the request is known to need."""
     _set_aside: dict[str, None] = field(factory=dict, init=False)
@@ -151,11 +164,9 @@ class Run:
     """Whom the conversation was with."""
     _turn: Turn = field(init=False)
     _model: Model = field(init=False)
-    _began: float = field(init=False)
     _called: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._began = self._calls.clock()
         if self._terms.sticky is not None:
             self._with = self._calls.conversations.model_of(self._terms.sticky)
             self._chain = sorted(self._chain, key=lambda model: model.id != self._with)
@@ -179,7 +190,7 @@ class Run:
         while True:
             model = self.next()
             try:
-                value = await call(model)
+                value: Value = await _awaited(call(model))
             except BaseException as error:
                 if not self.failed(error):
                     raise
@@ -188,8 +199,7 @@ class Run:
 
     def next(self) -> Model:
         """Return the model to call; raises `FallbackExhaustedError` where there is none any more."""
-        self._turn = self._take()
-        self._model = next(model for model in self._chain if model.id == self._turn.id)
+        self._model, self._turn = self._take()
         try:
             if self._attempts:
                 self._tell_of_fallback(self._attempts[-1])
@@ -203,32 +213,35 @@ class Run:
         """Return the answer of the run; the model has answered."""
         self._calls.cooldowns.succeeded(self._turn)
         self._attempts.append(Attempt(self._model, self._lasted()))
-        has_moved = self._with not in {None, self._model.id}
-        if self._terms.sticky is not None:
-            self._calls.conversations.answered(self._terms.sticky, self._model.id, self._with)
-        moved_from = self._with if has_moved else None
-        return Answer(value, self._model, tuple(self._attempts), self._passed_over(), moved_from)
+        before, key = None, self._terms.sticky
+        if key is not None:
+            before = self._calls.conversations.answered(key, self._model.id, self._with) or self._with
+        moved_from = before if before != self._model.id else None
+        set_aside, attempts = self._passed_over(), self._ended()
+        return Answer(value, self._model, attempts, set_aside, moved_from)
 
     def failed(self, error: BaseException) -> bool:
         """Return whether another model may cure the failure; if not, the error is the caller's."""
-        failure: Failure | None = None
         try:
-            if isinstance(error, Exception):
-                failure = self._classified(error)
-        finally:
-            if failure is None or failure.kind is not FailureClass.NEXT_MODEL:
-                self._calls.cooldowns.released(self._turn)
-        if failure is None:
-            return False
-        if failure.kind is FailureClass.GIVE_UP:
-            for each in self._attempts:
-                error.add_note(f"before: {each}")
+            failure = self._classified(error) if isinstance(error, Exception) else None
+        except BaseException:
+            self._calls.cooldowns.released(self._turn)
+            self._ended()
+            raise
+        if failure is None or failure.kind is not FailureClass.NEXT_MODEL:
+            self._calls.cooldowns.released(self._turn)
+        if failure is None or failure.kind is FailureClass.GIVE_UP:
+            before = self._ended()
+            if failure is not None:
+                _note(error, before)
             return False
         assert isinstance(error, Exception)  # noqa: S101 - for the type checker: nothing else is classified
         attempt = Attempt(self._model, self._lasted(), error, failure)
         self._attempts.append(attempt)
         if failure.kind is FailureClass.NEXT_MODEL:
             self._calls.cooldowns.failed(self._turn, failure)
+            if failure.is_gone:
+                self._calls.on_gone()
         elif failure.kind is FailureClass.LARGER_WINDOW:
             larger = self._model.max_input_tokens + 1 if self._model.max_input_tokens else 0
             self._window = max(self._window, larger, failure.tokens or 0) or _UNPROVED
@@ -237,40 +250,50 @@ class Run:
         return True
 
     def _classified(self, error: Exception) -> Failure | None:
-        if self._terms.classify is not None:
-            return self._terms.classify(error, self._model)
-        return read_failure(error, self._model, self._calls.wall())
+        if self._terms.classify is None:
+            return read_failure(error, self._model, self._calls.wall())
+        failure = self._terms.classify(error, self._model)
+        if failure is not None and not isinstance(failure, Failure):
+            raise ConfigurationError(f"classify must return a Failure or None (got {failure!r})")
+        return failure
 
-    def _take(self) -> Turn:
-        """Return leave for the next call: the first model that is not set aside, or else that is due first."""
+    def _take(self) -> tuple[Model, Turn]:
+        """Return the next model and leave to call it: the first that is not set aside, or else that is due first."""
         tried = {each.model.id for each in self._attempts}
-        left = [model.id for model in self._chain if model.id not in tried and self._has_room(model)]
-        self._check_may_go_on(left)
-        for id in left:
-            turn = self._calls.cooldowns.take(id)
+        left: list[Model] = []
+        for model in self._chain:
+            if model.id in tried or (model.max_input_tokens or 0) < self._window:
+                continue
+            if not left:
+                self._check_may_go_on()
+            turn = self._calls.cooldowns.take(model.id)
             if turn is not None:
-                return turn
-            self._set_aside[id] = None
-        if self._attempts:
+                return model, turn
+            left.append(model)
+            self._set_aside[model.id] = None
+        if not left:
+            has_more = len(tried) < len(self._chain)
+            raise self._exhausted("no other has a larger window" if has_more else "no other meets the need")
+        if any(each.failure and each.failure.kind is FailureClass.NEXT_MODEL for each in self._attempts):
             raise self._exhausted("the others are set aside")
-        return self._calls.cooldowns.take_first_due(left)
+        turn = self._calls.cooldowns.take_first_due(model.id for model in left)
+        return next(model for model in left if model.id == turn.id), turn
 
-    def _check_may_go_on(self, left: Sequence[str]) -> None:
+    def _check_may_go_on(self) -> None:
         if not self._attempts:
             return
-        if not left:
-            has_more = len(self._attempts) < len(self._chain)
-            raise self._exhausted("no other has a larger window" if has_more else "no other meets the need")
         if len(self._attempts) >= self._terms.max_attempts:
             raise self._exhausted(f"max_attempts is {self._terms.max_attempts}")
         if self._terms.deadline is not None and self._calls.clock() - self._began >= self._terms.deadline:
             raise self._exhausted(f"the deadline of {self._terms.deadline:g} s is over")
 
-    def _has_room(self, model: Model) -> bool:
-        return (model.max_input_tokens or 0) >= self._window
-
     def _exhausted(self, why: str) -> FallbackExhaustedError:
-        return FallbackExhaustedError(f"no model answered for {self._need}: {why}", self._attempts, self._passed_over())
+        set_aside = self._passed_over()
+        return FallbackExhaustedError(f"no model answered for {self._need}: {why}", self._ended(), set_aside)
+
+    def _ended(self) -> tuple[Attempt, ...]:
+        attempts, self._attempts = tuple(self._attempts), []
+        return attempts
 
     def _passed_over(self) -> tuple[str, ...]:
         tried = {each.model.id for each in self._attempts}
@@ -296,3 +319,11 @@ class Run:
         )
         if self._calls.on_disagreement is not None:
             contained("on_disagreement", partial(self._calls.on_disagreement, attempt))
+
+
+def _note(error: BaseException, before: Sequence[Attempt]) -> None:
+    """Have an error say what was tried before it, where it lets itself be noted."""
+    with suppress(Exception):
+        for note in (f"before: {each}" for each in before):
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)

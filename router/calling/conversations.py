@@ -35,8 +35,13 @@ class Conversations:
         with self._lock:
             return self._models.get(key)
 
-    def answered(self, key: Hashable, id: str, before: str | None) -> None:
-        """Keep the model that has answered, unless another one has meanwhile begun the conversation, or moved it."""
+    def answered(self, key: Hashable, id: str, before: str | None) -> str | None:
+        """Keep the model that has answered, unless another one has begun the conversation meanwhile, or moved it.
+
+        Returns whom the conversation was with.
+        """
         with self._lock:
-            if self._models.get(key) in {before, id, None}:
+            current = self._models.get(key)
+            if current in {before, id, None}:
                 self._models[key] = id
+            return current

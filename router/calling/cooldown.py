@@ -26,6 +26,7 @@ class Turn:
     """Leave to call a model once."""
 
     id: str
+    taken_at: float
 
 
 @define
@@ -36,6 +37,7 @@ class _Standing:
     """In a row."""
     coolings: int = 0
     """In a row."""
+    since: float = 0.0
     until: float | None = None
     reason: str = ""
     probe: Turn | None = None
@@ -67,19 +69,20 @@ class Cooldowns:
         renewed_in_child(self)
 
     def start_anew(self) -> None:
-        """Have a lock that nobody holds."""
+        """Have a lock that nobody holds, and no probe: who began it is not there."""
         self._lock = threading.RLock()  # a signal's handler may make a call of its own
+        for standing in list(self._standings.values()):
+            standing.probe = None
 
     def take(self, id: str) -> Turn | None:
         """Return leave to call the model, `None` while it is set aside or another call probes it."""
-        turn = Turn(id)
         with self._lock:
+            now = self._clock()
+            turn = Turn(id, now)
             standing = self._standings.get(id)
             if standing is None or standing.until is None:
                 return turn
-            now = self._clock()
-            is_probed = standing.probe is not None and now < standing.probed_at + LONGEST_PROBE
-            if now < standing.until or is_probed:
+            if now < self._due(id):
                 return None
             standing.probe, standing.probed_at = turn, now
             return turn
@@ -87,11 +90,14 @@ class Cooldowns:
     def take_first_due(self, ids: Iterable[str]) -> Turn:
         """Return leave to call that one of the models, all set aside, that is due first."""
         with self._lock:
-            return Turn(min(ids, key=self._due))
+            return Turn(min(ids, key=self._due), self._clock())
 
     def _due(self, id: str) -> float:
+        """Return when the model may be called, or probed again."""
         standing = self._standings.get(id)
-        return standing.until or 0.0 if standing is not None else 0.0
+        if standing is None or standing.until is None:
+            return 0.0
+        return standing.until if standing.probe is None else standing.probed_at + LONGEST_PROBE
 
     def succeeded(self, turn: Turn) -> None:
         """Take note that the model has answered."""
@@ -102,27 +108,30 @@ class Cooldowns:
         """Take note that the model has failed, for a reason of its own."""
         with self._lock:
             standing = self._standings.setdefault(turn.id, _Standing())
-            standing.failures += 1
-            standing.reason = failure.reason
-            now = self._clock()
             if standing.probe is turn:
                 standing.probe = None
-            is_aside = standing.until is not None and now < standing.until
-            if is_aside and not failure.retry_after:
+            is_late = standing.until is not None and turn.taken_at <= standing.since
+            if is_late and not failure.retry_after:
                 return  # the call had begun before the model was set aside, and says nothing new
+            standing.failures += 1
+            standing.reason = failure.reason
             cooldown = self._cooldown(standing, failure)
             if cooldown is not None:
-                standing.coolings += not is_aside
+                now = self._clock()
+                if standing.until is None or now >= standing.until:
+                    standing.coolings += 1
+                    standing.since = now
                 standing.until = max(standing.until or 0.0, now + cooldown)
 
     def _cooldown(self, standing: _Standing, failure: Failure) -> float | None:
         """Return the seconds to set the model aside, `None` for not yet."""
+        seconds = []
         if failure.retry_after:
-            return failure.retry_after * (1.0 + 0.1 * self._random())
+            seconds.append(failure.retry_after * (1.0 + 0.1 * self._random()))
         if failure.is_gone or standing.failures >= self._allowed_fails:
             longest = min(LONGEST_COOLDOWN, FIRST_COOLDOWN * 2.0 ** min(standing.coolings, 10))
-            return longest * (1.0 - 0.25 * self._random())
-        return None
+            seconds.append(longest * (1.0 - 0.25 * self._random()))
+        return max(seconds, default=None)
 
     def released(self, turn: Turn) -> None:
         """Take note that a call has ended which says nothing of its model."""
@@ -132,15 +141,15 @@ class Cooldowns:
                 standing.probe = None
 
     def cooling(self) -> tuple[Cooling, ...]:
-        """Return the models that are set aside, the one that is due first in front."""
+        """Return the models that are passed over, the one that is due first in front."""
         with self._lock:
             now, wall = self._clock(), self._wall()
             standings = sorted(
-                (each.until, id, each.failures, each.reason)
+                (self._due(id), id, each.failures, each.reason)
                 for id, each in self._standings.items()
-                if each.until is not None and now < each.until
+                if each.until is not None and now < self._due(id)
             )
         return tuple(
-            Cooling(id, datetime.fromtimestamp(wall + until - now, UTC), failures, reason)
-            for until, id, failures, reason in standings
+            Cooling(id, datetime.fromtimestamp(wall + due - now, UTC), failures, reason)
+            for due, id, failures, reason in standings
         )

@@ -14,11 +14,11 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
-from router.errors import printable
+from router.errors import ConfigurationError, printable
 from router.model import Model
-from router.refusal import NEVER_HEALED, TOO_MANY_REQUESTS, read_retry_after
+from router.refusal import HEALING, MAX_RETRY_AFTER, NEVER_HEALED, TOO_MANY_REQUESTS, read_member, read_retry_after
 
 
 class FailureClass(Enum):
@@ -36,25 +36,34 @@ class FailureClass(Enum):
 
 @frozen(kw_only=True)
 class Failure:
-    """What a failed call says, as far as it can be read."""
+    """What a failed call says, as far as it can be read; raises `ConfigurationError` for what cannot be."""
 
-    kind: FailureClass
+    kind: FailureClass = field()
     reason: str
     """One printable line, such as `529 overloaded_error: Overloaded`."""
     status: int | None = None
     """The HTTP status, `None` where no answer came."""
     error_type: str | None = None
     """The API's own name of the failure."""
-    retry_after: float | None = None
-    """The seconds that the server asked to wait."""
+    retry_after: float | None = field(default=None)
+    """The seconds that the server asked to wait, an hour at most."""
     tokens: int | None = None
     """How many tokens the request needs, where the answer says so."""
     is_gone: bool = False
     """Whether there is no such model for this credential."""
 
+    @kind.validator
+    def _check_kind(self, _: object, value: object) -> None:
+        if not isinstance(value, FailureClass):
+            raise ConfigurationError(f"kind must be a FailureClass (got {value!r})")
+
+    @retry_after.validator
+    def _check_retry_after(self, _: object, value: float | None) -> None:
+        if value is not None and not 0.0 <= value <= MAX_RETRY_AFTER:
+            raise ConfigurationError(f"retry_after must be 0 to {MAX_RETRY_AFTER:g} seconds (got {value!r})")
+
 
 _OUTAGES: Final = frozenset({500, 502, 503, 504, 529})
-_OUTAGE_TYPES: Final = frozenset({"api_error", "overloaded_error", "timeout_error"})
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
@@ -67,16 +76,20 @@ _UNREACHED: Final = frozenset(
 )
 """The errors of clients that got no answer, by package and class."""
 
-_CALLERS_OWN: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "InvalidURL"})
-"""Transport errors that say that the request could never be sent: a bug of the caller's."""
+_WRAPPING: Final = frozenset({"anthropic", "openai"})
+"""The packages whose errors of a connection have another exception for a cause."""
+
+_CALLERS_OWN: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "PoolTimeout"})
+"""Transport errors that say that the request was never sent, for a reason of the caller's own."""
 
 _TOO_LONG: Final = re.compile(
-    r"prompt is too long|exceeds? (the )?(model's )?(maximum )?context (limit|window|length)|context_length_exceeded"
+    r"(prompt|input) is too long|exceeds? (the )?context (limit|window)|maximum context length|context_length_exceeded"
 )
 _LACKS: Final = re.compile(
     r"not support|unsupported|not compatible|not available|deprecated for|maximum allowed number of output tokens"
 )
-_OF_A_MODEL: Final = re.compile(r"\bmodels?\b|\bclaude-|model_not_found")
+_OF_THIS_MODEL: Final = re.compile(r"\b(this|the|requested) model\b|\bclaude-[a-z0-9]")
+_OF_THE_MODEL: Final = re.compile(r"^model\b[: '\"`]|\bthe model\b|model_not_found")
 _SENT: Final = re.compile(r"(\d{1,12})(?: \+ (\d{1,12}))?(?: tokens)? > \d")
 _SHOWN: Final = 200
 _SEARCHED: Final = 10_000
@@ -107,9 +120,10 @@ def read_failure(error: Exception, model: Model, now: float, *, passed_on: bool 
     kind = _kind(status, stated, retry_after, model, passed_on=passed_on)
     is_next = kind is FailureClass.NEXT_MODEL
     sent = _SENT.search(stated.text) if kind is FailureClass.LARGER_WINDOW else None
+    said = stated.message or (_said(error) if response is None else "")
     return Failure(
         kind=kind,
-        reason=_line(" ".join(filter(None, (str(status), stated.error_type))), stated.message or str(error)),
+        reason=_line(" ".join(filter(None, (str(status), stated.error_type))), said),
         status=status,
         error_type=stated.error_type,
         retry_after=retry_after if is_next else None,
@@ -127,6 +141,9 @@ class _Stated:
     codes: frozenset[str]
     text: str
     """The message and the codes in lower case, to be searched; what a bad request says without a body, too."""
+    is_silent: bool
+    """Whether there is no body at all: one that was not read may say anything."""
+    is_read: bool
 
 
 def _kind(status: int, stated: _Stated, retry_after: float | None, model: Model, *, passed_on: bool) -> FailureClass:
@@ -134,37 +151,45 @@ def _kind(status: int, stated: _Stated, retry_after: float | None, model: Model,
         return _kind_of_bad_request(stated.text, model)
     if status == TOO_MANY_REQUESTS:
         # A 429 that names no time to wait is a limit that no other model is free of.
-        is_cured = retry_after is not None and not stated.codes & NEVER_HEALED
+        is_cured = retry_after is not None and stated.is_read and not stated.codes & NEVER_HEALED
     elif status == _NOT_FOUND:
         # A file, a batch or a path that is not found is none of the model's.
-        is_cured = not stated.text or _is_of(model, stated.text)
+        is_cured = stated.is_silent or _names(model, _OF_THE_MODEL, stated.text)
     else:
         began = status == _OK and not passed_on
-        is_cured = status in _OUTAGES or (began and stated.error_type in _OUTAGE_TYPES)
+        is_cured = status in _OUTAGES or (began and stated.error_type in HEALING)
     return FailureClass.NEXT_MODEL if is_cured else FailureClass.GIVE_UP
 
 
 def _kind_of_bad_request(text: str, model: Model) -> FailureClass:
     if _TOO_LONG.search(text):
         return FailureClass.LARGER_WINDOW
-    return FailureClass.LACKS_FEATURE if _LACKS.search(text) and _is_of(model, text) else FailureClass.GIVE_UP
+    lacks = _LACKS.search(text) and _names(model, _OF_THIS_MODEL, text)
+    return FailureClass.LACKS_FEATURE if lacks else FailureClass.GIVE_UP
 
 
-def _is_of(model: Model, text: str) -> bool:
-    return model.id.lower() in text or _OF_A_MODEL.search(text) is not None
+def _names(model: Model, pattern: re.Pattern[str], text: str) -> bool:
+    return model.id.lower() in text or pattern.search(text) is not None
 
 
 def _unreached(error: Exception, *, passed_on: bool) -> Failure | None:
-    names = {(each.__module__.partition(".")[0], each.__name__) for each in type(error).__mro__}
-    if not names & _UNREACHED:
+    if not _is_unreached(error):
         return None
-    if any(type(each).__name__ in _CALLERS_OWN for each in (error, error.__cause__)):
+    # An SDK wraps whatever its client has met, and so a bug in a hook of the caller's, or a client that is closed.
+    wrapped = error.__cause__ if type(error).__module__.partition(".")[0] in _WRAPPING else None
+    if wrapped is not None and not isinstance(wrapped, OSError) and not _is_unreached(wrapped):
+        return None
+    if any(type(each).__name__ in _CALLERS_OWN for each in (error, wrapped)):
         return None
     began = passed_on and _broke_off(error.__traceback__)
     return Failure(
         kind=FailureClass.GIVE_UP if began else FailureClass.NEXT_MODEL,
-        reason=_line(type(error).__name__, str(error)),
+        reason=_line(type(error).__name__, _said(error)),
     )
+
+
+def _is_unreached(error: BaseException) -> bool:
+    return any((str(each.__module__).partition(".")[0], each.__name__) in _UNREACHED for each in type(error).__mro__)
 
 
 def _broke_off(traceback: TracebackType | None) -> bool:
@@ -185,6 +210,14 @@ def _attribute(value: object, name: str) -> Any:
         return None
 
 
+def _said(error: Exception) -> str:
+    """Return what an exception says of itself."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a foreign method
+        return ""
+
+
 def _read_status(error: Exception, response: object) -> int | None:
     for value in (_attribute(error, "status_code"), _attribute(response, "status_code")):
         if isinstance(value, int) and _FIRST_STATUS <= value <= _LAST_STATUS:
@@ -194,39 +227,49 @@ def _read_status(error: Exception, response: object) -> int | None:
 
 def _read_headers(response: object) -> Mapping[str, str]:
     headers = _attribute(response, "headers")
-    if not isinstance(headers, Mapping):
+    try:
+        return {str(name).lower(): str(value) for name, value in headers.items()}
+    except Exception:  # noqa: BLE001 - foreign methods, or none
         return {}
-    return {str(name).lower(): str(value) for name, value in headers.items()}
+
+
+def _read_body(error: Exception, response: object) -> tuple[Any, bool]:
+    """Return what a body says, `None` for nothing, and whether it was read."""
+    body = _attribute(error, "body")
+    if isinstance(body, (dict, str, bytes)) and body:
+        return body, True
+    try:
+        content = getattr(response, "content", None)
+    except Exception:  # noqa: BLE001 - httpx raises this way where a stream was not read
+        return None, False
+    if not isinstance(content, bytes) or not content:
+        return None, True
+    try:
+        return (json.loads(content) if len(content) <= _LARGEST else ""), True
+    except (ValueError, RecursionError):
+        return "", True
 
 
 def _read_stated(error: Exception, response: object, status: int) -> _Stated:
-    body = _attribute(error, "body")
-    if not isinstance(body, Mapping):
-        content = _attribute(response, "content")
-        try:
-            body = json.loads(content) if isinstance(content, bytes) and len(content) <= _LARGEST else None
-        except (ValueError, RecursionError):
-            body = None
-    stated = _member(body, "error")
-    stated = stated if isinstance(stated, Mapping) else body
-    codes = [_member(stated, "code"), _member(_member(stated, "details"), "error_code")]
+    body, is_read = _read_body(error, response)
+    stated = read_member(body, "error")
+    stated = stated if isinstance(stated, dict) else body
+    codes = [read_member(stated, "code"), read_member(read_member(stated, "details"), "error_code")]
     codes = [each for each in codes if isinstance(each, str)]
-    error_type, message = _text(_member(stated, "type")), _text(_member(stated, "message"))
-    said = message or (str(error) if status == _BAD_REQUEST else "")
+    error_type, message = _text(read_member(stated, "type")), _text(read_member(stated, "message"))
+    said = message or (_said(error)[:_SEARCHED] if status == _BAD_REQUEST else "")
     return _Stated(
         error_type=_line(error_type) or None,
         message=message,
         codes=frozenset(codes),
         text=" ".join((said, *codes)).strip().lower(),
+        is_silent=body is None and is_read,
+        is_read=is_read,
     )
 
 
 def _text(value: object) -> str:
     return value[:_SEARCHED] if isinstance(value, str) else ""
-
-
-def _member(value: object, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else None
 
 
 def _line(*parts: str) -> str:

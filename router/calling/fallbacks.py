@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from router.model import Model
+from router.refusal import read_member
 from router.vocabulary import LEVELS
 
 MOST: Final = 3
@@ -39,13 +40,11 @@ def fallbacks_of(model: Model, chain: Sequence[Model], request: Mapping[str, Any
         )
     if not allowed:
         return Fallbacks(reason=f"{model.id} allows no fallbacks")
-    entries = [
-        {"model": name, **_overrides(each, request)}
-        for each in chain
-        if each.id != model.id
-        for name in [each.id, *each.values.get("aliases", ())]
-        if name in allowed
-    ]
+    entries = []
+    for each in chain:
+        name = next((name for name in (each.id, *each.aliases) if name in allowed), None)
+        if name is not None and each.id != model.id:
+            entries.append({"model": name, **_overrides(each, request)})
     if not entries:
         return Fallbacks(reason=f"{model.id} allows {', '.join(allowed)}: none of these meets the need")
     return Fallbacks(entries[:MOST])
@@ -57,18 +56,14 @@ def _overrides(model: Model, request: Mapping[str, Any]) -> dict[str, Any]:
     asked, limit = request.get("max_tokens"), model.max_tokens
     if isinstance(asked, int) and limit is not None and asked > limit:
         overrides["max_tokens"] = limit
-        thinking = _member(request, "thinking")
-        budget = _member(thinking, "budget_tokens")
+        thinking = read_member(request, "thinking")
+        budget = read_member(thinking, "budget_tokens")
         if isinstance(budget, int) and budget >= limit > _LEAST_BUDGET:
             overrides["thinking"] = {**thinking, "budget_tokens": limit - 1}
-    effort = _member(_member(request, "output_config"), "effort")
+    effort = read_member(read_member(request, "output_config"), "effort")
     levels = LEVELS["effort"]
     if effort in levels and model.support(f"effort.{effort}") is not True:
         below = [each for each in levels[: levels.index(effort)] if model.support(f"effort.{each}")]
         if below:
             overrides["output_config"] = {"effort": below[-1]}
     return overrides
-
-
-def _member(value: object, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else None

@@ -260,13 +260,13 @@ def candidates(
     """
     asked = _requirement(requirement, **needs)
     session = Session(source, lifecycle, no_color)
-    models = session.catalogue.candidates(asked, limit=limit)
-    reasons = [why for _, why in standings(session.catalogue, asked)] if isinstance(asked, Policy) else []
+    chain = standings(session.catalogue, asked)[:limit] if isinstance(asked, Policy) else ()
+    models = session.catalogue.candidates(asked, limit=limit) if not chain else [model for model, _ in chain]
     if as_json:
-        whys = [{"why": why} for why in reasons] or [{}] * len(models)
-        output.print_json([output.model_json(model) | why for model, why in zip(models, whys, strict=False)])
-    elif reasons:
-        output.print_chain(models, reasons)
+        whys = [{"why": why} for _, why in chain] or [{}] * len(models)
+        output.print_json([output.model_json(model) | why for model, why in zip(models, whys, strict=True)])
+    elif chain:
+        output.print_chain(chain)
     elif output.on_terminal(sys.stdout):
         output.print_models(models, session)
     else:

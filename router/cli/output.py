@@ -91,10 +91,10 @@ def print_models(models: Sequence[Model], session: Session) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def print_chain(models: Sequence[Model], reasons: Iterable[str]) -> None:
+def print_chain(chain: Sequence[tuple[Model, str]]) -> None:
     """Print ids, and beside each what puts the model into its place."""
-    width = max((len(model.id) for model in models), default=0)
-    for model, why in zip(models, reasons, strict=False):
+    width = max(len(model.id) for model, _ in chain)
+    for model, why in chain:
         click.echo(f"{model.id:<{width}}  {printable(why)}")
 
 

@@ -572,6 +572,12 @@ class Loader:
             self._put_off(lifetime - age if age > -_CLOCK_SKEW else 0.0)
         return held, catalogue
 
+    def hasten(self) -> None:
+        """Have the next read renew the catalogue, since it lists what is gone; at most once a minute."""
+        with self._lock:
+            if self.held is not None and self._error is None and self._wall() - self._confirmed >= LONGEST_DELAY:
+                self._put_off(0.0)
+
     def _put_off(self, seconds: float) -> None:
         """Set when a read next has more to do."""
         self._next_try = self.clock() + max(seconds, 0.0)
