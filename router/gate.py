@@ -10,7 +10,14 @@ from typing import Final
 from attrs import frozen
 
 from router.catalogue import Catalogue
-from router.errors import CatalogueUnavailableError, RequirementError, UnknownModelError, nearest, printable
+from router.errors import (
+    CatalogueUnavailableError,
+    ConfigurationError,
+    RequirementError,
+    UnknownModelError,
+    nearest,
+    printable,
+)
 from router.language import Need, require
 from router.model import Model, Support
 from router.requirement import Requirement
@@ -53,6 +60,11 @@ class Verdict:
     as_of: datetime | None
     stale: bool
     """Whether the catalogue is older than it may be."""
+    nearest: tuple[str, ...] = ()
+    """Of a model that is not known, the ids that may have been meant."""
+
+    def __bool__(self) -> bool:
+        return self.value
 
     @property
     def by_default(self) -> bool:
@@ -63,7 +75,8 @@ class Verdict:
         decided = f", so the default decides: {'yes' if self.value else 'no'}" if self.by_default else ""
         source = f" by the {self.source} catalogue" if self.source else ""
         if self.reason is GateReason.UNKNOWN_MODEL:
-            return f"no model {printable(self.model)} is known{source}{decided}"
+            near = f"; did you mean {self.nearest[0]}?" if self.nearest else ""
+            return f"no model {printable(self.model)} is known{source}{decided}{near}"
         if self.reason is GateReason.STALE:
             return f"no catalogue is recent enough to know {printable(self.model)}{decided}"
         return f"{self.model}: {self.requirement} is {self.reason.value}{source}{decided}"
@@ -73,23 +86,29 @@ class Gate:
     """The features of one model, by id or alias, as the current catalogue knows them; guard-rails do not apply."""
 
     def __init__(
-        self, id: str, catalogue: Callable[[], Catalogue], is_stale: Callable[[Catalogue], bool] = lambda _: False
+        self,
+        id: str | Model,
+        catalogue: Callable[[], Catalogue],
+        is_stale: Callable[[Catalogue], bool] = lambda _: False,
     ) -> None:
-        self.id = id
+        self.id = id.id if isinstance(id, Model) else id
         self._catalogue = catalogue
         self._is_stale = is_stale
 
     def allows(self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need) -> bool:
         """Return whether the model is known to meet the requirement, or `default` where that is not known.
 
-        Raises `RequirementError` for what means nothing, as a name that nobody knows, and nothing else.
+        Raises `RequirementError` for what means nothing, as a name that nobody knows, and `ConfigurationError` for
+        a default that is neither yes nor no; and nothing else.
         """
         return self.explain(requirement, default=default, **needs).value
 
     def explain(self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need) -> Verdict:
         """Return what `allows` would answer, with the reason and the catalogue that it comes from."""
+        if not isinstance(default, bool):
+            raise ConfigurationError(f"default must be True or False (got {default!r})")
         asked = require(requirement, **needs)
-        catalogue, model = self._found()
+        catalogue, model, near = self._found()
         support: Support = None
         if catalogue is not None:
             catalogue.check_names(asked)
@@ -104,6 +123,7 @@ class Gate:
             source=catalogue.source if catalogue is not None else None,
             as_of=catalogue.as_of if catalogue is not None else None,
             stale=catalogue is None or self._is_stale(catalogue),
+            nearest=near,
         )
 
     def best(self, name: str, *, at_most: str | None = None) -> str | None:
@@ -118,20 +138,22 @@ class Gate:
             near = nearest(at_most, levels, limit=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise RequirementError(f"at_most must be one of {', '.join(levels)} (got {at_most!r}){hint}")
-        _, model = self._found()
+        _, model, _ = self._found()
         allowed = levels if at_most is None else levels[: levels.index(at_most) + 1]
         supported = [each for each in allowed if model is not None and model.facts.get(f"{name}.{each}")]
         return supported[-1] if supported else None
 
-    def _found(self) -> tuple[Catalogue | None, Model | None]:
+    def _found(self) -> tuple[Catalogue | None, Model | None, tuple[str, ...]]:
         try:
             catalogue = self._catalogue()
         except CatalogueUnavailableError:  # with `strict`: the verdict says so
-            return None, None
+            return None, None, ()
         try:
-            return catalogue, catalogue[self.id]
-        except (UnknownModelError, TypeError):  # what is no text is no id either
-            return catalogue, None
+            return catalogue, catalogue[self.id], ()
+        except UnknownModelError as error:
+            return catalogue, None, error.nearest
+        except TypeError:  # what is no text is no id either
+            return catalogue, None, ()
 
     def __repr__(self) -> str:
         return f"Gate({self.id!r})"

@@ -142,7 +142,7 @@ def read_policies(path: str | os.PathLike[str]) -> Mapping[str, Policy]:
 def check_names(names: Iterable[str]) -> None:
     """Raise `ConfigurationError` for a name that a policy cannot have: one that text can mean already, among others."""
     for name in names:
-        if not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(str(name)):
             raise ConfigurationError(f"a policy is named with letters, digits, - and _ (got {printable(repr(name))})")
         if name in CAPABILITIES or name in FIELDS or name in KEYWORDS:
             raise ConfigurationError(f"{name} is a capability, a field or a keyword; name the policy otherwise")
@@ -151,7 +151,9 @@ def check_names(names: Iterable[str]) -> None:
 def check_policies(policies: object) -> None:
     """Raise `ConfigurationError` for what is no mapping of policies by name."""
     if not isinstance(policies, Mapping) or not all(isinstance(each, Policy) for each in policies.values()):
-        raise ConfigurationError(f"policies must be policies by name, or the file of them (got {policies!r})")
+        raise ConfigurationError(
+            f"policies must be a dict of a name to a Policy, or the file of them (got {policies!r})"
+        )
     check_names(policies)
 
 

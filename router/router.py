@@ -209,7 +209,7 @@ class Router:
         """Return whether the model of that id or alias is known to meet the requirement; unknown is `False`."""
         return self._loader.catalogue().supports(id, requirement, now=now, **needs)
 
-    def gate(self, id: str) -> Gate:
+    def gate(self, id: str | Model) -> Gate:
         """Return what says which features the model of that id or alias may be used with; it follows each refresh."""
         from router.gate import Gate
 
@@ -258,6 +258,7 @@ class Router:
         """
         run = self._begin(
             need,
+            call,
             max_attempts=max_attempts,
             deadline=deadline,
             on_fallback=on_fallback,
@@ -280,6 +281,7 @@ class Router:
         """Return what `await call(model)` returns, as `run` does, under asyncio and trio."""
         run = self._begin(
             need,
+            call,
             max_attempts=max_attempts,
             deadline=deadline,
             on_fallback=on_fallback,
@@ -288,7 +290,9 @@ class Router:
         )
         return await run.awalk(call)
 
-    def _begin(self, need: Asked, **terms: Any) -> Run:
+    def _begin(self, need: Asked, call: object, **terms: Any) -> Run:
+        if not callable(call):
+            raise ConfigurationError(f"call must be a function of a model, behind the need (got {type(call).__name__})")
         with unforked:
             if self._calls is None:
                 self._calls = self._open_calls()
@@ -305,9 +309,12 @@ class Router:
 
         With the other parameters of the request, each entry overrides what that model would not take. The list is empty
         where the model allows none, or it is unknown which, and its `reason` says so: leave the parameter out then.
+        Raises `ConfigurationError` for a request that is no mapping.
         """
         from router.calling.fallbacks import fallbacks_of
 
+        if not isinstance(request, Mapping):
+            raise ConfigurationError(f"request must be the parameters of a request (got {type(request).__name__})")
         catalogue = self._loader.catalogue()
         first = catalogue[model if isinstance(model, str) else model.id]
         return fallbacks_of(first, catalogue.candidates(self._named(need)), request)

@@ -401,6 +401,13 @@ def test_part_of_what_has_failed(machine: Machine) -> None:
     assert [each.model.id for each in rest.attempts] == [IDS[0], IDS[2]]
 
 
+def test_a_call_that_is_none(machine: Machine) -> None:
+    """What cannot be called is told before anything else, also where the two arguments were swapped."""
+    for call in ("claude-opus-5", None):
+        with pytest.raises(ConfigurationError, match="call must be a function of a model, behind the need"):
+            machine.router.run(ANY, call)  # type: ignore[arg-type]
+
+
 def test_a_call_that_is_not_asynchronous() -> None:
     """What `arun` cannot await is told, as is what `run` does not await."""
     with pytest.raises(ConfigurationError, match="call is not asynchronous"):

@@ -11,7 +11,7 @@ from fake_api import Entry, entries
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router import Catalogue, Fallbacks, Policy, Router, StaticSource, UnknownModelError
+from router import Catalogue, ConfigurationError, Fallbacks, Policy, Router, StaticSource, UnknownModelError
 from router.calling.fallbacks import MOST
 
 LOW, HIGH = ({level: {"supported": True} for level in levels} for levels in (["low", "medium"], ["low", "high", "max"]))
@@ -45,7 +45,7 @@ def test_at_most_three_in_the_order_of_the_chain() -> None:
 @pytest.mark.parametrize(
     ("allowed", "reason"),
     [
-        (None, "it is not known which fallbacks claude-fake-0 allows: the API states them with the beta"),
+        (None, "it is not known which fallbacks claude-fake-0 allows: the API states them to AnthropicSource(betas="),
         ([], "claude-fake-0 allows no fallbacks"),
         (["claude-fake-3", "claude-other"], "claude-fake-0 allows claude-fake-3, claude-other: none of these meets"),
         (["claude-fake-0"], "claude-fake-0 allows claude-fake-0: none of these meets"),
@@ -69,6 +69,12 @@ def test_a_model_that_nobody_knows() -> None:
 
     bundled = Router(StaticSource(Catalogue.bundled()))
     assert "claude-haiku-4-5-20251001" in bundled.fallbacks_param("claude-haiku-4-5", "pdf_input").reason
+
+
+def test_a_request_that_is_none() -> None:
+    """What is no mapping of parameters is told."""
+    with pytest.raises(ConfigurationError, match="request must be the parameters of a request"):
+        router(entry(0)).fallbacks_param(ALL[0], "pdf_input", None)  # type: ignore[arg-type]
 
 
 def test_spelt_as_the_model_allows_it() -> None:

@@ -17,6 +17,7 @@ from strategies import Entry, catalogue_of, listings, requirements
 from router import (
     BundledSource,
     Catalogue,
+    ConfigurationError,
     Gate,
     GateReason,
     Requirement,
@@ -139,6 +140,32 @@ def test_what_means_nothing(router: Router, id: str, asked: Any, error: type[Exc
         router.gate(id).allows(asked, default=True)
 
 
+def test_a_model_itself(router: Router) -> None:
+    """A model that was selected can be asked about as it is."""
+    assert router.gate(router.select("line == opus")).allows("pdf_input", default=False)
+
+
+def test_a_verdict_is_what_it_says(router: Router) -> None:
+    """A verdict is true where the gate is open."""
+    verdicts = [router.gate(HAIKU).explain(asked, default=False) for asked in ("pdf_input", "effort.max")]
+
+    assert [bool(each) for each in verdicts] == [True, False]
+
+
+def test_a_misspelt_model(router: Router) -> None:
+    """A model that is not known is told with the one that may have been meant."""
+    verdict = router.gate("claude-haku-4-5").explain("pdf_input", default=False)
+
+    assert str(verdict).endswith("; did you mean claude-haiku-4-5?")
+
+
+@pytest.mark.parametrize("default", ["no", None, 0])
+def test_a_default_that_is_neither_yes_nor_no(router: Router, default: Any) -> None:
+    """A default that only looks like an answer is refused at once, and not first where it would decide."""
+    with pytest.raises(ConfigurationError, match="default must be True or False"):
+        router.gate(HAIKU).allows("pdf_input", default=default)
+
+
 def test_the_default_has_to_be_given(router: Router) -> None:
     """Nobody has an unknown decided without having said how."""
     with pytest.raises(TypeError, match="default"):
@@ -195,7 +222,11 @@ def test_a_gate_says_what_is_known(listing: list[Entry], asked: Requirement, def
         ((HAIKU, "effort.max"), (1, "no", f"{ID}: effort.max is unsupported by the bundled catalogue")),
         (
             ("claude-nova", "pdf_input", "--default", "yes"),
-            (0, "yes", "no model claude-nova is known by the bundled catalogue, so the default decides: yes"),
+            (
+                0,
+                "yes",
+                "no model claude-nova is known by the bundled catalogue, so the default decides: yes; did you mean claude-1.3?",
+            ),
         ),
         (
             ("claude-2.1", "effort.low"),

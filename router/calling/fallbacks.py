@@ -36,7 +36,7 @@ def fallbacks_of(model: Model, chain: Sequence[Model], request: Mapping[str, Any
     if allowed is None:
         return Fallbacks(
             reason=f"it is not known which fallbacks {model.id} allows: "
-            "the API states them with the beta server-side-fallback-2026-07-01"
+            'the API states them to AnthropicSource(betas=["server-side-fallback-2026-07-01"])'
         )
     if not allowed:
         return Fallbacks(reason=f"{model.id} allows no fallbacks")
