@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from router.calling.failures import FailureClass as FailureClass
     from router.calling.failures import classify as classify
     from router.calling.fallbacks import Fallbacks as Fallbacks
+    from router.calling.request import Fitted as Fitted
+    from router.calling.request import RequestChange as RequestChange
+    from router.calling.request import RequestRequirement as RequestRequirement
+    from router.calling.request import fit as fit
+    from router.calling.request import requirement_of as requirement_of
     from router.catalogue import Catalogue as Catalogue
     from router.catalogue import CatalogueDiff as CatalogueDiff
     from router.catalogue import Change as Change
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from router.errors import RequirementError as RequirementError
     from router.errors import RequirementSyntaxError as RequirementSyntaxError
     from router.errors import RouterError as RouterError
+    from router.errors import UnfitRequestError as UnfitRequestError
     from router.errors import UnknownModelError as UnknownModelError
     from router.errors import UnknownNameError as UnknownNameError
     from router.gate import Gate as Gate
@@ -67,6 +73,7 @@ _HOMES = {
     "FallbackExhaustedError": "errors",
     "Fallbacks": "calling.fallbacks",
     "FileSource": "loading.sources",
+    "Fitted": "calling.request",
     "Gate": "gate",
     "GateReason": "gate",
     "MalformedEntryError": "errors",
@@ -74,6 +81,8 @@ _HOMES = {
     "NoModelError": "errors",
     "Policy": "policy",
     "Reason": "decision",
+    "RequestChange": "calling.request",
+    "RequestRequirement": "calling.request",
     "Requirement": "requirement",
     "RequirementError": "errors",
     "RequirementSyntaxError": "errors",
@@ -84,12 +93,15 @@ _HOMES = {
     "Source": "loading.sources",
     "StaticSource": "loading.sources",
     "Term": "decision",
+    "UnfitRequestError": "errors",
     "UnknownModelError": "errors",
     "UnknownNameError": "errors",
     "Unmet": "decision",
     "Verdict": "gate",
     "classify": "calling.failures",
+    "fit": "calling.request",
     "require": "language",
+    "requirement_of": "calling.request",
 }
 
 __all__ = [
@@ -112,6 +124,7 @@ __all__ = [
     "FallbackExhaustedError",
     "Fallbacks",
     "FileSource",
+    "Fitted",
     "Gate",
     "GateReason",
     "MalformedEntryError",
@@ -119,6 +132,8 @@ __all__ = [
     "NoModelError",
     "Policy",
     "Reason",
+    "RequestChange",
+    "RequestRequirement",
     "Requirement",
     "RequirementError",
     "RequirementSyntaxError",
@@ -129,12 +144,15 @@ __all__ = [
     "Source",
     "StaticSource",
     "Term",
+    "UnfitRequestError",
     "UnknownModelError",
     "UnknownNameError",
     "Unmet",
     "Verdict",
     "classify",
+    "fit",
     "require",
+    "requirement_of",
 ]
 
 

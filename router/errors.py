@@ -10,6 +10,7 @@ RouterError
 │   └── MalformedEntryError                  one entry of it, with its path
 │       └── ConflictingEntriesError          two entries of one id that differ
 ├── CatalogueUnavailableError (OSError)      a source that gave no catalogue
+├── UnfitRequestError (ValueError)           a request that a model is known not to serve
 ├── FallbackExhaustedError (ExceptionGroup)  every model that a run could try has failed
 └── ConfigurationError (ValueError)          an argument or environment variable that cannot be used
 """
@@ -186,6 +187,19 @@ class CatalogueUnavailableError(RouterError, OSError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.reason,), self.__dict__
+
+
+class UnfitRequestError(RouterError, ValueError):
+    """A request that `model` is known not to serve; carries what is `unsupported`: pairs of a path and a term."""
+
+    def __init__(self, model: str, unsupported: Iterable[tuple[str, str]]) -> None:
+        self.model = model
+        self.unsupported = tuple(unsupported)
+        super().__init__(model, self.unsupported)
+
+    def __str__(self) -> str:
+        asked = "; ".join(f"{path} asks for {term}" for path, term in self.unsupported)
+        return printable(f"{self.model} cannot serve this request: {asked}")
 
 
 class FallbackExhaustedError(RouterError, ExceptionGroup[Exception]):

@@ -464,6 +464,8 @@ def _group(kind: type[_Group], parts: Iterable[Requirement]) -> Requirement:
     for part in parts:
         if isinstance(part, kind):
             flat.update((each.text, each) for each in part.parts)
+        elif isinstance(part, _Group) and len(part.parts) == 1:
+            flat[part.text] = part.parts[0]
         else:
             flat[part.text] = part
     if len(flat) == 1:

@@ -225,8 +225,10 @@ def test_a_gate_says_what_is_known(listing: list[Entry], asked: Requirement, def
             (
                 0,
                 "yes",
-                "no model claude-nova is known by the bundled catalogue, so the default decides: yes; "
-                "did you mean claude-1.3?",
+                (
+                    "no model claude-nova is known by the bundled catalogue, so the default decides: yes; "
+                    "did you mean claude-1.3?"
+                ),
             ),
         ),
         (

@@ -49,9 +49,12 @@ from router import (
     SDKSource,
     Source,
     StaticSource,
+    UnfitRequestError,
     UnknownModelError,
     UnknownNameError,
+    fit,
     require,
+    requirement_of,
 )
 from router.cli.commands import run
 from router.loading.deadline import Deadline
@@ -430,7 +433,10 @@ def called(router: Router) -> list[object]:
     exhausted = FallbackExhaustedError("no", answer.attempts)
     gate = router.gate(answer.model.id)
     verdict = gate.explain("pdf_input", default=False)
+    request = {"max_tokens": 100_000, "messages": []}
+    fitted = fit(request, answer.model, "downgrade")
     return [
+        *(requirement_of(request), fitted, fitted.changes[0], UnfitRequestError("nova", [("max_tokens", "pdf_input")])),
         *(answer, answer.attempts[0], said, said.kind, cooling, exhausted),
         *(router.fallbacks_param(answer.model, None), gate, verdict, verdict.reason),
     ]

@@ -30,7 +30,7 @@ LAYERS = (
     ("loading.flight", "loading.sources"),
     ("loading.loader",),
     ("calling",),
-    ("calling.failures", "calling.conversations", "calling.fallbacks"),
+    ("calling.failures", "calling.conversations", "calling.fallbacks", "calling.request"),
     ("calling.cooldown",),
     ("calling.chain",),
     ("router",),
