@@ -8,7 +8,7 @@ import logging
 import pickle
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -317,11 +317,14 @@ def test_a_run_that_has_ended_is_forgotten(machine: Machine) -> None:
     gc.collect()
     gc.disable()
     try:
-        failing = ({IDS[0]: 529}, dict.fromkeys(IDS, 529), {IDS[0]: 529, IDS[1]: 401})
-        for ends in failing[: 1 if machine.is_async else 3]:  # asyncio.run itself holds on to what it raises
+        for ends in ({IDS[0]: 529}, dict.fromkeys(IDS, 529), {IDS[0]: 529, IDS[1]: 401}):
             kept: list[weakref.ref[Held]] = []
-            with suppress(StatusError, FallbackExhaustedError):
-                machine.run(Holding(ends, kept))
+            client = Holding(ends, kept)
+            if machine.is_async:
+                driven(machine.router.arun(ANY, client.acall))
+            else:
+                with suppress(StatusError, FallbackExhaustedError):
+                    machine.run(client)
             assert kept
             assert [each() for each in kept] == [None] * len(kept)
     finally:
@@ -330,6 +333,14 @@ def test_a_run_that_has_ended_is_forgotten(machine: Machine) -> None:
 
 class Held:
     """What a call holds while it is under way."""
+
+
+def driven(coroutine: Coroutine[Any, Any, object]) -> None:
+    """Run a coroutine that never waits, whatever it raises; an event loop would hold on to that."""
+    try:  # noqa: SIM105 - `suppress` takes groups apart, and keeps the parts
+        coroutine.send(None)
+    except (StopIteration, StatusError, FallbackExhaustedError):
+        pass
 
 
 class StatusError(Exception):
@@ -347,6 +358,10 @@ class Holding(Client):
         super().__init__()
         self.statuses = ends
         self.kept = kept
+
+    async def acall(self, model: Model) -> str:
+        """Do the same when it is awaited, at once."""
+        return self(model)
 
     def __call__(self, model: Model) -> str:
         held = Held()
