@@ -293,14 +293,19 @@ class Router:
     def _begin(self, need: Asked, call: object, **terms: Any) -> Run:
         if not callable(call):
             raise ConfigurationError(f"call must be a function of a model, behind the need (got {type(call).__name__})")
-        if self._calls is None:
-            with unforked:
-                self._calls = self._calls or self._open_calls()
-        began = self._calls.clock()
+        calls = self._calls or self._first_calls()
+        began = calls.clock()
         catalogue, asked, now = self._loader.catalogue(), self._named(need), moment(None)
         chain = catalogue.candidates(asked, now=now) or (catalogue.select(asked, now=now),)  # which raises
         text = str(require(asked) if asked is None else asked)
-        return self._calls.begin(chain, text, began, **terms)
+        return calls.begin(chain, text, began, **terms)
+
+    def _first_calls(self) -> Calls:
+        """Return what all runs share, made once however many threads begin the first."""
+        with unforked:
+            if self._calls is None:
+                self._calls = self._open_calls()
+            return self._calls
 
     def fallbacks_param(
         self, model: str | Model, need: Asked, request: Mapping[str, Any] = MappingProxyType({})

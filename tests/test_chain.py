@@ -642,6 +642,24 @@ def test_what_has_cooled_meanwhile_is_called_in_the_same_run(machine: Machine) -
     assert answer.set_aside == ()
 
 
+def test_first_runs_of_many_threads_share_what_they_learn() -> None:
+    """However many threads begin the first run of a router at once, they count failures together."""
+    machine = Machine(allowed_fails=50)
+    together = threading.Barrier(50)
+
+    def work() -> None:
+        together.wait(30)
+        machine.run(Client({IDS[0]: BUSY}))
+
+    threads = [threading.Thread(target=work) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [each.failures for each in machine.router.status().cooling] == [50]
+
+
 @pytest.mark.parametrize("end", [TOO_LONG, LACKS], ids=str)
 def test_who_is_set_aside_is_tried_before_none(machine: Machine, end: Exception) -> None:
     """R10: where no model has failed in this run, one that is set aside is called rather than none."""
