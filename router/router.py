@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from datetime import datetime
@@ -25,19 +24,25 @@ from router.loading.sources import AnthropicSource, BundledSource, Source
 from router.model import Model
 from router.policy import Policy, alone, check_policies, read_policies
 from router.requirement import Requirement, moment
-from router.status import RouterStatus
 
 if TYPE_CHECKING:
     from router.calling.chain import Answer, Calls, Classify, OnDisagreement, OnFallback, Run
     from router.calling.fallbacks import Fallbacks
     from router.gate import Gate
     from router.loading.store import Store
+    from router.status import RouterStatus
 
 Default = TypeVar("Default")
 Value = TypeVar("Value")
 
 _RAISE: Final[Any] = object()
 _NO_POLICIES: Final[Mapping[str, Policy]] = MappingProxyType({})
+
+
+def _random() -> float:
+    from random import random
+
+    return random()  # noqa: S311 - of jitter
 
 
 class Router:
@@ -75,7 +80,7 @@ class Router:
         clock: Callable[[], float] = CLOCK,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
-        random: Callable[[], float] = random.random,
+        random: Callable[[], float] = _random,
     ) -> None:
         if source is None:
             source = AnthropicSource() if Credential.is_set(os.environ) else BundledSource()

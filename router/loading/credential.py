@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
@@ -69,6 +68,8 @@ class Credential:
 
     def identify(self, *facts: str) -> str:
         """Return a name for `facts` as this credential sees them, from which neither can be read back."""
+        import hmac
+
         text = "\0".join((self._header, *facts)).encode()
         return hmac.new(self._secret.encode(), b"capability-router catalogue v1\0" + text, "sha256").hexdigest()[:40]
 

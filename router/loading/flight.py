@@ -19,6 +19,8 @@ GRACE: Final = 0.5
 
 _LATE: Final = (
     "concurrent.futures",
+    "random",
+    "hashlib",
     "tempfile",
     "platformdirs",
     "tenacity",

@@ -30,12 +30,12 @@ from router.loading.flight import GRACE, Flight, import_late, in_event_loop, own
 from router.loading.listing import Progress
 from router.loading.sources import Source, restored
 from router.refusal import TOO_MANY_REQUESTS
-from router.status import RouterStatus
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
     from router.loading.store import Store, Stored
+    from router.status import RouterStatus
 
 OnRefresh = Callable[[Catalogue | None, Catalogue, CatalogueDiff], object]
 OnError = Callable[[CatalogueUnavailableError], object]
@@ -193,6 +193,8 @@ class Loader:
 
     def status(self) -> RouterStatus:
         """Return how things stand; looks on disk where nothing is held, never at the source."""
+        from router.status import RouterStatus
+
         with self._lock:
             held, now = self._restored(), self.clock()
             return RouterStatus(

@@ -9,10 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import quote, urlsplit
 
 from router.catalogue import Catalogue, read_listing
 from router.documented import PACKAGED, DocumentedPath, documented_facts
@@ -279,6 +277,8 @@ class AnthropicSource:
         return model
 
     def _retrieve(self, id: str, deadline: Deadline) -> Model:
+        from urllib.parse import quote
+
         path = f"{_PATH}/{quote(id, safe='')}"
         try:
             entry = read_json(self._wire().exchange(deadline, lambda get: get(path, [], {}).body or b""))
@@ -421,6 +421,8 @@ class _Walk:
         self._walk = pages
         self._get = get
         self._held = dict(held.validators) if held is not None else {}
+        from hashlib import sha256
+
         self._hash = sha256()
         self._offered: Mapping[str, str] = {}
 
@@ -475,6 +477,8 @@ def restored(entries: list[Any], fetched_at: float, validators: Mapping[str, str
 
 
 def _base_url(text: str, allow_insecure: bool) -> str:
+    from urllib.parse import urlsplit
+
     try:
         url = urlsplit(text.strip())
         host = url.hostname if url.port != 0 else None
