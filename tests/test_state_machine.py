@@ -583,7 +583,9 @@ def newest(catalogue: Catalogue, need: str) -> Model | None:
 
 FEW: Final = settings(max_examples=30, stateful_step_count=30, suppress_health_check=list(HealthCheck))
 MANY: Final = settings(FEW, max_examples=400, stateful_step_count=50)
-HUNT: Final = settings(FEW, max_examples=500, phases=[Phase.generate], database=None, print_blob=False)
+HUNT: Final = settings(
+    FEW, max_examples=500, phases=[Phase.generate], database=None, print_blob=False, derandomize=True
+)
 
 
 @pytest.mark.timeout(600)
