@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from router.calling.failures import FailureClass as FailureClass
     from router.calling.failures import classify as classify
     from router.calling.fallbacks import Fallbacks as Fallbacks
-    from router.calling.request import Fitted as Fitted
-    from router.calling.request import RequestChange as RequestChange
+    from router.calling.fitting import Fitted as Fitted
+    from router.calling.fitting import RequestChange as RequestChange
+    from router.calling.fitting import fit as fit
+    from router.calling.middleware import auto_model as auto_model
     from router.calling.request import RequestRequirement as RequestRequirement
-    from router.calling.request import fit as fit
     from router.calling.request import requirement_of as requirement_of
+    from router.calling.routing import Routed as Routed
     from router.catalogue import Catalogue as Catalogue
     from router.catalogue import CatalogueDiff as CatalogueDiff
     from router.catalogue import Change as Change
@@ -73,7 +75,7 @@ _HOMES = {
     "FallbackExhaustedError": "errors",
     "Fallbacks": "calling.fallbacks",
     "FileSource": "loading.sources",
-    "Fitted": "calling.request",
+    "Fitted": "calling.fitting",
     "Gate": "gate",
     "GateReason": "gate",
     "MalformedEntryError": "errors",
@@ -81,11 +83,12 @@ _HOMES = {
     "NoModelError": "errors",
     "Policy": "policy",
     "Reason": "decision",
-    "RequestChange": "calling.request",
+    "RequestChange": "calling.fitting",
     "RequestRequirement": "calling.request",
     "Requirement": "requirement",
     "RequirementError": "errors",
     "RequirementSyntaxError": "errors",
+    "Routed": "calling.routing",
     "Router": "router",
     "RouterError": "errors",
     "RouterStatus": "status",
@@ -98,8 +101,9 @@ _HOMES = {
     "UnknownNameError": "errors",
     "Unmet": "decision",
     "Verdict": "gate",
+    "auto_model": "calling.middleware",
     "classify": "calling.failures",
-    "fit": "calling.request",
+    "fit": "calling.fitting",
     "require": "language",
     "requirement_of": "calling.request",
 }
@@ -137,6 +141,7 @@ __all__ = [
     "Requirement",
     "RequirementError",
     "RequirementSyntaxError",
+    "Routed",
     "Router",
     "RouterError",
     "RouterStatus",
@@ -149,6 +154,7 @@ __all__ = [
     "UnknownNameError",
     "Unmet",
     "Verdict",
+    "auto_model",
     "classify",
     "fit",
     "require",

@@ -16,7 +16,7 @@ from router.index import rows_of
 from router.kinds import KINDS, NEVER
 from router.model import Model, Support
 from router.policy import Policy
-from router.requirement import Comparison, Maybe, Requirement, moment
+from router.requirement import Comparison, Maybe, Places, Requirement, moment
 from router.vocabulary import DURATIONS
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ class Decision:
     """The policy that was asked for; `requirement` is then the one of its requirements that decided."""
     stale: bool = False
     """Whether the catalogue was older than it was allowed to be."""
+    places: Places = field(factory=dict)
+    """The places of a request that ask for each term, by the text of the term."""
 
     @property
     def rejected(self) -> Mapping[str, tuple[Unmet, ...]]:
@@ -131,6 +133,10 @@ class Decision:
     def digest(self) -> str:
         """The sha256 of the catalogue's entries."""
         return self.catalogue.digest
+
+    def at(self, places: Places) -> Decision:
+        """Return the decision with the places of a request that ask for its terms."""
+        return evolve(self, places=places)
 
     def unmet(self, id: str) -> tuple[Unmet, ...]:
         """Return what a rejected model lacks, guard-rails apart."""
@@ -160,10 +166,17 @@ class Decision:
             counts = [f"met by {total - len(supports)} of {total}"]
             if supports.count(None):
                 counts.append(f"unknown for {supports.count(None)}")
-            lines.append(f"  {_short(term.requirement)}: {', '.join(counts)}{' [guard-rail]' if term.implicit else ''}")
+            rail = " [guard-rail]" if term.implicit else ""
+            lines.append(f"  {_short(term.requirement)}: {', '.join(counts)}{self._asked_at(term)}{rail}")
         if len(self.terms) > _TALLIED:
             lines.append(f"  and {len(self.terms) - _TALLIED} more terms")
         return lines
+
+    def _asked_at(self, term: Term) -> str:
+        """Return where a request asks for the term, empty where no request does."""
+        places = self.places.get(str(term), ())
+        more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+        return f", asked at {printable(', '.join(places[:_SHOWN]))}{more}" if places else ""
 
     def _with_hint(self, requirement: Requirement) -> str:
         """Return the text of a requirement that nobody meets, and the values that may have been meant."""
@@ -188,7 +201,8 @@ class Decision:
             return [*lines, "  no model ever can: its terms contradict each other"]
         failing = self._failing()
         unmet_by_all = [term for term in self.terms if len(failing.get(term, ())) == total]
-        lines += [f"  nobody meets: {self._with_hint(term.requirement)}" for term in unmet_by_all[:_SHOWN]]
+        hints = ((self._with_hint(term.requirement), self._asked_at(term)) for term in unmet_by_all[:_SHOWN])
+        lines += [f"  nobody meets: {hint}{places}" for hint, places in hints]
         if len(unmet_by_all) > _SHOWN:
             lines.append(f"  nor {len(unmet_by_all) - _SHOWN} more terms")
         guarded = [id for id in self._rejected if not self.unmet(id)]
@@ -200,7 +214,10 @@ class Decision:
         if self.nearest:
             lines.append("  nearest:")
         for id in self.nearest[:_SHOWN]:
-            lacks = "; ".join(f"{_short(each.term.requirement)} ({each.why})" for each in self.unmet(id)[:_SHOWN])
+            lacks = "; ".join(
+                f"{_short(each.term.requirement)} ({each.why}{self._asked_at(each.term)})"
+                for each in self.unmet(id)[:_SHOWN]
+            )
             more = len(self.unmet(id)) - _SHOWN
             lines.append(f"    {id} lacks {lacks}{f' and {more} more terms' if more > 0 else ''}")
         return lines
@@ -240,6 +257,7 @@ def decide(catalogue: Catalogue, asked: Requirement | Policy, now: datetime) -> 
         notes=(*why, *_notes(catalogue, requirement, model, rejected, now)),
         catalogue=catalogue,
         policy=policy,
+        places=dict(policy.require.places if policy is not None else requirement.places),
     )
 
 

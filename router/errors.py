@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from router.catalogue import Catalogue
     from router.decision import Decision
     from router.policy import Policy
-    from router.requirement import Requirement
+    from router.requirement import Places, Requirement
 
 _WINDOW = 36
 _ALIKE = 0.6
@@ -108,18 +108,29 @@ class UnknownNameError(RequirementError, LookupError):
 
 
 class NoModelError(RouterError, LookupError):
-    """No model of `catalogue` is known to meet `requirement`, which may be a policy; explained when it is asked for."""
+    """No model of `catalogue` is known to meet `requirement`, which may be a policy; explained when it is asked for.
 
-    def __init__(self, requirement: Requirement | Policy, catalogue: Catalogue, now: datetime | None = None) -> None:
-        super().__init__(requirement, catalogue, now)
+    `places` are those of a request that ask for each term.
+    """
+
+    def __init__(
+        self,
+        requirement: Requirement | Policy,
+        catalogue: Catalogue,
+        now: datetime | None = None,
+        places: Places | None = None,
+    ) -> None:
+        super().__init__(requirement, catalogue, now, places)
         self.requirement = requirement
         self.catalogue = catalogue
         self.now = now
+        self.places = places
 
     @property
     def decision(self) -> Decision:
         """The reason: which terms no model meets, and which models come nearest."""
-        return self.catalogue.explain(self.requirement, now=self.now)
+        decision = self.catalogue.explain(self.requirement, now=self.now)
+        return decision.at(self.places) if self.places else decision
 
     def __str__(self) -> str:
         return str(self.decision)

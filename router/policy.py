@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from router.errors import ConfigurationError, RequirementError, nearest, printable
 from router.kinds import KINDS
@@ -88,6 +88,14 @@ class Policy:
     def _tiers(self) -> tuple[Requirement, ...]:
         aged = () if self.minimum_age is None else (self.minimum_age,)
         return tuple(conjunction((each, *aged)) for each in (self.require, *self.alternatives))
+
+    def also(self, requirement: Requirement) -> Policy:
+        """Return the policy with a requirement and-ed to its own and to each alternative."""
+        return evolve(
+            self,
+            require=self.require & requirement,
+            alternatives=tuple(each & requirement for each in self.alternatives),
+        )
 
     @property
     def is_relative(self) -> bool:

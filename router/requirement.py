@@ -7,10 +7,11 @@ only before literals, groups are flat, sorted and free of duplicates. So equalit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache, reduce
 from operator import and_, or_
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 import attrs
@@ -47,6 +48,9 @@ Outline = tuple[frozenset[str], frozenset[str], bool, tuple[str, ...]]
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 
+Places = Mapping[str, tuple[str, ...]]
+"""Where each term was asked for, by the text of the term."""
+
 
 class Requirement:
     """What an application needs of a model; made by `require`, combined with `&`, `|` and `~`.
@@ -60,6 +64,8 @@ class Requirement:
     """Filled at the first question about it: only `outlined` asks without knowing."""
     text: str
     depth: int = 0
+    places: Places = MappingProxyType({})
+    """The places of a request that ask for each term, by its text; a requirement of another origin has none."""
 
     def support(self, model: Model, *, now: datetime | None = None) -> Support:
         """Return whether the model meets this: `True`, `False`, or `None` where too little is known.

@@ -28,6 +28,8 @@ from router.requirement import Requirement, moment
 if TYPE_CHECKING:
     from router.calling.chain import Answer, Calls, Classify, OnDisagreement, OnFallback, Run
     from router.calling.fallbacks import Fallbacks
+    from router.calling.fitting import OnUnsupported
+    from router.calling.routing import InputTokens, Routed, Routes
     from router.gate import Gate
     from router.loading.store import Store
     from router.status import RouterStatus
@@ -295,15 +297,132 @@ class Router:
         )
         return await run.awalk(call)
 
+    def route(
+        self,
+        request: Mapping[str, Any],
+        policy: Asked = None,
+        on_unsupported: OnUnsupported = "error",
+        *,
+        batch: bool = False,
+        input_tokens: InputTokens = None,
+        now: datetime | None = None,
+    ) -> Routed:
+        """Return the best model that can serve a Messages request, and the request as that model takes it.
+
+        The model meets the policy, or the requirement, and all that the request asks, as `requirement_of` tells
+        it. Where there is none, `on_unsupported` says whether the request may be changed, as `fit` does: "drop"
+        or "downgrade". Raises `NoModelError`, with the places of the request, where no model can serve it.
+        """
+        return self._routes(request, policy, on_unsupported, now=now, batch=batch, input_tokens=input_tokens).first()
+
+    def run_request(
+        self,
+        request: Mapping[str, Any],
+        create: Callable[..., Value],
+        policy: Asked = None,
+        on_unsupported: OnUnsupported = "error",
+        *,
+        input_tokens: InputTokens = None,
+        max_attempts: int = 3,
+        deadline: float | None = None,
+        on_fallback: OnFallback | None = None,
+        sticky: Hashable = None,
+        classify: Classify | None = None,
+    ) -> Answer[Value]:
+        """Return what `create(**request)`, as `client.messages.create`, returns for the best model that answers.
+
+        Each model is sent the request as it takes it, made from the original one; the answer's `changes` say what that
+        took. Models are chosen as `route` does, and the rest is as `run` has it.
+        """
+        chain, run = self._begin_request(
+            request,
+            create,
+            policy,
+            on_unsupported,
+            input_tokens=input_tokens,
+            max_attempts=max_attempts,
+            deadline=deadline,
+            on_fallback=on_fallback,
+            sticky=sticky,
+            classify=classify,
+        )
+        answer = run.walk(lambda model: create(**chain.request_for(model)))
+        return evolve(answer, changes=chain.fits[answer.model].changes)
+
+    async def arun_request(
+        self,
+        request: Mapping[str, Any],
+        create: Callable[..., Awaitable[Value]],
+        policy: Asked = None,
+        on_unsupported: OnUnsupported = "error",
+        *,
+        input_tokens: InputTokens = None,
+        max_attempts: int = 3,
+        deadline: float | None = None,
+        on_fallback: OnFallback | None = None,
+        sticky: Hashable = None,
+        classify: Classify | None = None,
+    ) -> Answer[Value]:
+        """Return what `await create(**request)` returns, as `run_request` does, under asyncio and trio."""
+        chain, run = self._begin_request(
+            request,
+            create,
+            policy,
+            on_unsupported,
+            input_tokens=input_tokens,
+            max_attempts=max_attempts,
+            deadline=deadline,
+            on_fallback=on_fallback,
+            sticky=sticky,
+            classify=classify,
+        )
+        answer = await run.awalk(lambda model: create(**chain.request_for(model)))
+        return evolve(answer, changes=chain.fits[answer.model].changes)
+
     def _begin(self, need: Asked, call: object, **terms: Any) -> Run:
-        if not callable(call):
-            raise ConfigurationError(f"call must be a function of a model, behind the need (got {type(call).__name__})")
-        calls = self._calls or self._first_calls()
-        began = calls.clock()
+        calls, began = self._begin_calls(call, "call must be a function of a model, behind the need")
         catalogue, asked, now = self._loader.catalogue(), self._named(need), moment(None)
         chain = catalogue.candidates(asked, now=now) or (catalogue.select(asked, now=now),)  # which raises
         text = str(require(asked) if asked is None else asked)
         return calls.begin(chain, text, began, **terms)
+
+    def _begin_request(
+        self,
+        request: Mapping[str, Any],
+        create: object,
+        policy: Asked,
+        on_unsupported: OnUnsupported,
+        *,
+        input_tokens: InputTokens = None,
+        first: str | None = None,
+        **terms: Any,
+    ) -> tuple[Routes, Run]:
+        """Return the models for a request and a run along them; `first` is the id of the one to begin with."""
+        calls, began = self._begin_calls(create, "create must be a function of its parameters, behind the request")
+        chain = self._routes(request, policy, on_unsupported, input_tokens=input_tokens)
+        models = sorted(chain.fits, key=lambda model: model.id != first)
+        return chain, calls.begin(models, chain.text, began, **terms)
+
+    def _routes(
+        self,
+        request: Mapping[str, Any],
+        policy: Asked,
+        on_unsupported: OnUnsupported,
+        *,
+        now: datetime | None = None,
+        **arguments: Any,
+    ) -> Routes:
+        from router.calling.routing import routes
+
+        catalogue = self._loader.catalogue()
+        return routes(catalogue, request, self._named(policy), on_unsupported, moment(now), **arguments)
+
+    def _begin_calls(self, call: object, expected: str) -> tuple[Calls, float]:
+        """Return what runs share, and the moment at which one begins; raises `ConfigurationError` for no function."""
+        if not callable(call):
+            raise ConfigurationError(f"{expected} (got {type(call).__name__})")
+        calls = self._calls or self._first_calls()
+        return calls, calls.clock()
 
     def _first_calls(self) -> Calls:
         """Return what all runs share, made once however many threads begin the first."""

@@ -439,6 +439,7 @@ def called(router: Router) -> list[object]:
         *(requirement_of(request), fitted, fitted.changes[0], UnfitRequestError("nova", [("max_tokens", "pdf_input")])),
         *(answer, answer.attempts[0], said, said.kind, cooling, exhausted),
         *(router.fallbacks_param(answer.model, None), gate, verdict, verdict.reason),
+        router.route(request, None, "downgrade"),
     ]
 
 

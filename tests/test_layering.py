@@ -31,11 +31,15 @@ LAYERS = (
     ("loading.loader",),
     ("calling",),
     ("calling.failures", "calling.conversations", "calling.fallbacks", "calling.request"),
+    ("calling.fitting",),
+    ("calling.routing",),
     ("calling.cooldown",),
     ("calling.chain",),
+    ("calling.middleware",),
     ("router",),
     ("cli.session",),
-    ("cli.output",),
+    ("cli.output", "cli.options"),
+    ("cli.route",),
     ("cli.commands",),
     ("cli",),
     ("__main__",),
@@ -43,12 +47,13 @@ LAYERS = (
 """Lowest first; neighbours on one floor do not know each other."""
 
 CONFINED = {
+    "anthropic": ("calling.middleware",),
     "httpx": ("loading.wire",),
     "tenacity": ("loading.loader",),
     "cachetools": ("loading.sources", "calling.conversations"),
     "filelock": ("loading.store",),
     "platformdirs": ("loading.store",),
-    "click": ("cli.session", "cli.output", "cli.commands"),
+    "click": ("cli.commands", "cli.options", "cli.output", "cli.route", "cli.session"),
     "rich": ("cli.session", "cli.output"),
 }
 EVERYWHERE = {"attrs", "__future__"}

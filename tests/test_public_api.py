@@ -127,17 +127,16 @@ def test_docstrings_begin_with_a_sentence() -> None:
 
 
 def test_sync_and_async_in_parity() -> None:
-    """What can be awaited of a router can be called, with the same arguments and the same answer; `call` is awaited."""
+    """What can be awaited of a router can be called, with the same arguments and the same answer."""
     methods = dict(inspect.getmembers(Router, inspect.isfunction))
     awaited = [name for name in methods if inspect.iscoroutinefunction(methods[name])]
 
-    assert awaited == ["__aenter__", "__aexit__", "arefresh", "arun"]
+    assert awaited == ["__aenter__", "__aexit__", "arefresh", "arun", "arun_request"]
     for name in awaited:
         sync = methods[name.replace("__a", "__") if name.startswith("__") else name.removeprefix("a")]
         assert not inspect.iscoroutinefunction(sync)
         signature = inspect.signature(methods[name])
-        call = signature.parameters.get("call")
-        if call is not None:
+        for call in [each for name, each in signature.parameters.items() if name in {"call", "create"}]:
             called = call.replace(annotation=call.annotation.replace("Awaitable[Value]", "Value"))
             taken = [called if each is call else each for each in signature.parameters.values()]
             signature = signature.replace(parameters=taken)

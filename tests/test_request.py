@@ -31,15 +31,8 @@ from request_corpus import (
 )
 
 from router import Catalogue, ConfigurationError, Model, Requirement, UnfitRequestError, require
-from router.calling.request import (
-    BLOCKS,
-    PARAMETERS,
-    Fitted,
-    OnUnsupported,
-    RequestRequirement,
-    fit,
-    requirement_of,
-)
+from router.calling.fitting import Fitted, OnUnsupported, fit
+from router.calling.request import BLOCKS, PARAMETERS, RequestRequirement, requirement_of
 from router.vocabulary import CAPABILITIES
 
 BUNDLED = Catalogue.bundled()
@@ -199,6 +192,10 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
         f"effort {level}": ({"output_config": {"effort": level}}, {f"effort.{level}": ["output_config.effort"]})
         for level in ("low", "medium", "high", "xhigh", "max", "ultra")
     },
+    "task budget": (
+        {"output_config": {"task_budget": {"type": "tokens", "total": 1}}},
+        {"maybe traits.task_budget": ["output_config.task_budget"]},
+    ),
     "effort of a system message": (
         {"messages": [{"role": "system", "output_config": {"effort": "low"}}]},
         {"effort.low": ["messages[0].output_config.effort"]},
@@ -314,7 +311,7 @@ def test_arguments_ask_too() -> None:
 
     assert requirement == require("batch and max_input_tokens >= 200001")
     assert requirement.places == {"batch": ("batch",), "max_input_tokens >= 200001": ("input_tokens",)}
-    assert requirement.estimate is None
+    assert (requirement.input_tokens, requirement.is_estimated) == (200_001, False)
 
 
 @pytest.mark.parametrize(
@@ -323,10 +320,7 @@ def test_arguments_ask_too() -> None:
         (said({"type": "document", "source": {"type": "file"}}), ["messages[0].content[0].source.file_id"]),
         (said({"type": "document", "source": {"type": "gopher"}}), ["messages[0].content[0].source"]),
         ({"thinking": {"type": "deep thought"}}, ["thinking"]),
-        (
-            {"output_config": {"effort": 11, "task_budget": {"total": 1}}},
-            ["output_config.effort", "output_config.task_budget"],
-        ),
+        ({"output_config": {"effort": 11}}, ["output_config.effort"]),
         ({"max_tokens": 10**5000}, ["max_tokens"]),
         ({"messages": iter([said(IMAGE)])}, ["messages"]),
     ],
@@ -337,11 +331,6 @@ def test_what_cannot_be_told(request_: dict[str, Any], paths: list[str]) -> None
 
     assert requirement == require()
     assert list(requirement.not_inferred) == paths
-
-
-def test_a_budget_of_tasks_asks_once_it_is_a_fact() -> None:
-    """Which models take a task budget is no fact that the vocabulary names; the day it is, a budget asks for it."""
-    assert "traits.task_budget" not in CAPABILITIES, "task_budget has a trait: write its rows"
 
 
 def test_a_generator_is_left_to_whom_it_is_for() -> None:
@@ -482,9 +471,10 @@ def test_the_estimate(text: str, least: int, most: int) -> None:
         {"tools": [{"input_schema": {"properties": {"a": {"description": text}}}}]},
     ):
         requirement = requirement_of(request, input_tokens="estimate")
-        assert requirement.estimate is not None
-        assert least < requirement.estimate < most
-        assert requirement == require(min_input_tokens=requirement.estimate)
+        assert requirement.is_estimated
+        assert requirement.input_tokens is not None
+        assert least < requirement.input_tokens < most
+        assert requirement == require(min_input_tokens=requirement.input_tokens)
 
 
 def test_the_estimate_leaves_out_what_is_no_text() -> None:
@@ -495,7 +485,7 @@ def test_the_estimate_leaves_out_what_is_no_text() -> None:
         {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}},
         DocumentBlock(type="document", source=source),
     ):
-        assert (requirement_of(said(block), input_tokens="estimate").estimate or 0) < 100
+        assert (requirement_of(said(block), input_tokens="estimate").input_tokens or 0) < 100
 
 
 # Fitting, where the catalogue has no such model

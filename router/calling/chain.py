@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
 from functools import partial
 from inspect import isawaitable, iscoroutine
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from attrs import define, field, frozen
 
@@ -22,6 +22,9 @@ from router.calling.failures import Failure, FailureClass, read_failure
 from router.errors import ConfigurationError, FallbackExhaustedError, printable
 from router.model import Model
 from router.status import Cooling
+
+if TYPE_CHECKING:
+    from router.calling.fitting import RequestChange
 
 Value = TypeVar("Value")
 Classify = Callable[[Exception, Model], Failure | None]
@@ -60,17 +63,19 @@ class Answer(Generic[Value]):
     """The ids of the models that were passed over, since they are set aside after failures."""
     moved_from: str | None = None
     """The id of the model that the conversation of `sticky` was with before, where another one has answered."""
+    changes: tuple[RequestChange, ...] = ()
+    """What was changed of the request for the model, where `run_request` has sent it."""
 
 
 @frozen(kw_only=True)
 class Terms:
     """What one run may do: how often, how long in seconds, and who is told; raises `ConfigurationError`."""
 
-    max_attempts: int = field()
-    deadline: float | None = field()
-    sticky: Hashable = field()
-    classify: Classify | None = field()
-    on_fallback: OnFallback | None = field()
+    max_attempts: int = field(default=3)
+    deadline: float | None = field(default=None)
+    sticky: Hashable = field(default=None)
+    classify: Classify | None = field(default=None)
+    on_fallback: OnFallback | None = field(default=None)
 
     @max_attempts.validator
     def _check_max_attempts(self, _: object, value: object) -> None:

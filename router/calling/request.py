@@ -1,4 +1,4 @@
-"""A Messages request: what it asks of a model, and what must change of it for a model that cannot do all of that.
+"""A Messages request: what it asks of a model, and where.
 
 The rules are those of the Messages API's reference, beta included, as the types of its Python SDK 2.12 state them. A
 request is read where it lies: nothing is copied, no data of an image or a document is looked at, and what its types
@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum, auto
 from functools import lru_cache
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from attrs import field, frozen
 
-from router.errors import ConfigurationError, UnfitRequestError, printable
-from router.model import Model
-from router.requirement import And, Comparison, Requirement, capability, conjunction, possibility
-from router.vocabulary import CAPABILITIES, LEVELS, capability_name
-
-OnUnsupported = Literal["error", "drop", "downgrade"]
-"""What becomes of a parameter that the model is known not to support."""
+from router.errors import ConfigurationError
+from router.requirement import And, Comparison, Places, Requirement, capability, conjunction, possibility
+from router.vocabulary import capability_name
 
 CountTokens = Callable[..., Any]
 """What counts the input tokens of a request: `client.messages.count_tokens`, or a function of the request."""
@@ -40,9 +37,6 @@ _NO_TEXT: Final = frozenset({"data", "signature"})
 _LARGEST: Final = 10**29
 """More tokens than a requirement can spell."""
 
-_LEAST_BUDGET: Final = 1024
-"""Tokens of thinking: the least that the API takes."""
-
 _DEEPEST: Final = 32
 """How deep content may nest; the deepest that the API takes is ten."""
 
@@ -53,46 +47,29 @@ _LARGER_OUTPUT: Final = "output-300k-"
 """A beta with which an answer may be longer, in a batch, than the limit that the Models API states."""
 
 _NEED_THINKING: Final = ("xhigh", "max")
-_THINKING: Final = frozenset(name for name in CAPABILITIES if name.startswith("thinking."))
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _DATED: Final = re.compile(r"(code_execution|web_search|web_fetch)_(\d{8})", re.ASCII)
 _NO_FIELDS: Final[Mapping[str, Any]] = {}
 
-_Path = tuple[str | int, ...]
+Path = tuple[str | int, ...]
+
+BATCH: Final[Path] = ("batch",)
+INPUT_TOKENS: Final[Path] = ("input_tokens",)
+"""Where the terms stand that an argument asks for, and no place of the request."""
 
 
 @frozen(eq=False, repr=False)
 class RequestRequirement(And):
     """What a request asks of a model: the plain requirement, and the places in the request that ask for each term."""
 
-    places: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    places: Places = field(factory=dict)
     """The paths, as `messages[2].content[0].source`, by the text of the term; an argument stands there by its name."""
     not_inferred: tuple[str, ...] = ()
     """The paths of what may ask for something that cannot be told, such as a file of unknown type."""
-    estimate: int | None = None
-    """The input tokens, where they were estimated."""
-
-
-@frozen
-class RequestChange:
-    """What was changed of a request; `after` is `None` for what was taken out, with whatever that left empty."""
-
-    path: str
-    before: Any
-    after: Any
-    why: str
-
-    def __str__(self) -> str:
-        became = "taken out" if self.after is None else f"{self.before!r} became {self.after!r}"
-        return printable(f"{self.path}: {became}, as {self.why}")
-
-
-@frozen
-class Fitted:
-    """A request that its model is not known to refuse, and every change that this took."""
-
-    request: Mapping[str, Any]
-    changes: tuple[RequestChange, ...] = ()
+    input_tokens: int | None = None
+    """How many tokens its input has, where that was given, counted or estimated."""
+    is_estimated: bool = False
+    """Whether they were estimated."""
 
 
 def requirement_of(
@@ -108,53 +85,31 @@ def requirement_of(
     documentation alone tells of a model is asked as `maybe traits...`, so that a newer one is not shut out. Raises
     `ConfigurationError` for a request that is no mapping, and for tokens that are no number.
     """
-    reading = _Reading(_checked(request))
+    reading = read(checked(request))
+    demands = [*reading.demands]
     if batch:
-        reading.ask("batch", ("batch",))
+        demands.append(Demand(_supported("batch"), BATCH, None))
     tokens = _estimated(request) if input_tokens == "estimate" else _counted(request, input_tokens)
     if tokens:
-        reading.ask(_at_least("max_input_tokens", tokens), ("input_tokens",))
-    asked = {each.term.text: each.term for each in reading.demands}
+        demands.append(Demand(_at_least("max_input_tokens", tokens), INPUT_TOKENS, None))
+    asked = {each.term.text: each.term for each in demands}
     places: dict[str, dict[str, None]] = {text: {} for text in sorted(asked)}
-    for each in reading.demands:
-        places[each.term.text][_spelt(each.path)] = None
+    for each in demands:
+        places[each.term.text][spelt(each.path)] = None
     plain = conjunction(asked.values())
     return RequestRequirement(
         parts=plain.terms,
         text=plain.text,
         depth=1,
         places={text: tuple(paths) for text, paths in places.items()},
-        not_inferred=tuple(dict.fromkeys(map(_spelt, reading.not_inferred))),
-        estimate=tokens if input_tokens == "estimate" else None,
+        not_inferred=tuple(dict.fromkeys(map(spelt, reading.not_inferred))),
+        input_tokens=tokens or None,
+        is_estimated=input_tokens == "estimate",
     )
 
 
-def fit(request: Mapping[str, Any], model: Model, on_unsupported: OnUnsupported = "error") -> Fitted:
-    """Return the request with what `model` is known not to support changed; `request` itself, and its `model`, stay.
-
-    "downgrade" does what the API's reference says of its own fallbacks: `between_tools` becomes `disabled`, any other
-    thinking what the model does by itself, effort the nearest supported level below, and what has no lower form is
-    taken out. "drop" takes all of it out. `max_tokens` is capped either way; content, and what a request is for, is
-    never taken out. Raises `UnfitRequestError` with all that stands in the way, and `ConfigurationError` for an
-    argument that cannot be used.
-    """
-    if not isinstance(model, Model):
-        raise ConfigurationError(f"a Model was expected, such as catalogue[id] (got {type(model).__name__})")
-    if on_unsupported not in get_args(OnUnsupported):
-        raise ConfigurationError(f'on_unsupported must be "error", "drop" or "downgrade" (got {on_unsupported!r})')
-    fitting = _Fitting(_checked(request), model, lowers=on_unsupported == "downgrade")
-    while unmet := fitting.unmet():
-        hopeless = [each for each in unmet if each.remedy is None or on_unsupported == "error"]
-        if hopeless:
-            raise UnfitRequestError(model.id, dict.fromkeys((_spelt(each.path), each.term.text) for each in hopeless))
-        first = unmet[0].remedy
-        for each in unmet:
-            if each.remedy is not None and each.remedy is first:  # what is met by one need not be changed by the next
-                each.remedy(fitting, each)
-    return fitting.fitted()
-
-
-def _checked(request: object) -> Mapping[str, Any]:
+def checked(request: object) -> Mapping[str, Any]:
+    """Return the request; raises `ConfigurationError` for what is no mapping."""
     if isinstance(request, Mapping):
         return request
     got = type(request).__name__
@@ -164,23 +119,26 @@ def _checked(request: object) -> Mapping[str, Any]:
 # Values of a request: dicts, or objects as the SDK answers them
 
 
-def _fields(value: object) -> Mapping[str, Any]:
+def fields_of(value: object) -> Mapping[str, Any]:
+    """Return the members of a value by name: those of an object as those of a dict."""
     if value.__class__ is dict or isinstance(value, Mapping):
         return value
     fields: Mapping[str, Any] = getattr(value, "__dict__", _NO_FIELDS)
     return fields
 
 
-def _member(value: object, name: str) -> Any:
-    return _fields(value).get(name)
+def member_of(value: object, name: str) -> Any:
+    """Return one member of a value, `None` where it has none of that name."""
+    return fields_of(value).get(name)
 
 
-def _type(value: object) -> str:
-    kind = _fields(value).get("type")
+def type_of(value: object) -> str:
+    """Return the type that a value states, empty where it states none."""
+    kind = fields_of(value).get("type")
     return kind if isinstance(kind, str) else ""
 
 
-def _listed(value: object) -> Iterable[Any]:
+def listed(value: object) -> Iterable[Any]:
     """Return a list, or what can be gone through like one, and more than once."""
     if isinstance(value, (list, tuple)):
         return value
@@ -188,46 +146,81 @@ def _listed(value: object) -> Iterable[Any]:
     return () if is_one or not isinstance(value, Iterable) else value
 
 
-def _at(value: Any, path: _Path) -> Any:
+def value_at(value: Any, path: Path) -> Any:
+    """Return what stands at a path."""
     for key in path:
-        value = [*value][key] if isinstance(key, int) else _member(value, key)
+        value = [*value][key] if isinstance(key, int) else member_of(value, key)
     return value
 
 
-def _spelt(path: _Path) -> str:
+def spelt(path: Path) -> str:
+    """Return a path as it is written in Python."""
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
 
 
 # Reading: what is asked, and where
 
 
+class Remedy(Enum):
+    """What may help where a model is known not to do what a place of a request asks for."""
+
+    CAP_TOKENS = auto()
+    LOWER_THINKING = auto()
+    LOWER_EFFORT = auto()
+    UNFORCE = auto()
+    CALL_DIRECTLY = auto()
+    TAKE_OUT = auto()
+    TAKE_OUT_TOOL = auto()
+
+
 @frozen
-class _Demand:
+class Demand:
     """A term that one place of a request asks for, and what helps where it is unmet, `None` if nothing does."""
 
     term: Requirement
-    path: _Path
-    remedy: _Remedy | None
+    path: Path
+    remedy: Remedy | None
 
 
-class _Reading:
+@frozen
+class Reading:
     """All that a request asks, in an order in which it can be met."""
 
+    demands: Sequence[Demand]
+    not_inferred: Sequence[Path]
+    """The places of what may ask for something that cannot be told."""
+    parameters: Mapping[str, tuple[Path, Any]]
+    """Each parameter with its place, those of an extra body among them."""
+
+    def value(self, name: str) -> Any:
+        """Return the value of a parameter, `None` where it is not given."""
+        return self.parameters.get(name, ((), None))[1]
+
+
+def read(request: Mapping[str, Any]) -> Reading:
+    """Return all that a request asks."""
+    reader = _Reader(request)
+    return Reading(reader.demands, reader.not_inferred, reader.parameters)
+
+
+class _Reader:
+    """Goes through a request, and gathers what it asks."""
+
     def __init__(self, request: Mapping[str, Any]) -> None:
-        self.demands: list[_Demand] = []
-        self.not_inferred: list[_Path] = []
-        self.parameters: dict[str, tuple[_Path, Any]] = {name: ((name,), each) for name, each in request.items()}
-        for name, each in _fields(request.get("extra_body")).items():  # the SDK lays it over the others
+        self.demands: list[Demand] = []
+        self.not_inferred: list[Path] = []
+        self.parameters: dict[str, tuple[Path, Any]] = {name: ((name,), each) for name, each in request.items()}
+        for name, each in fields_of(request.get("extra_body")).items():  # the SDK lays it over the others
             self.parameters[name] = ("extra_body", name), each
         for name, read in PARAMETERS.items():
             if name in self.parameters:
                 read(self, *self.parameters[name])
 
-    def ask(self, term: Requirement | str, path: _Path, remedy: _Remedy | None = None) -> None:
+    def ask(self, term: Requirement | str, path: Path, remedy: Remedy | None = None) -> None:
         """Take in that the place at the path asks for a term, or for a capability or trait."""
-        self.demands.append(_Demand(_supported(term) if isinstance(term, str) else term, path, remedy))
+        self.demands.append(Demand(_supported(term) if isinstance(term, str) else term, path, remedy))
 
-    def ask_named(self, family: str, name: object, path: _Path, remedy: _Remedy | None) -> None:
+    def ask_named(self, family: str, name: object, path: Path, remedy: Remedy | None) -> None:
         """Take in that the place asks for the capability that its value names."""
         if isinstance(name, str) and _WORD.fullmatch(name):
             self.ask(f"{family}.{name}", path, remedy)
@@ -237,98 +230,98 @@ class _Reading:
     def value(self, name: str) -> Any:
         return self.parameters.get(name, ((), None))[1]
 
-    def items(self, path: _Path, value: object) -> Iterable[tuple[int, Any]]:
+    def items(self, path: Path, value: object) -> Iterable[tuple[int, Any]]:
         """Return what is listed there; what can be gone through but once is left to whom it is for."""
         if isinstance(value, Iterator):
             self.not_inferred.append(path)
-        return enumerate(_listed(value))
+        return enumerate(listed(value))
 
-    def max_tokens(self, path: _Path, value: Any) -> None:
+    def max_tokens(self, path: Path, value: Any) -> None:
         betas = [each for _, each in self.items(("betas",), self.value("betas"))]
         if any(isinstance(each, str) and each.startswith(_LARGER_OUTPUT) for each in betas):
             self.not_inferred.append(path)
         elif type(value) is int and 1 <= value < _LARGEST:
-            self.ask(_at_least("max_tokens", value), path, _Fitting.cap_tokens)
+            self.ask(_at_least("max_tokens", value), path, Remedy.CAP_TOKENS)
         elif value:
             self.not_inferred.append(path)
 
-    def thinking(self, path: _Path, value: Any) -> None:
-        self.ask_named("thinking", _member(value, "type"), path, _Fitting.lower_thinking)
+    def thinking(self, path: Path, value: Any) -> None:
+        self.ask_named("thinking", member_of(value, "type"), path, Remedy.LOWER_THINKING)
 
-    def output_config(self, path: _Path, value: Any) -> None:
-        self.effort((*path, "effort"), _member(value, "effort"))
-        self.output_format((*path, "format"), _member(value, "format"))
-        if _member(value, "task_budget"):  # which models take it is no fact of a catalogue
-            self.not_inferred.append((*path, "task_budget"))
+    def output_config(self, path: Path, value: Any) -> None:
+        self.effort((*path, "effort"), member_of(value, "effort"))
+        self.output_format((*path, "format"), member_of(value, "format"))
+        if member_of(value, "task_budget"):
+            self.ask("traits.task_budget", (*path, "task_budget"), Remedy.TAKE_OUT)
 
-    def effort(self, path: _Path, value: Any) -> None:
-        self.ask_named("effort", value, path, _Fitting.lower_effort)
-        if value in _NEED_THINKING and _type(self.value("thinking")) in {"disabled", "between_tools"}:
-            self.ask("traits.effort_without_thinking", path, _Fitting.lower_effort)
+    def effort(self, path: Path, value: Any) -> None:
+        self.ask_named("effort", value, path, Remedy.LOWER_EFFORT)
+        if value in _NEED_THINKING and type_of(self.value("thinking")) in {"disabled", "between_tools"}:
+            self.ask("traits.effort_without_thinking", path, Remedy.LOWER_EFFORT)
 
-    def output_format(self, path: _Path, value: Any) -> None:
+    def output_format(self, path: Path, value: Any) -> None:
         if value:
-            self.ask("structured_outputs", path, _Fitting.take_out)
+            self.ask("structured_outputs", path, Remedy.TAKE_OUT)
 
-    def tools(self, path: _Path, value: Any) -> None:
+    def tools(self, path: Path, value: Any) -> None:
         for at, tool in self.items(path, value):
-            self.tool((*path, at), tool, _Fitting.take_out_tool)
+            self.tool((*path, at), tool, Remedy.TAKE_OUT_TOOL)
 
-    def tool(self, path: _Path, tool: Any, remedy: _Remedy | None) -> None:
-        if _member(tool, "strict") is True:
-            self.ask("structured_outputs", (*path, "strict"), _Fitting.take_out)
-        dated = _DATED.fullmatch(_type(tool))
+    def tool(self, path: Path, tool: Any, remedy: Remedy | None) -> None:
+        if member_of(tool, "strict") is True:
+            self.ask("structured_outputs", (*path, "strict"), Remedy.TAKE_OUT)
+        dated = _DATED.fullmatch(type_of(tool))
         family, version = dated.groups() if dated else ("", "")
         if family in {"code_execution", "web_search"}:
             self.ask(f"server_tools.{family}", path, remedy)
-        callers = _member(tool, "allowed_callers")
+        callers = member_of(tool, "allowed_callers")
         place = path if callers is None else (*path, "allowed_callers")
         names = [each for _, each in self.items(place, callers)]
         if any(isinstance(each, str) and each.startswith("code_execution_") for each in names):
-            self.ask("code_execution", place, _Fitting.call_directly)
-            self.ask("server_tools.code_execution", place, _Fitting.call_directly)
+            self.ask("code_execution", place, Remedy.CALL_DIRECTLY)
+            self.ask("server_tools.code_execution", place, Remedy.CALL_DIRECTLY)
         if family.startswith("web") and version >= _FILTERED_SINCE and names != ["direct"]:
-            self.ask("code_execution", place, _Fitting.call_directly)
-            self.ask("traits.dynamic_filtering", place, _Fitting.call_directly)
+            self.ask("code_execution", place, Remedy.CALL_DIRECTLY)
+            self.ask("traits.dynamic_filtering", place, Remedy.CALL_DIRECTLY)
 
-    def tool_choice(self, path: _Path, value: Any) -> None:
-        if _type(value) in {"any", "tool"}:
-            self.ask("traits.forced_tool_choice", path, _Fitting.unforce)
+    def tool_choice(self, path: Path, value: Any) -> None:
+        if type_of(value) in {"any", "tool"}:
+            self.ask("traits.forced_tool_choice", path, Remedy.UNFORCE)
 
-    def messages(self, path: _Path, value: Any) -> None:
+    def messages(self, path: Path, value: Any) -> None:
         at, message = -1, None
         for at, message in self.items(path, value):
-            fields = _fields(message)
+            fields = fields_of(message)
             self.content((*path, at, "content"), fields.get("content"))
             if fields.get("output_config"):
-                effort = _member(fields["output_config"], "effort")
+                effort = member_of(fields["output_config"], "effort")
                 self.effort((*path, at, "output_config", "effort"), effort)
         # A compaction samples nothing behind the last message, and a credit token allows what it continues.
         if _is_prefill(message) and not self.value("compaction") and not self.value("fallback_credit_token"):
             self.ask("traits.prefill", (*path, at))
 
-    def content(self, path: _Path, value: Any) -> None:
+    def content(self, path: Path, value: Any) -> None:
         if value.__class__ is str:
             return
         if len(path) > _DEEPEST:
             self.not_inferred.append(path)
-        elif _type(value):
+        elif type_of(value):
             self.block(path, value)
         else:
             for at, block in self.items(path, value):
                 self.block((*path, at), block)
 
-    def block(self, path: _Path, value: Any) -> None:
-        read = BLOCKS.get(_type(value))
+    def block(self, path: Path, value: Any) -> None:
+        read = BLOCKS.get(type_of(value))
         if read is not None:
             read(self, path, value)
 
-    def image(self, path: _Path, value: Any) -> None:
+    def image(self, path: Path, value: Any) -> None:
         self.ask("image_input", (*path, "source"))
 
-    def document(self, path: _Path, value: Any) -> None:
-        source = _member(value, "source")
-        kind, at = _type(source), (*path, "source")
+    def document(self, path: Path, value: Any) -> None:
+        source = member_of(value, "source")
+        kind, at = type_of(source), (*path, "source")
         if kind in {"base64", "url"}:
             self.ask("pdf_input", at)
         elif kind == "content":
@@ -337,76 +330,76 @@ class _Reading:
             self.not_inferred.append((*at, "file_id") if kind == "file" else at)
         self.citations(path, value)
 
-    def citations(self, path: _Path, value: Any) -> None:
-        if _member(_member(value, "citations"), "enabled") is True:
-            self.ask("citations", (*path, "citations"), _Fitting.take_out)
+    def citations(self, path: Path, value: Any) -> None:
+        if member_of(member_of(value, "citations"), "enabled") is True:
+            self.ask("citations", (*path, "citations"), Remedy.TAKE_OUT)
 
-    def inside(self, path: _Path, value: Any) -> None:
-        self.content((*path, "content"), _member(value, "content"))
+    def inside(self, path: Path, value: Any) -> None:
+        self.content((*path, "content"), member_of(value, "content"))
 
-    def tool_addition(self, path: _Path, value: Any) -> None:
-        added = _member(value, "tool")
-        if _type(added) == "tool_definition":
-            self.tool((*path, "tool", "definition"), _member(added, "definition"), None)
+    def tool_addition(self, path: Path, value: Any) -> None:
+        added = member_of(value, "tool")
+        if type_of(added) == "tool_definition":
+            self.tool((*path, "tool", "definition"), member_of(added, "definition"), None)
 
-    def context_management(self, path: _Path, value: Any) -> None:
+    def context_management(self, path: Path, value: Any) -> None:
         edits = (*path, "edits")
-        for at, edit in self.items(edits, _member(value, "edits")):
-            self.ask_named("context_management", _member(edit, "type"), (*edits, at), _Fitting.take_out)
+        for at, edit in self.items(edits, member_of(value, "edits")):
+            self.ask_named("context_management", member_of(edit, "type"), (*edits, at), Remedy.TAKE_OUT)
 
-    def compaction(self, path: _Path, value: Any) -> None:
-        self.ask_named("compaction", _member(value, "type"), path, None)
+    def compaction(self, path: Path, value: Any) -> None:
+        self.ask_named("compaction", member_of(value, "type"), path, None)
 
-    def container(self, path: _Path, value: Any) -> None:
-        if _member(value, "skills"):
-            self.ask("server_tools.code_execution", (*path, "skills"), _Fitting.take_out)
+    def container(self, path: Path, value: Any) -> None:
+        if member_of(value, "skills"):
+            self.ask("server_tools.code_execution", (*path, "skills"), Remedy.TAKE_OUT)
 
-    def fallbacks(self, path: _Path, value: Any) -> None:
+    def fallbacks(self, path: Path, value: Any) -> None:
         for at, entry in self.items(path, value):
-            name = _member(entry, "model")
+            name = member_of(entry, "model")
             if isinstance(name, str):
                 allowed = Comparison("allowed_fallback_models", "list", "has", name)
-                self.ask(allowed, (*path, at), _Fitting.take_out)
+                self.ask(allowed, (*path, at), Remedy.TAKE_OUT)
 
-    def speed(self, path: _Path, value: Any) -> None:
+    def speed(self, path: Path, value: Any) -> None:
         if value == "fast":
-            self.ask("traits.fast_mode", path, _Fitting.take_out)
+            self.ask("traits.fast_mode", path, Remedy.TAKE_OUT)
 
-    def sampling(self, path: _Path, value: Any) -> None:
+    def sampling(self, path: Path, value: Any) -> None:
         is_default = path[-1] == "temperature" and value == 1
         if isinstance(value, (int, float)) and not is_default:
-            self.ask("traits.sampling", path, _Fitting.take_out)
+            self.ask("traits.sampling", path, Remedy.TAKE_OUT)
 
 
-_Read = Callable[[_Reading, _Path, Any], None]
+_Read = Callable[[_Reader, Path, Any], None]
 
 PARAMETERS: Final[Mapping[str, _Read]] = {
-    "max_tokens": _Reading.max_tokens,
-    "thinking": _Reading.thinking,
-    "output_config": _Reading.output_config,
-    "output_format": _Reading.output_format,
-    "tools": _Reading.tools,
-    "tool_choice": _Reading.tool_choice,
-    "messages": _Reading.messages,
-    "context_management": _Reading.context_management,
-    "compaction": _Reading.compaction,
-    "container": _Reading.container,
-    "fallbacks": _Reading.fallbacks,
-    "speed": _Reading.speed,
-    "temperature": _Reading.sampling,
-    "top_p": _Reading.sampling,
-    "top_k": _Reading.sampling,
+    "max_tokens": _Reader.max_tokens,
+    "thinking": _Reader.thinking,
+    "output_config": _Reader.output_config,
+    "output_format": _Reader.output_format,
+    "tools": _Reader.tools,
+    "tool_choice": _Reader.tool_choice,
+    "messages": _Reader.messages,
+    "context_management": _Reader.context_management,
+    "compaction": _Reader.compaction,
+    "container": _Reader.container,
+    "fallbacks": _Reader.fallbacks,
+    "speed": _Reader.speed,
+    "temperature": _Reader.sampling,
+    "top_p": _Reader.sampling,
+    "top_k": _Reader.sampling,
 }
 """How each parameter that asks something is read; one on which another depends comes before it."""
 
 BLOCKS: Final[Mapping[str, _Read]] = {
-    "image": _Reading.image,
-    "document": _Reading.document,
-    "search_result": _Reading.citations,
-    "tool_result": _Reading.inside,
-    "web_fetch_tool_result": _Reading.inside,
-    "web_fetch_result": _Reading.inside,
-    "tool_addition": _Reading.tool_addition,
+    "image": _Reader.image,
+    "document": _Reader.document,
+    "search_result": _Reader.citations,
+    "tool_result": _Reader.inside,
+    "web_fetch_tool_result": _Reader.inside,
+    "web_fetch_result": _Reader.inside,
+    "tool_addition": _Reader.tool_addition,
 }
 """How each content block that asks something is read, by its type."""
 
@@ -423,9 +416,9 @@ def _at_least(limit: str, tokens: int) -> Requirement:
 
 def _is_prefill(message: object) -> bool:
     """Return whether a last message is an answer to be gone on with: a turn that a server tool paused has no text."""
-    content = _member(message, "content")
+    content = member_of(message, "content")
     last = content[-1] if isinstance(content, (list, tuple)) and content else None
-    return _member(message, "role") == "assistant" and (isinstance(content, str) or _type(last) == "text")
+    return member_of(message, "role") == "assistant" and (isinstance(content, str) or type_of(last) == "text")
 
 
 # Counting tokens
@@ -451,152 +444,11 @@ def _estimated(request: Mapping[str, Any]) -> int:
         value = values.pop()
         if isinstance(value, str):
             size += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-        elif value.__class__ is not dict and (listed := [*_listed(value)]):
-            values += listed
+        elif value.__class__ is not dict and (items := [*listed(value)]):
+            values += items
         else:
-            fields = _fields(value)
-            is_text = _type(value) == "text"
+            fields = fields_of(value)
+            is_text = type_of(value) == "text"
             values += (each for name, each in fields.items() if is_text or name not in _NO_TEXT)
             values += fields
     return int(size / BYTES_PER_TOKEN) + 1
-
-
-# Fitting: what is changed, and to what
-
-
-class _Gone:
-    """What stands for something that was taken out, so that the places of all else stay what they are."""
-
-    __slots__ = ()
-
-    def __bool__(self) -> bool:
-        return False
-
-
-_GONE: Final = _Gone()
-
-
-class _Fitting:
-    """The changes that a request needs for a model, by path, gathered until nothing is unmet."""
-
-    def __init__(self, request: Mapping[str, Any], model: Model, *, lowers: bool) -> None:
-        self.request = self.draft = request
-        self.model = model
-        self.lowers = lowers
-        self.edits: dict[_Path, Any] = {}
-        self.whys: dict[_Path, str] = {}
-
-    def unmet(self) -> list[_Demand]:
-        """Return what the model is known not to meet of what the request, as changed so far, asks."""
-        self.draft = _edited(self.request, self.edits) if self.edits else self.request
-        self.reading = _Reading(self.draft)
-        return [each for each in self.reading.demands if each.term.support(self.model) is False]
-
-    def fitted(self) -> Fitted:
-        """Return the request with its changes; where there are none, the request itself."""
-        if not self.edits:
-            return Fitted(self.request)
-        left = _fields(_fields(_edited(self.request, self.edits, sweeps=True)).get("extra_body"))
-        for name in _fields(self.request.get("extra_body")):
-            if name in self.request and name not in left:  # what it hid must not come to light
-                self.edits[name,] = _GONE
-                self.whys[name,] = f"extra_body.{name} was sent in its place"
-        changes = [
-            RequestChange(_spelt(path), _at(self.request, path), None if after is _GONE else after, self.whys[path])
-            for path, after in self.edits.items()
-        ]
-        return Fitted(_edited(self.request, self.edits, sweeps=True) or {}, tuple(changes))
-
-    def put(self, path: _Path, value: Any, demand: _Demand) -> None:
-        """Put a value at a path, in the place of all that was put there or further down."""
-        for each in [each for each in self.edits if each[: len(path)] == path]:
-            del self.edits[each]
-        self.edits[path] = value
-        names = ", ".join(demand.term.capabilities)
-        lacks = f"does not support {names}" if names else f"does not meet {demand.term}"
-        self.whys.setdefault(path, f"{self.model.id} {lacks}")
-
-    def take_out(self, demand: _Demand) -> None:
-        self.put(demand.path, _GONE, demand)
-
-    def cap_tokens(self, demand: _Demand) -> None:
-        limit = self.model.values["max_tokens"]
-        self.put(demand.path, limit, demand)
-        path, thinking = self.reading.parameters.get("thinking", ((), None))
-        budget = _member(thinking, "budget_tokens")
-        if isinstance(budget, int) and budget >= limit:  # it must stay below max_tokens
-            is_enough = limit > _LEAST_BUDGET
-            self.put((*path, "budget_tokens") if is_enough else path, limit - 1 if is_enough else _GONE, demand)
-
-    def lower_thinking(self, demand: _Demand) -> None:
-        """Put in what the model does by itself: left out, or stated if it is but one type, for `display` to stay."""
-        thinking = self.reading.value("thinking")
-        left = {name for name in _THINKING if self.model.facts.get(name) is not False}
-        lowered = None
-        if _type(thinking) == "between_tools" and self.model.facts.get("thinking.disabled"):
-            lowered = {"type": "disabled"}
-        elif left == {"thinking.adaptive"}:
-            display = _member(thinking, "display")
-            lowered = {"type": "adaptive"} | ({"display": display} if display else {})
-        self.put(demand.path, lowered if lowered and self.lowers else _GONE, demand)
-
-    def lower_effort(self, demand: _Demand) -> None:
-        levels, effort = LEVELS["effort"], _at(self.draft, demand.path)
-        below = levels[: levels.index(effort)] if self.lowers and effort in levels else ()
-        supported = [level for level in below if self.model.facts.get(f"effort.{level}")]
-        message = _fields(_at(self.draft, demand.path[:-2]))
-        if supported:
-            self.put(demand.path, supported[-1], demand)
-        else:  # the API takes no message that says nothing
-            is_all = "role" in message and not message.get("content")
-            self.put(demand.path[:-2] if is_all else demand.path, _GONE, demand)
-
-    def unforce(self, demand: _Demand) -> None:
-        choice = _fields(self.reading.value("tool_choice"))
-        kept = {name: each for name, each in choice.items() if name == "disable_parallel_tool_use"}
-        self.put(demand.path, {"type": "auto", **kept} if self.lowers else _GONE, demand)
-
-    def call_directly(self, demand: _Demand) -> None:
-        is_stated = demand.path[-1] == "allowed_callers"
-        self.put(demand.path if is_stated else (*demand.path, "allowed_callers"), ["direct"], demand)
-
-    def take_out_tool(self, demand: _Demand) -> None:
-        """Take out a tool, and with it the choice of it, or any choice where no other tool is left."""
-        self.take_out(demand)
-        path, tools = self.reading.parameters["tools"]
-        left = [tool for at, tool in self.reading.items(path, tools) if self.edits.get((*path, at), tool)]
-        place, choice = self.reading.parameters.get("tool_choice", ((), None))
-        chosen = _member(choice, "name")
-        if choice and (not left or (chosen and all(_member(tool, "name") != chosen for tool in left))):
-            self.put(place, _GONE, demand)
-
-
-_Remedy = Callable[[_Fitting, _Demand], None]
-
-
-def _edited(value: Any, edits: Mapping[_Path, Any], *, sweeps: bool = False) -> Any:
-    """Return the value with others at the paths, a copy of no more than what holds them.
-
-    With `sweeps` it comes without what is gone, and is gone itself where nothing else is left of it.
-    """
-    if () in edits:
-        return edits[()]
-    within: dict[str | int, dict[_Path, Any]] = {}
-    for (key, *rest), each in edits.items():
-        within.setdefault(key, {})[tuple(rest)] = each
-    is_list = isinstance(next(iter(within)), int)
-    copy: dict[Any, Any] = dict(enumerate(value)) if is_list else _copied(value)
-    for key, inner in within.items():
-        copy[key] = _edited(copy.get(key), inner, sweeps=sweeps)
-    if sweeps:
-        copy = {key: each for key, each in copy.items() if each is not _GONE}
-        if not copy:
-            return _GONE
-    return [*copy.values()] if is_list else copy
-
-
-def _copied(value: object) -> dict[Any, Any]:
-    """Return the members as a dict: of an object of the SDK those that were set, which are what it sends."""
-    fields = _fields(value)
-    was_set = getattr(value, "model_fields_set", fields)
-    return {name: each for name, each in fields.items() if name in was_set}

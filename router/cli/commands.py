@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
 from router.cli import output
+from router.cli.options import Command, as_json_option, check_alone, common, named_policy, policies_option
+from router.cli.route import route
 from router.cli.session import Session, open_store, stored_catalogue
 from router.decision import standings
 from router.errors import (
@@ -20,18 +22,15 @@ from router.errors import (
     RequirementError,
     RouterError,
     UnknownModelError,
-    nearest,
     printable,
     printable_lines,
 )
 from router.gate import Gate
 from router.language import require
 from router.loading.credential import Credential
-from router.policy import Policy, find_policies, read_policies
+from router.policy import Policy
 from router.requirement import Requirement
 from router.router import Router
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OPTIONS: Final = {"min_input_tokens": "--min-context", "min_output_tokens": "--min-output"}
 """The options by the keywords that they stand for."""
@@ -90,40 +89,10 @@ def _status(error: RouterError | OSError) -> int:
     return UNWRITTEN
 
 
-def _common(command: Command) -> Command:
-    """Add the options that every command takes."""
-    for option in (
-        click.option("--no-color", is_flag=True, help="No colour, not even on a terminal (NO_COLOR does the same)."),
-        _as_json,
-        click.option(
-            "--lifecycle",
-            multiple=True,
-            type=click.Choice(["active", "deprecated", "retired"]),
-            help="With the live API: list these stages only (more than once for several; default: all but retired).",
-        ),
-        click.option(
-            "--source",
-            metavar="bundled|live|FILE",
-            help="Where the catalogue comes from; by default live where ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN "
-            "is set, else bundled.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _as_json(command: Command) -> Command:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
-
-
 def _needs(command: Command) -> Command:
     """Add the ways to say what is needed."""
     for option in (
-        click.option(
-            "--policies",
-            metavar="FILE",
-            help="The file of policies; by default the nearest router.toml, or pyproject.toml with [tool.router].",
-        ),
+        policies_option,
         click.option("--policy", metavar="NAME", help="What the policy of this name asks for, instead of REQUIREMENT."),
         click.option("--line", multiple=True, metavar="LINE", help="Of this line, such as opus."),
         click.option("--min-output", metavar="TOKENS", help="At least this much output, such as 64k."),
@@ -161,8 +130,7 @@ def _requirement(
     }
     given = {name: need for name, need in needs.items() if need is not None and need is not False and need != []}
     if policy is None:
-        if policies is not None:
-            raise ConfigurationError("--policies names a file; --policy says which policy of it")
+        check_alone(policies)
         try:
             return require(requirement, **given)
         except RequirementError as error:
@@ -172,18 +140,7 @@ def _requirement(
             raise ConfigurationError(f"{_OPTIONS[keyword]} {problem}") from None
     if requirement is not None or given:
         raise ConfigurationError("--policy says all that is needed: no REQUIREMENT and no other need goes with it")
-    return _policy(policy, policies or find_policies())
-
-
-def _policy(name: str, path: str | None) -> Policy:
-    if path is None:
-        raise ConfigurationError("no policies: there is no router.toml here or above; --policies names a file")
-    policies = read_policies(path)
-    if name not in policies:
-        near = nearest(name, policies, limit=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(policies) or 'none'}"
-        raise ConfigurationError(f"{path} has no policy {printable(repr(name))}{hint}")
-    return policies[name]
+    return named_policy(policy, policies)
 
 
 def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -213,7 +170,7 @@ def cli() -> None:
 
 @cli.command()
 @_needs
-@_common
+@common
 def select(
     requirement: str | None,
     source: str | None,
@@ -244,7 +201,7 @@ def select(
 @cli.command()
 @_needs
 @click.option("--limit", type=click.IntRange(min=0), help="At most this many.")
-@_common
+@common
 def candidates(
     requirement: str | None,
     limit: int | None,
@@ -279,7 +236,7 @@ def candidates(
 
 @cli.command()
 @_needs
-@_common
+@common
 def explain(
     requirement: str | None,
     source: str | None,
@@ -303,7 +260,7 @@ def explain(
 
 @cli.command()
 @click.option("--where", metavar="REQUIREMENT", help="Only the models known to meet it; no guard-rails apply.")
-@_common
+@common
 def models(where: str | None, source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool) -> None:
     """List the models of the catalogue, newest first.
 
@@ -321,7 +278,7 @@ def models(where: str | None, source: str | None, lifecycle: Sequence[str], as_j
 
 @cli.command()
 @click.argument("id")
-@_common
+@common
 def show(id: str, source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool) -> None:
     """Show everything known of one model, by id or alias, and what is unknown of it."""
     session = Session(source, lifecycle, no_color)
@@ -336,7 +293,7 @@ def show(id: str, source: str | None, lifecycle: Sequence[str], as_json: bool, n
 @cli.command()
 @click.argument("id")
 @click.argument("requirement")
-@_common
+@common
 def supports(
     id: str, requirement: str, source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool
 ) -> None:
@@ -366,7 +323,7 @@ def supports(
     show_default=True,
     help="What to say where too little is known.",
 )
-@_common
+@common
 def gate(
     id: str,
     requirement: str,
@@ -392,7 +349,7 @@ def gate(
 
 
 @cli.command()
-@_common
+@common
 def refresh(source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool) -> None:
     """Fetch the catalogue now, from the live API by default, and say what came."""
     session = Session(source or "live", lifecycle, no_color)
@@ -405,7 +362,7 @@ def refresh(source: str | None, lifecycle: Sequence[str], as_json: bool, no_colo
 
 
 @cli.command()
-@_as_json
+@as_json_option
 def status(as_json: bool) -> None:
     """Say how things stand with the live catalogue: what is kept on disk, its age, and when it is due."""
     with Router() as router:
@@ -430,7 +387,7 @@ def cache_path() -> None:
 
 
 @cache.command("show")
-@_as_json
+@as_json_option
 def cache_show(as_json: bool) -> None:
     """Say what is kept; status 3 where nothing is."""
     catalogue = stored_catalogue()
@@ -450,7 +407,7 @@ def cache_clear() -> None:
 @click.argument("old", required=False, default="disk")
 @click.argument("new", required=False, default="live")
 @click.option("--exit-code", is_flag=True, help="Exit with status 1 where the two differ.")
-@_as_json
+@as_json_option
 def diff(old: str, new: str, exit_code: bool, as_json: bool) -> None:
     """Print what catalogue NEW has that OLD has not: models added, gone, and every changed value.
 
@@ -464,3 +421,6 @@ def diff(old: str, new: str, exit_code: bool, as_json: bool) -> None:
         output.print_diff(difference)
     if difference and exit_code:
         raise click.exceptions.Exit(NOTHING_MEETS)
+
+
+cli.add_command(route)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 from attrs import asdict
@@ -21,6 +21,9 @@ from router.model import Model, Support
 from router.requirement import Requirement
 from router.status import RouterStatus
 from router.vocabulary import CAPABILITIES, DURATIONS, FIELDS
+
+if TYPE_CHECKING:
+    from router.calling.routing import Routed
 
 _SCHEDULED: Final = frozenset({"deprecated_at", "retires_at"})
 """The dates whose null says that there is none."""
@@ -147,6 +150,21 @@ def decision_json(decision: Decision, *, brief: bool = False) -> dict[str, Any]:
         answer["terms"] = [{"term": str(term), "implicit": term.implicit} for term in decision.terms]
         answer["rejected"] = {id: list(map(_unmet_json, unmet)) for id, unmet in decision.rejected.items()}
     return answer
+
+
+def routed_json(routed: Routed) -> dict[str, Any]:
+    """Return where a request goes for JSON: the decision, what was changed, and the request as the model takes it."""
+    decision = routed.decision
+    return {
+        "model": routed.model.id,
+        "requirement": decision.requirement.text,
+        "places": {text: list(places) for text, places in decision.places.items()},
+        "changes": [
+            {"path": each.path, "before": each.before, "after": each.after, "why": each.why} for each in routed.changes
+        ],
+        "request": routed.request,
+        "decision": decision_json(decision),
+    }
 
 
 def model_json(model: Model) -> dict[str, Any]:

@@ -1,0 +1,132 @@
+"""Routing: which models can serve a request, best first, and what each of them needs changed of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, Literal
+
+from attrs import evolve, frozen
+
+from router.calling.fitting import Fitted, OnUnsupported, RequestChange, check_on_unsupported, fit
+from router.calling.request import BATCH, INPUT_TOKENS, CountTokens, RequestRequirement, read, requirement_of, spelt
+from router.catalogue import Asked, Catalogue
+from router.decision import Decision, shown
+from router.errors import NoModelError, UnfitRequestError
+from router.language import require
+from router.model import Model
+from router.policy import Policy
+from router.requirement import Requirement, conjunction
+
+InputTokens = int | CountTokens | Literal["estimate"] | None
+
+_MOST: Final = 16
+"""How many models a request is changed for, at most."""
+
+_BATCH: Final = spelt(BATCH)
+_BY_ARGUMENT: Final = frozenset({_BATCH, spelt(INPUT_TOKENS)})
+
+
+@frozen
+class Routed:
+    """Where a request goes: the model, the request as that model takes it, with its `model` set, and the reason."""
+
+    model: Model
+    request: Mapping[str, Any]
+    decision: Decision
+    changes: tuple[RequestChange, ...] = ()
+
+
+@frozen
+class Routes:
+    """The models that can serve a request, best first: those that take it as it is, then those it is changed for."""
+
+    asked: Requirement | Policy
+    """What the application asks beside the request."""
+    need: RequestRequirement
+    """What the request asks."""
+    catalogue: Catalogue
+    now: datetime
+    fits: Mapping[Model, Fitted]
+
+    @property
+    def text(self) -> str:
+        """What is asked, as text; of a policy its name."""
+        return str(self.asked) if isinstance(self.asked, Policy) else str(self.asked & self.need)
+
+    def request_for(self, model: Model) -> dict[str, Any]:
+        """Return the request as that model takes it."""
+        return {**self.fits[model].request, "model": model.id}
+
+    def first(self) -> Routed:
+        """Return where the request goes, with the reason."""
+        model, fitted = next(iter(self.fits.items()))
+        need = _after(self.need, fitted)
+        decision = self.catalogue.explain(_also(self.asked, need), now=self.now)
+        if decision.model is not None:  # where the request was changed, one before it may take it as well
+            model = decision.model
+        decision = evolve(decision, places=need.places, notes=(*decision.notes, *_notes(self.need)))
+        return Routed(model, {**fitted.request, "model": model.id}, decision, fitted.changes)
+
+
+def routes(
+    catalogue: Catalogue,
+    request: Mapping[str, Any],
+    asked: Asked,
+    on_unsupported: OnUnsupported,
+    now: datetime,
+    *,
+    batch: bool = False,
+    input_tokens: InputTokens = None,
+) -> Routes:
+    """Return the models that can serve the request and meet what is asked beside it, of which there is at least one.
+
+    Raises `NoModelError` where there is none, with the places of the request that ask for each term.
+    """
+    check_on_unsupported(on_unsupported)
+    need = requirement_of(request, batch=batch, input_tokens=input_tokens)
+    beside = asked if isinstance(asked, Policy) else require(asked)
+    fits = dict.fromkeys(catalogue.candidates(_also(beside, need), now=now), Fitted(request))
+    if on_unsupported != "error":
+        content = [each.term for each in read(request).demands if each.remedy is None]
+        left = catalogue.candidates(_also(beside, conjunction([*content, *_by_argument(need)])), now=now)
+        changed = _changed((model for model in left if model not in fits), request, need, on_unsupported)
+        fits |= islice(changed, _MOST)
+    if not fits:
+        raise NoModelError(_also(beside, need), catalogue, now, need.places)
+    return Routes(beside, need, catalogue, now, fits)
+
+
+def _also(asked: Requirement | Policy, need: Requirement) -> Requirement | Policy:
+    return asked.also(need) if isinstance(asked, Policy) else asked & need
+
+
+def _changed(
+    models: Iterable[Model], request: Mapping[str, Any], need: RequestRequirement, on_unsupported: OnUnsupported
+) -> Iterator[tuple[Model, Fitted]]:
+    for model in models:
+        with suppress(UnfitRequestError):
+            fitted = fit(request, model, on_unsupported)
+            if _after(need, fitted).matches(model):  # what is not known to be met is not guessed
+                yield model, fitted
+
+
+def _after(need: RequestRequirement, fitted: Fitted) -> RequestRequirement:
+    """Return what the request asks when it is changed; what arguments ask stays."""
+    if not fitted.changes:
+        return need
+    batch = any(_BATCH in places for places in need.places.values())
+    return requirement_of(fitted.request, batch=batch, input_tokens=need.input_tokens)
+
+
+def _by_argument(need: RequestRequirement) -> list[Requirement]:
+    return [term for term in need.terms if not _BY_ARGUMENT.isdisjoint(need.places[term.text])]
+
+
+def _notes(need: RequestRequirement) -> Iterator[str]:
+    if need.not_inferred:
+        yield f"what {', '.join(need.not_inferred)} may ask for cannot be told"
+    if need.is_estimated:
+        yield f"{shown(need.input_tokens)} input tokens are an estimate"

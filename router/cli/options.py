@@ -1,0 +1,61 @@
+"""The options that several commands take, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from router.errors import ConfigurationError, nearest, printable
+from router.policy import Policy, find_policies, read_policies
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+policies_option: Final = click.option(
+    "--policies",
+    metavar="FILE",
+    help="The file of policies; by default the nearest router.toml, or pyproject.toml with [tool.router].",
+)
+as_json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def common(command: Command) -> Command:
+    """Add the options that every command takes."""
+    for option in (
+        click.option("--no-color", is_flag=True, help="No colour, not even on a terminal (NO_COLOR does the same)."),
+        as_json_option,
+        click.option(
+            "--lifecycle",
+            multiple=True,
+            type=click.Choice(["active", "deprecated", "retired"]),
+            help="With the live API: list these stages only (more than once for several; default: all but retired).",
+        ),
+        click.option(
+            "--source",
+            metavar="bundled|live|FILE",
+            help="Where the catalogue comes from; by default live where ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN "
+            "is set, else bundled.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def check_alone(policies: str | None) -> None:
+    """Raise `ConfigurationError` for a file of policies where no policy is named."""
+    if policies is not None:
+        raise ConfigurationError("--policies names a file; --policy says which policy of it")
+
+
+def named_policy(name: str, path: str | None) -> Policy:
+    """Return the policy of that name, of the file or of the nearest one; raises `ConfigurationError`."""
+    path = path or find_policies()
+    if path is None:
+        raise ConfigurationError("no policies: there is no router.toml here or above; --policies names a file")
+    policies = read_policies(path)
+    if name not in policies:
+        near = nearest(name, policies, limit=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(policies) or 'none'}"
+        raise ConfigurationError(f"{path} has no policy {printable(repr(name))}{hint}")
+    return policies[name]
