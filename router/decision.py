@@ -166,17 +166,18 @@ class Decision:
             counts = [f"met by {total - len(supports)} of {total}"]
             if supports.count(None):
                 counts.append(f"unknown for {supports.count(None)}")
+            counts += self._asked_at(term)
             rail = " [guard-rail]" if term.implicit else ""
-            lines.append(f"  {_short(term.requirement)}: {', '.join(counts)}{self._asked_at(term)}{rail}")
+            lines.append(f"  {_short(term.requirement)}: {', '.join(counts)}{rail}")
         if len(self.terms) > _TALLIED:
             lines.append(f"  and {len(self.terms) - _TALLIED} more terms")
         return lines
 
-    def _asked_at(self, term: Term) -> str:
-        """Return where a request asks for the term, empty where no request does."""
+    def _asked_at(self, term: Term) -> list[str]:
+        """Return the words for where a request asks for the term, none where no request does."""
         places = self.places.get(str(term), ())
         more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-        return f", asked at {printable(', '.join(places[:_SHOWN]))}{more}" if places else ""
+        return [f"asked at {printable(', '.join(places[:_SHOWN]))}{more}"] if places else []
 
     def _with_hint(self, requirement: Requirement) -> str:
         """Return the text of a requirement that nobody meets, and the values that may have been meant."""
@@ -197,12 +198,15 @@ class Decision:
         lines = [f"no model meets {_short(self.requirement)}"]
         if not total:
             return [*lines, "  the catalogue is empty"]
+        hopeless = [self._asked_at(term) for term in self.terms if term.requirement.is_unsatisfiable()]
+        if any(hopeless):
+            return [*lines, *(f"  no model takes what is {place}" for places in hopeless for place in places)]
         if self.requirement.is_unsatisfiable():
             return [*lines, "  no model ever can: its terms contradict each other"]
         failing = self._failing()
         unmet_by_all = [term for term in self.terms if len(failing.get(term, ())) == total]
-        hints = ((self._with_hint(term.requirement), self._asked_at(term)) for term in unmet_by_all[:_SHOWN])
-        lines += [f"  nobody meets: {hint}{places}" for hint, places in hints]
+        for term in unmet_by_all[:_SHOWN]:
+            lines += [f"  nobody meets: {', '.join((self._with_hint(term.requirement), *self._asked_at(term)))}"]
         if len(unmet_by_all) > _SHOWN:
             lines.append(f"  nor {len(unmet_by_all) - _SHOWN} more terms")
         guarded = [id for id in self._rejected if not self.unmet(id)]
@@ -215,7 +219,7 @@ class Decision:
             lines.append("  nearest:")
         for id in self.nearest[:_SHOWN]:
             lacks = "; ".join(
-                f"{_short(each.term.requirement)} ({each.why}{self._asked_at(each.term)})"
+                f"{_short(each.term.requirement)} ({', '.join((each.why, *self._asked_at(each.term)))})"
                 for each in self.unmet(id)[:_SHOWN]
             )
             more = len(self.unmet(id)) - _SHOWN

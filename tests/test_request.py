@@ -192,6 +192,14 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
         f"effort {level}": ({"output_config": {"effort": level}}, {f"effort.{level}": ["output_config.effort"]})
         for level in ("low", "medium", "high", "xhigh", "max", "ultra")
     },
+    "sampling since 2026-10-21": (
+        {"temperature": 0, "extra_headers": {"Anthropic-Version": "2026-10-21"}},
+        {"not true": ["temperature"]},
+    ),
+    "sampling before 2026-10-21": (
+        {"temperature": 0, "extra_headers": {"anthropic-version": "2026-10-20"}},
+        {"maybe traits.sampling": ["temperature"]},
+    ),
     "task budget": (
         {"output_config": {"task_budget": {"type": "tokens", "total": 1}}},
         {"maybe traits.task_budget": ["output_config.task_budget"]},

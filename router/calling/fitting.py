@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, get_args
 from attrs import frozen
 
 from router.calling.request import (
+    NOTHING,
     Demand,
     Path,
     Remedy,
@@ -26,6 +27,7 @@ from router.calling.request import (
 )
 from router.errors import ConfigurationError, UnfitRequestError, printable
 from router.model import Model
+from router.requirement import Requirement
 from router.vocabulary import CAPABILITIES, LEVELS
 
 OnUnsupported = Literal["error", "drop", "downgrade"]
@@ -81,12 +83,19 @@ def fit(request: Mapping[str, Any], model: Model, on_unsupported: OnUnsupported 
     while unmet := fitting.unmet():
         hopeless = [each for each in unmet if each.remedy is None or on_unsupported == "error"]
         if hopeless:
-            raise UnfitRequestError(model.id, dict.fromkeys((spelt(each.path), each.term.text) for each in hopeless))
+            asked = (
+                (each.path, "what no model takes" if each.term == NOTHING else each.term.text) for each in hopeless
+            )
+            raise UnfitRequestError(model.id, dict.fromkeys((spelt(path), what) for path, what in asked))
         first = unmet[0].remedy
         for each in unmet:
             if first is not None and each.remedy is first:  # what is met by one need not be changed by the next
                 _REMEDIES[first](fitting, each)
     return fitting.fitted()
+
+
+def _named(term: Requirement) -> str:
+    return "what no model takes" if term == NOTHING else term.text
 
 
 class _Gone:
@@ -139,7 +148,8 @@ class _Fitting:
         self.edits[path] = value
         names = ", ".join(demand.term.capabilities)
         lacks = f"does not support {names}" if names else f"does not meet {demand.term}"
-        self.whys.setdefault(path, f"{self.model.id} {lacks}")
+        why = "no model takes it" if demand.term == NOTHING else f"{self.model.id} {lacks}"
+        self.whys.setdefault(path, why)
 
     def take_out(self, demand: Demand) -> None:
         self.put(demand.path, _GONE, demand)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from router.router import Router
 
 _AUTO: Final = re.compile(r"auto(?::(.*))?", re.DOTALL)
+_VERSION: Final = "2026-10-21"
+"""The version of the API that the SDK speaks since its own version 2."""
+
 _URL: Final = re.compile(r"/v1/messages(/count_tokens|/batches)?(?:\?.*)?", re.DOTALL)
 
 
@@ -153,23 +156,23 @@ class _AutoModel:
         entries = body.get("requests") if body is not None else None
         if not isinstance(entries, list):
             return request
-        betas = _betas(request)
-        routed = [self._entry_routed(at, each, betas) for at, each in enumerate(entries)]
+        beside = _beside(request)
+        routed = [self._entry_routed(at, each, beside) for at, each in enumerate(entries)]
         is_same = all(one is other for one, other in zip(routed, entries, strict=True))
         return request if is_same else request.copy(body={**(body or {}), "requests": routed})
 
-    def _entry_routed(self, at: int, entry: Any, betas: list[str]) -> Any:
+    def _entry_routed(self, at: int, entry: Any, beside: Mapping[str, Any]) -> Any:
         params = entry.get("params") if isinstance(entry, Mapping) else None
         auto = _read_auto(params) if isinstance(params, Mapping) else None
         if params is None or auto is None:
             return entry
         try:
-            routed = self._router.route({**params, "betas": betas}, auto[1], self._on_unsupported, batch=True)
+            routed = self._router.route({**params, **beside}, auto[1], self._on_unsupported, batch=True)
         except RouterError as error:
             error.add_note(f"asked by requests[{at}].params of the batch")
             raise
         _log(auto[0], routed.model, routed.changes)
-        return {**entry, "params": _without_betas(routed.request)}
+        return {**entry, "params": _body_alone(routed.request)}
 
 
 def _read_call(request: APIRequest) -> _Call | None:
@@ -178,7 +181,7 @@ def _read_call(request: APIRequest) -> _Call | None:
     auto = _read_auto(body) if body is not None else None
     if body is None or auto is None:
         return None
-    asked = {**body, "betas": _betas(request)}
+    asked = {**body, **_beside(request)}
     return _Call(*auto, asked, request.options.idempotency_key, is_retry=request.retries_taken > 0)
 
 
@@ -196,19 +199,21 @@ def _read_auto(body: Mapping[str, Any]) -> tuple[str, str | None] | None:
     return None if auto is None else (auto[0], auto[1])
 
 
-def _betas(request: APIRequest) -> list[str]:
-    """Return the betas of a request, which the SDK has put among its headers by then."""
-    stated = (value for name, value in request.headers.items() if name.lower() == "anthropic-beta")
-    return [beta.strip() for value in stated for beta in str(value).split(",")]
+def _beside(request: APIRequest) -> dict[str, Any]:
+    """Return the parameters of a request that are no part of its body: the SDK has made headers of them."""
+    headers = {name.lower(): str(value) for name, value in request.headers.items()}
+    version = headers.get("anthropic-version", _VERSION)
+    betas = [each.strip() for each in headers.get("anthropic-beta", "").split(",")]
+    return {"extra_headers": {"anthropic-version": version}, "betas": betas}
 
 
-def _without_betas(request: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in request.items() if name != "betas"}
+def _body_alone(request: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in request.items() if name not in {"extra_headers", "betas"}}
 
 
 def _body(call: _Call, chain: Routes, model: Model) -> dict[str, Any]:
     _log(call.model, model, chain.fits[model].changes)
-    return _without_betas(chain.request_for(model))
+    return _body_alone(chain.request_for(model))
 
 
 def _log(asked: str, model: Model, changes: Sequence[RequestChange]) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from attrs import field, frozen
 
 from router.errors import ConfigurationError
-from router.requirement import And, Comparison, Places, Requirement, capability, conjunction, possibility
+from router.requirement import And, Comparison, Places, Requirement, capability, conjunction, disjunction, possibility
 from router.vocabulary import capability_name
 
 CountTokens = Callable[..., Any]
@@ -46,12 +46,18 @@ _FILTERED_SINCE: Final = "20260209"
 _LARGER_OUTPUT: Final = "output-300k-"
 """A beta with which an answer may be longer, in a batch, than the limit that the Models API states."""
 
+_NO_SAMPLING_SINCE: Final = "2026-10-21"
+"""The version of the API, stated by the header `anthropic-version`, since which no model takes sampling parameters."""
+
 _NEED_THINKING: Final = ("xhigh", "max")
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _DATED: Final = re.compile(r"(code_execution|web_search|web_fetch)_(\d{8})", re.ASCII)
 _NO_FIELDS: Final[Mapping[str, Any]] = {}
 
 Path = tuple[str | int, ...]
+
+NOTHING: Final = disjunction(())
+"""The requirement that no model meets: of what the API refuses whatever the model is."""
 
 BATCH: Final[Path] = ("batch",)
 INPUT_TOKENS: Final[Path] = ("input_tokens",)
@@ -368,7 +374,10 @@ class _Reader:
     def sampling(self, path: Path, value: Any) -> None:
         is_default = path[-1] == "temperature" and value == 1
         if isinstance(value, (int, float)) and not is_default:
-            self.ask("traits.sampling", path, Remedy.TAKE_OUT)
+            headers = fields_of(self.value("extra_headers"))
+            version = next((each for name, each in headers.items() if name.lower() == "anthropic-version"), "")
+            is_taken = str(version) < _NO_SAMPLING_SINCE
+            self.ask("traits.sampling" if is_taken else NOTHING, path, Remedy.TAKE_OUT)
 
 
 _Read = Callable[[_Reader, Path, Any], None]
