@@ -155,7 +155,7 @@ def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_the_corpus(capsys: pytest.CaptureFixture[str], path: Path) -> None:
-    """Every request of the corpus is served after some change, but for fallbacks, which the bundled listing leaves out."""
+    """Every request of the corpus is served after some change, but for fallbacks the bundled listing leaves out."""
     status = run(["route", written(load(path)["request"]), "--on-unsupported", "downgrade", "--json"])
 
     printed = json.loads(capsys.readouterr().out)
