@@ -73,7 +73,7 @@ def defined(
             continue
         if requirement_of(fitted, batch=batch).matches(model, now=NOW):
             changed.append((model.id, fitted))
-    return whole + changed[:16]
+    return whole + changed[: max(0, 16 - len(whole))]
 
 
 @settings(suppress_health_check=list(HealthCheck), max_examples=150)

@@ -22,8 +22,8 @@ from router.requirement import Requirement, conjunction
 
 InputTokens = int | CountTokens | Literal["estimate"] | None
 
-_MOST: Final = 16
-"""How many models a request is changed for, at most."""
+_ENOUGH: Final = 16
+"""With how many models for a request no further one is looked for that it must be changed for."""
 
 _BATCH: Final = spelt(BATCH)
 _BY_ARGUMENT: Final = frozenset({_BATCH, spelt(INPUT_TOKENS)})
@@ -93,7 +93,7 @@ def routes(
         content = [each.term for each in read(request).demands if each.remedy is None]
         left = catalogue.candidates(_also(beside, conjunction([*content, *_by_argument(need)])), now=now)
         changed = _changed((model for model in left if model not in fits), request, need, on_unsupported)
-        fits |= islice(changed, _MOST)
+        fits |= islice(changed, max(0, _ENOUGH - len(fits)))
     if not fits:
         raise NoModelError(_also(beside, need), catalogue, now, need.places)
     return Routes(beside, need, catalogue, now, fits)
