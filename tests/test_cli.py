@@ -377,6 +377,7 @@ def test_show_prints_every_field_or_that_it_is_unknown(command: Command, listing
         "line": "large",
         "max_input_tokens": "1M",
         "max_tokens": "128k",
+        "partner_ids": "unknown",
         "price.input": "4.5",
         "price.output": "20",
         "replacement": "unknown",
