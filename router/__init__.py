@@ -4,6 +4,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from router.audit import Audit as Audit
+    from router.audit import AuditVerdict as AuditVerdict
+    from router.audit import Finding as Finding
     from router.calling.chain import Answer as Answer
     from router.calling.chain import Attempt as Attempt
     from router.calling.failures import Failure as Failure
@@ -59,6 +62,8 @@ _HOMES = {
     "Answer": "calling.chain",
     "AnthropicSource": "loading.sources",
     "Attempt": "calling.chain",
+    "Audit": "audit",
+    "AuditVerdict": "audit",
     "BundledSource": "loading.sources",
     "Catalogue": "catalogue",
     "CatalogueDiff": "catalogue",
@@ -75,6 +80,7 @@ _HOMES = {
     "FallbackExhaustedError": "errors",
     "Fallbacks": "calling.fallbacks",
     "FileSource": "loading.sources",
+    "Finding": "audit",
     "Fitted": "calling.fitting",
     "Gate": "gate",
     "GateReason": "gate",
@@ -112,6 +118,8 @@ __all__ = [
     "Answer",
     "AnthropicSource",
     "Attempt",
+    "Audit",
+    "AuditVerdict",
     "BundledSource",
     "Catalogue",
     "CatalogueDiff",
@@ -128,6 +136,7 @@ __all__ = [
     "FallbackExhaustedError",
     "Fallbacks",
     "FileSource",
+    "Finding",
     "Fitted",
     "Gate",
     "GateReason",

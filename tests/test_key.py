@@ -31,6 +31,7 @@ from terminal import COMMAND, ended, environment, started
 import router as package
 from router import (
     AnthropicSource,
+    Audit,
     BundledSource,
     Catalogue,
     CatalogueUnavailableError,
@@ -433,6 +434,8 @@ def called(router: Router) -> list[object]:
     exhausted = FallbackExhaustedError("no", answer.attempts)
     gate = router.gate(answer.model.id)
     verdict = gate.explain("pdf_input", default=False)
+    audit = Audit(catalogue)
+    (finding,) = audit.findings(f"{KEY} {answer.model.id}")
     request = {"max_tokens": 100_000, "messages": []}
     fitted = fit(request, answer.model, "downgrade")
     return [
@@ -440,6 +443,7 @@ def called(router: Router) -> list[object]:
         *(answer, answer.attempts[0], said, said.kind, cooling, exhausted),
         *(router.fallbacks_param(answer.model, None), gate, verdict, verdict.reason),
         router.route(request, None, "downgrade"),
+        *(audit, finding, finding.verdict),
     ]
 
 

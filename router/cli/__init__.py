@@ -1,4 +1,4 @@
-"""The `router` command: click and rich, an extra; it imports the library, never the other way."""
+"""The `router` command: click, rich and pathspec, an extra; it imports the library, never the other way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def main() -> None:
 
         status = run(sys.argv[1:])
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"click", "rich"}:
+        if (error.name or "").partition(".")[0] not in {"click", "pathspec", "rich"}:
             raise
         if sys.stderr is not None:
             sys.stderr.write("router: the command needs an extra: pip install 'capability-router[cli]'\n")

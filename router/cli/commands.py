@@ -11,7 +11,9 @@ from typing import Any, Final
 import click
 
 from router.cli import output
-from router.cli.options import Command, as_json_option, check_alone, common, named_policy, policies_option
+from router.cli.audit import audit
+from router.cli.options import Command, check_alone, common, named_policy, policies_option
+from router.cli.options import as_json as as_json_option
 from router.cli.route import route
 from router.cli.session import Session, open_store, stored_catalogue
 from router.decision import standings
@@ -423,4 +425,5 @@ def diff(old: str, new: str, exit_code: bool, as_json: bool) -> None:
         raise click.exceptions.Exit(NOTHING_MEETS)
 
 
+cli.add_command(audit)
 cli.add_command(route)

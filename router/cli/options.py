@@ -17,14 +17,14 @@ policies_option: Final = click.option(
     metavar="FILE",
     help="The file of policies; by default the nearest router.toml, or pyproject.toml with [tool.router].",
 )
-as_json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def common(command: Command) -> Command:
     """Add the options that every command takes."""
     for option in (
         click.option("--no-color", is_flag=True, help="No colour, not even on a terminal (NO_COLOR does the same)."),
-        as_json_option,
+        as_json,
         click.option(
             "--lifecycle",
             multiple=True,

@@ -23,6 +23,7 @@ from router.status import RouterStatus
 from router.vocabulary import CAPABILITIES, DURATIONS, FIELDS
 
 if TYPE_CHECKING:
+    from router.audit import Finding
     from router.calling.routing import Routed
 
 _SCHEDULED: Final = frozenset({"deprecated_at", "retires_at"})
@@ -219,6 +220,12 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
 def lacking(model: Model, requirement: Requirement) -> list[dict[str, Any]]:
     """Return the terms that a model does not meet, for JSON."""
     return [_unmet_json(unmet) for unmet in unmet_terms(requirement, model)]
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Return a place that names a model for JSON."""
+    facts = {name: _json(value) for name, value in asdict(finding, recurse=False).items()}
+    return facts | {"verdict": finding.verdict.value}
 
 
 def _unmet_json(unmet: Unmet) -> dict[str, Any]:
