@@ -382,6 +382,21 @@ def test_links_are_not_followed(here: Path) -> None:
     assert read("a/link.py") == ["a/link.py"]
 
 
+def test_a_deep_directory(here: Path) -> None:
+    """A directory in a directory in a directory, deeper than calls may nest, is walked to its end."""
+    paths = ["a/" * depth for depth in range(1, 1200)]
+    for path in paths:
+        (here / path).mkdir()
+    last = here / paths[-1] / "b.py"
+    last.touch()
+    found_there = read(".")
+    last.unlink()
+    for path in reversed(paths):  # since those who clean up after tests do nest calls
+        (here / path).rmdir()
+
+    assert found_there == [f"{paths[-1]}b.py"]
+
+
 def test_what_is_no_file_is_not_opened(here: Path) -> None:
     """A pipe in a directory, which would never end, is not opened."""
     os.mkfifo(here / "pipe")
@@ -557,12 +572,13 @@ def test_json(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_cannot_be_read_is_no_pass(here: Path, capsys: pytest.CaptureFixture[str], also: list[str]) -> None:
     """A path that is not there, or cannot be read, is told of and ends in status 2, after all else was audited."""
     written(here, {"a.py": "claude-2.1"})
-    status = run(["audit", *also, "nowhere.py", "a.py"])
+    status = run(["audit", *also, "nowhere.py", "a.py", "zero\0.py"])
     out, err = capsys.readouterr()
 
     assert status == 2
     assert "claude-2.1" in out
-    assert err.startswith("router: nowhere.py: No such file or directory\n")
+    assert "router: nowhere.py: No such file or directory\n" in err
+    assert "router: zero\\x00.py: embedded null byte\n" in err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")

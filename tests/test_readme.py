@@ -24,7 +24,10 @@ COMMANDS = [
     if language == "console"
     for example in re.split(r"^\$ router ", console, flags=re.MULTILINE)[1:]
 ]
-(POLICIES,) = (block for language, block in FENCED if language == "toml")
+FILES = {
+    block.splitlines()[0].split()[1].rstrip(","): block for language, block in FENCED if language in {"toml", "yaml"}
+}
+"""The files that the README shows, by the name in their first line."""
 LINES = [
     line for language, block in FENCED if language == "" and "thinking.adaptive" in block for line in block.splitlines()
 ]
@@ -51,8 +54,9 @@ def test_a_program_prints_what_stands_below_it(code: str, output: str) -> None:
 def test_a_command_prints_what_stands_below_it(
     arguments: str, output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A command of the README prints the lines that follow it, beside the README's own `router.toml`."""
-    (tmp_path / "router.toml").write_text(POLICIES, encoding="utf-8")
+    """A command of the README prints the lines that follow it, beside the files that the README shows."""
+    for name, content in FILES.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     run(shlex.split(arguments))
 
@@ -71,6 +75,7 @@ def test_the_readme_has_examples() -> None:
     assert len(PROGRAMS) >= 5
     assert len(COMMANDS) >= 4
     assert len(LINES) >= 5
+    assert FILES.keys() == {"router.toml", "config.yaml", ".pre-commit-config.yaml"}
 
 
 def test_the_first_command_prints_a_current_model(capsys: pytest.CaptureFixture[str]) -> None:

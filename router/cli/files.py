@@ -60,28 +60,41 @@ def read_files(paths: Iterable[str]) -> Iterator[File | Skipped]:
     """
     seen: set[str] = set()
     for given in paths:
-        for each in _walk(given, _rules_above(given)) if os.path.isdir(given) else (_read(given),):
+        for each in _walk(given) if os.path.isdir(given) else (_read(given),):
             place = os.path.abspath(each.path)
             if place not in seen:
                 seen.add(place)
                 yield each
 
 
-def _walk(directory: str, rules: _Rules) -> Iterator[File | Skipped]:
+def _walk(top: str) -> Iterator[File | Skipped]:
+    """Read what is in a directory, however deep, in the order of names."""
+    waiting: list[tuple[str, _Rules | None]] = []
+    """Directories with the rules that count in them, and files without."""
     try:
-        with os.scandir(directory) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-        rules = (*rules, *_rules_in(directory))
+        waiting.append((top, _rules_above(top)))
     except OSError as error:
-        yield _failed(directory, error)
-        return
-    for entry in entries:
-        path = os.path.normpath(entry.path)
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name not in _VERSION_CONTROL and not _is_ignored(entry.name, rules, is_directory=True):
-                yield from _walk(path, _below(rules, entry.name))
-        elif entry.is_file(follow_symlinks=False) and not _is_ignored(entry.name, rules):
+        yield _failed(top, error)
+    while waiting:
+        path, rules = waiting.pop()
+        if rules is None:
             yield _read(path)
+            continue
+        try:
+            waiting += sorted(_entries(path, (*rules, *_rules_in(path))), reverse=True, key=lambda entry: entry[0])
+        except OSError as error:
+            yield _failed(path, error)
+
+
+def _entries(directory: str, rules: _Rules) -> Iterator[tuple[str, _Rules | None]]:
+    """Yield the directories and files that are to be looked into."""
+    with os.scandir(directory) as listing:
+        for entry in listing:
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if not is_directory and not entry.is_file(follow_symlinks=False):
+                continue
+            if entry.name not in _VERSION_CONTROL and not _is_ignored(entry.name, rules, is_directory=is_directory):
+                yield os.path.normpath(entry.path), _below(rules, entry.name) if is_directory else None
 
 
 def _read(path: str) -> File | Skipped:
@@ -90,12 +103,12 @@ def _read(path: str) -> File | Skipped:
             if os.fstat(file.fileno()).st_size > MAX_BYTES:
                 return Skipped(path, f"larger than {MAX_BYTES // 1_000_000} MB", is_failure=False)
             return File(path, file.read())
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the second for a zero byte in the path
         return _failed(path, error)
 
 
-def _failed(path: str, error: OSError) -> Skipped:
-    return Skipped(path, error.strerror or str(error), is_failure=True)
+def _failed(path: str, error: OSError | ValueError) -> Skipped:
+    return Skipped(path, getattr(error, "strerror", None) or str(error), is_failure=True)
 
 
 def _is_ignored(name: str, rules: _Rules, *, is_directory: bool = False) -> bool:
