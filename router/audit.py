@@ -20,7 +20,7 @@ from attrs import frozen
 from router.catalogue import Catalogue
 from router.errors import ConfigurationError
 from router.kinds import KINDS, shifted
-from router.model import Model
+from router.model import Model, is_id
 from router.requirement import moment
 
 _BEDROCK: Final = "anthropic."
@@ -35,7 +35,9 @@ _NO_PART_OF_A_NAME: Final = re.compile(r"(?:\\[nrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-
 
 _LONGEST_BEFORE: Final = 100
 _ACCEPTED: Final = re.compile(r"router:[ \t]*ignore\b")
-_LOOKED_AT: Final = 8192
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+BEGINNING: Final = 8192
 """How many bytes of a file say whether it is text."""
 
 
@@ -108,7 +110,7 @@ class Audit:
     def __init__(self, catalogue: Catalogue, *, within: str = "60d", now: datetime | None = None) -> None:
         self._until = shifted(moment(now), _read_duration(within))
         self._names = _known_names(catalogue)
-        tails = {name.removeprefix(_BEDROCK) for name in self._names}
+        tails = {name.removeprefix(_BEDROCK) for name in self._names if name != _BEDROCK}
         self._clue = _common_beginning(tails)
         """What every name contains: a file without it names no model."""
         # The longest first; and no lookbehind, since a pattern that begins with text is searched for many times faster.
@@ -155,20 +157,17 @@ class Audit:
             start, end = match.span()
             at = start + 1
             tail = text[start : match.start("context")]
-            known = None
-            if text.endswith(_BEDROCK, 0, start):
-                known = self._names.get(_BEDROCK + tail)
-                start -= len(_BEDROCK) if known else 0
-            known = known or self._names.get(tail)
-            if known and _begins(text, start):
-                yield start, end, known
-                at = end
+            for before in (_BEDROCK, "") if text.endswith(_BEDROCK, 0, start) else ("",):
+                known = self._names.get(before + tail)
+                if known and _begins(text, start - len(before)):
+                    yield start - len(before), end, known
+                    at = end
+                    break
 
     def _decoded(self, content: bytes) -> str:
-        for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
-            if content.startswith(mark):
-                return content.decode(encoding, "replace")
-        if self._clue.encode() not in content or b"\0" in content[:_LOOKED_AT]:
+        if content.startswith(_UTF_16):
+            return content.decode("utf-16", "replace")
+        if self._clue.encode() not in content or is_binary(content):
             return ""
         return content.decode("utf-8-sig", "replace")
 
@@ -178,6 +177,11 @@ class Audit:
         if model.retires_at is not None and model.retires_at <= self._until:
             return AuditVerdict.RETIRING
         return AuditVerdict.DEPRECATED if model.lifecycle == "deprecated" else AuditVerdict.OK
+
+
+def is_binary(content: bytes) -> bool:
+    """Return whether the beginning of a file says that it is no text: it has a zero byte, and no mark of UTF-16."""
+    return b"\0" in content[:BEGINNING] and not content.startswith(_UTF_16)
 
 
 def _common_beginning(texts: Collection[str]) -> str:
@@ -212,10 +216,10 @@ def _known_names(catalogue: Catalogue) -> Mapping[str, _Known]:
     for model in models:
         names.setdefault(model.id, _Known(model, on_partner=False))
     for model in models:
-        for alias in model.aliases:
+        for alias in filter(is_id, model.aliases):
             names.setdefault(alias, _Known(model, on_partner=False))
     for model in models:
-        for name in _partner_names(model):
+        for name in filter(is_id, _partner_names(model)):
             for spelling in (name, name.replace(":", "%3A").replace("@", "%40")):
                 names.setdefault(spelling, _Known(model, on_partner=True))
     return names

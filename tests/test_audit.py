@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from terminal import environment, spawned
+from terminal import environment, on_terminal, spawned
 
 from router import Audit, AuditVerdict, Catalogue, ConfigurationError, Finding, RequirementError
 from router.cli.commands import run
@@ -139,6 +139,7 @@ def test_what_stands_after_makes_another_name(name: str, join: str, after: str) 
         ("mantle/anthropic.claude-haiku-4-5", "anthropic.claude-haiku-4-5"),
         ("bedrock:anthropic.claude-v2:1:200k", "anthropic.claude-v2:1:200k"),
         ("/model/us.anthropic.claude-v2%3A1%3A18k/invoke", "anthropic.claude-v2%3A1%3A18k"),
+        ("myanthropic.claude-opus-5", "claude-opus-5"),
         ("claude-sonnet-4-6@default", "claude-sonnet-4-6@default"),
         ("claude-opus-4@20250514", "claude-opus-4@20250514"),
         ("claude-3-5-sonnet-v2@20241022", "claude-3-5-sonnet-v2@20241022"),
@@ -405,11 +406,12 @@ def test_what_is_no_file_is_not_opened(here: Path) -> None:
 
 
 def test_large_files_are_told_of(here: Path) -> None:
-    """A file above the limit is not read but told of, and no failure; one at the limit is read."""
-    written(here, {"at.json": b"x" * MAX_BYTES, "above.json": b"x" * (MAX_BYTES + 1)})
+    """A text above the limit is not read but told of, and no failure; one at the limit is read, a binary one is not."""
+    written(here, {"at.json": b"x" * MAX_BYTES, "above.json": b"x" * (MAX_BYTES + 1), "b.so": bytes(MAX_BYTES + 1)})
 
     assert list(read_files(["above.json"])) == [Skipped("above.json", "larger than 5 MB", is_failure=False)]
-    assert read(".") == ["at.json"]
+    assert read(".") == ["at.json", "b.so"]
+    assert [len(each.content) for each in read_files(".") if isinstance(each, File)] == [MAX_BYTES, 8192]
 
 
 RULES: Final[list[dict[str, str]]] = [
@@ -422,6 +424,7 @@ RULES: Final[list[dict[str, str]]] = [
     {".gitignore": "src\n!src/a.py\n"},
     {".gitignore": "src/*\r\n!src/a.py\r\n"},
     {".gitignore": "\ufeffa.py\n"},
+    {".gitignore": "a.py\rb.py\ntrailing\t\n*.log \nspace\\  \nsrc/ \nb\\\\ \n"},
     {".gitignore": "foo/**/\ndeep\n!/src/deep\n**/a.py\n/**\n!/**/\n!*.txt\n"},
     {".gitignore": "!\n/\n[\n***\n"},
     {"src/.gitignore": "*\n", "a/.gitignore": "**\n!.gitignore\n", "docs/.gitignore": "!*\n"},
@@ -611,6 +614,26 @@ def test_bad_usage(
 
     assert (got, out) == (status, [])
     assert message in "\n".join(err)
+
+
+def test_a_hostile_catalogue(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a catalogue says is escaped, and aliases that are no ids, an empty one among them, are no names."""
+    entry = {"id": "mine", "lifecycle": "retired", "replacement": "\x1b[2J", "aliases": ["", "\n", "a b", "yours"]}
+    entries = [entry, {"id": "anthropic."}]
+    written(here, {"a.txt": "mine a b yours", "own.json": json.dumps({"data": entries, "has_more": False})})
+
+    assert listed(capsys, "a.txt", "--source", "own.json")[:2] == (
+        1,
+        [r"a.txt:1:1: mine is retired; use \x1b[2J", r"a.txt:1:10: yours (mine) is retired; use \x1b[2J"],
+    )
+
+
+def test_colours_on_a_terminal(here: Path) -> None:
+    """On a terminal what is retired is red, and nothing is coloured with --no-color."""
+    written(here, {"a.txt": "claude-2.1"})
+
+    assert "\x1b[31mclaude-2.1 was retired" in on_terminal(run, "audit").out
+    assert "\x1b" not in on_terminal(run, "audit", "--no-color").out
 
 
 def test_a_hostile_name_is_escaped(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,7 +89,7 @@ def audit(
 
 def _print(finding: Finding) -> None:
     place = click.style(printable(finding.path), bold=True)
-    said = click.style(str(finding), fg=_COLORS[finding.verdict.value])
+    said = click.style(printable(str(finding)), fg=_COLORS[finding.verdict.value])
     click.echo(f"{place}:{finding.line}:{finding.column}: {said}")
 
 

@@ -11,6 +11,8 @@ from attrs import frozen
 from pathspec.patterns.gitignore.base import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
+from router.audit import BEGINNING, is_binary
+
 MAX_BYTES: Final = 5_000_000
 """How large a file may be: larger ones are data, and would keep a commit waiting."""
 
@@ -35,7 +37,7 @@ _Rules = tuple[tuple[str, tuple[_Rule, ...]], ...]
 
 @frozen
 class File:
-    """A file, and what is in it."""
+    """A file, and what is in it; of a binary one, only the beginning."""
 
     path: str
     content: bytes
@@ -100,9 +102,12 @@ def _entries(directory: str, rules: _Rules) -> Iterator[tuple[str, _Rules | None
 def _read(path: str) -> File | Skipped:
     try:
         with open(path, "rb") as file:
+            beginning = file.read(BEGINNING)
+            if is_binary(beginning):
+                return File(path, beginning)
             if os.fstat(file.fileno()).st_size > MAX_BYTES:
                 return Skipped(path, f"larger than {MAX_BYTES // 1_000_000} MB", is_failure=False)
-            return File(path, file.read())
+            return File(path, beginning + file.read())
     except (OSError, ValueError) as error:  # the second for a zero byte in the path
         return _failed(path, error)
 
@@ -122,7 +127,7 @@ def _is_ignored(name: str, rules: _Rules, *, is_directory: bool = False) -> bool
 
 
 def _below(rules: _Rules, name: str) -> _Rules:
-    return tuple((f"{way}{name}/", spec) for way, spec in rules)
+    return tuple((f"{way}{name}/", own) for way, own in rules)
 
 
 def _rules_above(directory: str) -> _Rules:
@@ -146,8 +151,8 @@ def _rules_above(directory: str) -> _Rules:
 
 def _rules_in(directory: str) -> _Rules:
     try:
-        with open(os.path.join(directory, ".gitignore"), encoding="utf-8-sig", errors="surrogateescape") as file:
-            lines = file.read().split("\n")
+        with open(os.path.join(directory, ".gitignore"), "rb") as file:
+            lines = file.read().decode("utf-8-sig", "surrogateescape").split("\n")
     except (FileNotFoundError, IsADirectoryError):
         return ()
     own = tuple(rule for line in lines if (rule := _read_rule(line)))
