@@ -275,6 +275,13 @@ def test_a_listed_id_goes_before_another_s_alias() -> None:
     ]
 
 
+def test_the_longer_name_counts() -> None:
+    """Where one id begins like another and goes on after a slash or a colon, what stands there is the longer one."""
+    audit = Audit(Catalogue.from_listing([{"id": "mine"}, {"id": "mine/two"}, {"id": "mine:two"}]), now=NOW)
+
+    assert found("mine/two mine:two mine/three mine", audit) == ["mine/two", "mine:two", "mine", "mine"]
+
+
 @pytest.mark.parametrize(
     ("line", "is_found"),
     [
