@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 _SCHEDULED: Final = frozenset({"deprecated_at", "retires_at"})
 """The dates whose null says that there is none."""
 
-_WORDS: Final[dict[Support, str]] = {True: "supported", False: "unsupported", None: "unknown"}
+WORDS: Final[dict[Support, str]] = {True: "supported", False: "unsupported", None: "unknown"}
 _MARKS: Final[dict[Support, str]] = {True: "✓", False: "✗", None: "?"}
 _PLAIN_MARKS: Final[dict[Support, str]] = {True: "+", False: "-", None: "?"}
-_COLORS: Final[dict[Support, str]] = {True: "green", False: "red", None: "yellow"}
+COLORS: Final[dict[Support, str]] = {True: "green", False: "red", None: "yellow"}
 
 
 def on_terminal(stream: TextIO | None) -> bool:
@@ -103,20 +103,24 @@ def print_chain(chain: Sequence[tuple[Model, str]]) -> None:
 
 
 def _row(model: Model) -> list[str]:
-    lifecycle = _cell(model, "lifecycle")
     return [
         model.id,
         _cell(model, "line"),
         _cell(model, "created_at"),
         f"{_cell(model, 'max_input_tokens') or '?'}/{_cell(model, 'max_tokens') or '?'}",
         f"{_cell(model, 'price.input') or '?'}/{_cell(model, 'price.output') or '?'}",
-        f"{lifecycle}, limited" if model.access == "limited" else lifecycle,
+        stage(model),
     ]
+
+
+def stage(model: Model) -> str:
+    """Return the lifecycle of a model in a word, and whether its access is limited."""
+    lifecycle = _cell(model, "lifecycle")
+    return f"{lifecycle}, limited" if model.access == "limited" else lifecycle
 
 
 def print_model(model: Model) -> None:
     """Print every field and capability, known or not, and where a fact is documented rather than stated."""
-    marks = _MARKS if _encodes("".join(_MARKS.values())) else _PLAIN_MARKS
     click.echo(click.style(printable(model.id), bold=True))
     for name in sorted((set(FIELDS) | set(model.values)) - set(DURATIONS) - {"id", "type"}):
         value = _cell(model, name) or "unknown"
@@ -126,8 +130,8 @@ def print_model(model: Model) -> None:
     click.echo(click.style("capabilities", bold=True))
     for name in sorted(CAPABILITIES | model.capabilities.keys() | model.facts.keys()):
         support = model.facts.get(name)
-        mark = click.style(marks[support], fg=_COLORS[support])
-        click.echo(f"  {mark} {printable(name):<44} {_WORDS[support]}{_source(model, name)}")
+        mark = click.style(marks()[support], fg=COLORS[support])
+        click.echo(f"  {mark} {printable(name):<44} {WORDS[support]}{_source(model, name)}")
     used = {source for sources in model.documented.values() for source in sources}
     if used:
         click.echo(click.style("sources", bold=True))
@@ -247,7 +251,13 @@ def _source(model: Model, name: str) -> str:
     return f"  (documented: {', '.join(model.documented[name])})" if name in model.documented else ""
 
 
-def _encodes(text: str) -> bool:
+def marks() -> Mapping[Support, str]:
+    """Return a mark for each support, such as standard output can encode."""
+    return _MARKS if encodes("".join(_MARKS.values())) else _PLAIN_MARKS
+
+
+def encodes(text: str) -> bool:
+    """Return whether standard output can encode the text."""
     try:
         text.encode((sys.stdout and sys.stdout.encoding) or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -283,7 +293,7 @@ def print_diff(diff: CatalogueDiff) -> None:
             click.echo(f"{mark} {id}")
     for change in diff.changed:
         before, after = (
-            _WORDS[value] if value is None or isinstance(value, bool) else shown(value)
+            WORDS[value] if value is None or isinstance(value, bool) else shown(value)
             for value in (change.before, change.after)
         )
         click.echo(f"~ {change.id} {printable(change.name)}: {before} -> {after}")
