@@ -44,7 +44,7 @@ from router.loading.store import Stored
 
 Command = Callable[..., Ran]
 
-COMMANDS: Final = ("candidates", "explain", "models", "refresh", "select", "show", "supports")
+COMMANDS: Final = ("candidates", "explain", "matrix", "models", "refresh", "select", "show", "supports")
 ANSWERING: Final = ("select", "candidates", "explain")
 KEY: Final = "sk-ant-the-key-of-a-test-0123456789"
 NOBODY: Final = "no model meets"

@@ -12,6 +12,7 @@ import click
 
 from router.cli import output
 from router.cli.audit import audit
+from router.cli.matrix import matrix_json, print_marks
 from router.cli.options import Command, check_alone, common, named_policy, policies_option
 from router.cli.options import as_json as as_json_option
 from router.cli.route import route
@@ -30,6 +31,7 @@ from router.errors import (
 from router.gate import Gate
 from router.language import require
 from router.loading.credential import Credential
+from router.matrix import matrix
 from router.policy import Policy
 from router.requirement import Requirement
 from router.router import Router
@@ -276,6 +278,50 @@ def models(where: str | None, source: str | None, lifecycle: Sequence[str], as_j
     else:
         output.print_models(listed, session)
         output.print_catalogue(session.catalogue)
+
+
+@cli.command("matrix")
+@click.option("--where", metavar="REQUIREMENT", help="Only the models known to meet it; no guard-rails apply.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="CAPABILITY",
+    help="Only this capability and those below it, such as effort (more than once for several).",
+)
+@click.option(
+    "--html",
+    metavar="FILE",
+    help="Write a page instead, with ticks that say which models qualify; - is standard output.",
+)
+@common
+def print_matrix(
+    where: str | None,
+    only: Sequence[str],
+    html: str | None,
+    source: str | None,
+    lifecycle: Sequence[str],
+    as_json: bool,
+    no_color: bool,
+) -> None:
+    """Show models against capabilities: supported, unsupported or unknown.
+
+    On a terminal it is folded to the width; in a pipe it is one line a model, with whole names above.
+    """
+    if html is not None and (where is not None or as_json):
+        raise ConfigurationError("--html goes with neither --where nor --json: the page has every model, and ticks")
+    asked = require(where)
+    session = Session(source, lifecycle, no_color)
+    catalogue = session.catalogue
+    shown = matrix(catalogue, catalogue.where(asked), only)
+    if html is not None:
+        from router.cli.page import page, write_page
+
+        write_page(html, page(catalogue, shown))
+    elif as_json:
+        output.print_json(matrix_json(shown, catalogue))
+    else:
+        print_marks(shown)
+        output.print_catalogue(catalogue)
 
 
 @cli.command()
