@@ -1,4 +1,4 @@
-"""Settings for every test: of hypothesis, of where caches go, and the long ones left out unless they are asked for."""
+"""Settings for every test: of hypothesis, of where caches go, and of what is left out unless it is asked for."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ settings.register_profile(
 settings.load_profile("router")
 
 
+ASKED_FOR = ("long", "page")
+"""The marks of what runs only where `-m` speaks of it."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what is marked `long`, and count it as deselected, unless `-m` speaks of it."""
-    if "long" in config.option.markexpr:
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
+    """Deselect what is marked `long` or `page`, and count it as deselected, unless `-m` speaks of that mark."""
+    left_out = [mark for mark in ASKED_FOR if mark not in config.option.markexpr]
+    deselected = [item for item in items if any(map(item.get_closest_marker, left_out))]
+    if deselected:
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in deselected]
 
 
 @pytest.fixture(scope="session", autouse=True)
