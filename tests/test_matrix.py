@@ -223,7 +223,7 @@ def test_stages_are_marked(listing: str) -> None:
     out = STYLED.sub("", on_terminal(run, "matrix", "--only", "pdf_input", "--source", listing).out)
 
     assert out == (
-        "╭ pdf_input\n✓  claude-new  active, limited\n?  claude-old  retired\n\n✓ supported  ✗ unsupported  ? unknown\n"
+        "╭ pdf_input\n✓  claude-new  limited\n?  claude-old  retired\n\n✓ supported  ✗ unsupported  ? unknown\n"
     )
 
 
@@ -253,7 +253,7 @@ def test_a_terminal_without_unicode_has_plain_marks(listing: str) -> None:
     assert out.splitlines()[:4] == [
         ", effort.max",
         "| , pdf_input",
-        "- +  claude-new  active, limited",
+        "- +  claude-new  limited",
         "? ?  claude-old  retired",
     ]
 
@@ -427,7 +427,7 @@ def test_the_page_asks_nothing_of_the_network() -> None:
 def test_what_a_person_reads_has_no_tricks() -> None:
     """Characters that turn or hide text stand in the page as escapes."""
     data = data_of(page_of(HOSTILE))
-    shown = [model[key] for model in data["models"] for key in ("id", "name", "stage")]
+    shown = [model[key] for model in data["models"] for key in ("id", "name", "caution")]
     shown += [capability["name"] for capability in data["capabilities"]] + [line["shown"] for line in data["lines"]]
 
     assert all(text.isprintable() for text in shown)
@@ -578,7 +578,9 @@ def test_a_pipe_is_written_to_and_not_replaced(command: Command, listing: str, t
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
-@pytest.mark.parametrize(("name", "said"), [("", "is a directory"), ("nowhere/m.html", "is in no directory")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("", "is a directory: name a file in it"), ("nowhere/m.html", "cannot be written: No such file")]
+)
 def test_what_is_no_file_is_refused(command: Command, listing: str, tmp_path: Path, name: str, said: str) -> None:
     """Bad usage, told with the path, and nothing is left behind."""
     before = sorted(tmp_path.iterdir())

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from shutil import get_terminal_size
 from typing import Any, Final
 
 import click
 
 from router.catalogue import Catalogue
-from router.cli.output import COLORS, WORDS, catalogue_json, encodes, marks, on_terminal, stage
+from router.cli.output import COLORS, WORDS, catalogue_json, caution, encodes, marks, on_terminal, stage
 from router.errors import printable
 from router.matrix import Matrix
 from router.model import Model
 
-_LEADERS: Final = ("╭ ", "│ ")
-_PLAIN_LEADERS: Final = (", ", "| ")
+_LEADERS: Final = ("╭", "│")
+_PLAIN_LEADERS: Final = (",", "|")
 """What stands above a column of marks: where its name begins, and the way down from there."""
 
 _LEAST: Final = 4
@@ -29,7 +28,7 @@ _BETWEEN: Final = " ._-"
 """Where a name is broken if it has to be."""
 
 Column = tuple[str, int]
-"""A capability, and how far from the left its marks stand."""
+"""A capability, and how many blanks stand before its marks."""
 
 
 def print_marks(matrix: Matrix) -> None:
@@ -37,6 +36,8 @@ def print_marks(matrix: Matrix) -> None:
     if not on_terminal(sys.stdout):
         _print_table(matrix)
         return
+    from shutil import get_terminal_size
+
     width = get_terminal_size().columns
     widest = max((len(_label(model)) for model in matrix.models), default=0)
     for block in _blocks(matrix.families, max(width - 2 - widest, width // _LEAST)):
@@ -72,57 +73,47 @@ def _print_table(matrix: Matrix) -> None:
 
 
 def _blocks(families: tuple[tuple[str, ...], ...], room: int) -> Iterator[list[Column]]:
-    """Return the columns in blocks as wide as there is room, a family in one block where it fits into one."""
+    """Return the columns in blocks as wide as there is room, a family in one block where it fits into one.
+
+    A family of several stands apart from its neighbours.
+    """
     block: list[Column] = []
-    before = 1
+    used, before = 0, 1
     for family in families:
-        at = _next(block, apart=max(len(family), before) > 1)
-        if block and at + 2 * len(family) - 1 > room >= 2 * len(family) - 1:
+        gap = 2 if max(before, len(family)) > 1 else 1
+        whole = 2 * len(family) - 1
+        if block and used + gap + whole > room >= whole:
             yield block
-            block, at = [], 0
+            block, used = [], 0
         for name in family:
-            if block and at >= room:
+            if block and used + gap + 1 > room:
                 yield block
-                block, at = [], 0
-            block.append((name, at))
-            at += 2
+                block, used = [], 0
+            block.append((name, gap if block else 0))
+            used += block[-1][1] + 1
+            gap = 1
         before = len(family)
     if block:
         yield block
 
 
-def _next(block: list[Column], *, apart: bool) -> int:
-    """Return where the next column stands; a family of several stands apart from its neighbours."""
-    return block[-1][1] + 2 + apart if block else 0
-
-
 def _print_block(matrix: Matrix, block: list[Column], width: int) -> None:
     begin, down = _LEADERS if encodes("".join(_LEADERS)) else _PLAIN_LEADERS
-    for at, (name, offset) in enumerate(block):
-        before = _placed([(down, each) for _, each in block[:at]], offset)
-        below = _placed([(down, each) for _, each in block[: at + 1]], offset + 2)
-        first, *rest = _folded(printable(name), width - offset - 2)
-        click.echo(click.style(before + begin, dim=True) + first)
+    lead = ""
+    for name, gap in block:
+        lead += " " * gap
+        first, *rest = _folded(printable(name), width - len(lead) - 2)
+        click.echo(click.style(f"{lead}{begin} ", dim=True) + first)
+        lead += down
         for more in rest:
-            click.echo(click.style(below, dim=True) + more)
-    end = block[-1][1] + 3
+            click.echo(click.style(f"{lead} ", dim=True) + more)
+    end = len(lead) + 2
     for model in matrix.models:
-        strip = ""
-        at = 0
-        for name, offset in block:
-            strip += " " * (offset - at) + _mark(model.facts.get(name))
-            at = offset + 1
+        strip = "".join(" " * gap + _mark(model.facts.get(name)) for name, gap in block)
         first, *rest = _folded(_label(model), width - end)
         click.echo(f"{strip}  {first}")
         for more in rest:
             click.echo(" " * end + more)
-
-
-def _placed(texts: list[tuple[str, int]], width: int) -> str:
-    line = ""
-    for text, offset in texts:
-        line = line.ljust(offset) + text
-    return line.ljust(width)
 
 
 def _folded(text: str, room: int) -> list[str]:
@@ -137,8 +128,7 @@ def _folded(text: str, room: int) -> list[str]:
 
 
 def _label(model: Model) -> str:
-    standing = stage(model)
-    return model.id if standing in {"", "active"} else f"{model.id}  {standing}"
+    return f"{model.id}  {caution(model)}".rstrip()
 
 
 def _mark(support: bool | None) -> str:

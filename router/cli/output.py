@@ -119,6 +119,12 @@ def stage(model: Model) -> str:
     return f"{lifecycle}, limited" if model.access == "limited" else lifecycle
 
 
+def caution(model: Model) -> str:
+    """Return the stage of a model where there is more to say than that it is active, else nothing."""
+    standing = stage(model)
+    return {"active": "", "active, limited": "limited"}.get(standing, standing)
+
+
 def print_model(model: Model) -> None:
     """Print every field and capability, known or not, and where a fact is documented rather than stated."""
     click.echo(click.style(printable(model.id), bold=True))

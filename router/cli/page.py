@@ -7,7 +7,6 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -15,7 +14,7 @@ from typing import Any, Final
 import click
 
 from router.catalogue import Catalogue
-from router.cli.output import catalogue_json, stage
+from router.cli.output import catalogue_json, caution
 from router.decision import shown
 from router.errors import ConfigurationError, RequirementError, printable
 from router.kinds import KINDS, write_text
@@ -48,37 +47,32 @@ def page(catalogue: Catalogue, matrix: Matrix) -> str:
 
 
 def write_page(path: str, text: str) -> None:
-    """Write the page to a file at once or not at all, or to standard output for `-`.
+    """Write the page to a file, wholly or not at all, or to standard output for `-`.
 
-    Raises `ConfigurationError` for what is no file and for a directory that is not there.
+    Raises `ConfigurationError` for what is no file that can be made, and `OSError` where the disk takes no more.
     """
     if path == "-":
         click.echo(text, nl=False)
         return
     target = os.path.realpath(path)
     if os.path.isdir(target):
-        raise ConfigurationError(f"--html {path} is a directory: name a file in it")
-    if not os.path.isdir(os.path.dirname(target)):
-        raise ConfigurationError(f"--html {path} is in no directory that is there: make it first")
-    data = text.encode("ascii")
-    if os.path.exists(target) and not os.path.isfile(target):  # a device or a pipe is written to, never replaced
-        with open(target, "wb") as file:
-            file.write(data)
-    else:
-        _replace(target, data)
-    click.echo(f"wrote {printable(path)}", err=True)
-
-
-def _replace(target: str, data: bytes) -> None:
-    temporary = f"{target}.{os.getpid()}.tmp"
+        raise ConfigurationError(f"--html {printable(path)} is a directory: name a file in it")
+    is_replaced = os.path.isfile(target) or not os.path.exists(target)  # a device or a pipe is written to instead
+    written = os.path.join(os.path.dirname(target), f".router-{os.urandom(4).hex()}") if is_replaced else target
     try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-        os.replace(temporary, target)
+        file = open(written, "xb" if is_replaced else "wb")  # noqa: SIM115 - what fails here is the path, not the disk
+    except OSError as error:
+        raise ConfigurationError(f"--html {printable(path)} cannot be written: {error.strerror}") from error
+    try:
+        with file:
+            file.write(text.encode("ascii"))
+        if is_replaced:
+            os.replace(written, target)
     except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
+        if is_replaced:
+            os.unlink(written)
         raise
+    click.echo(f"wrote {printable(path)}", err=True)
 
 
 def _hash(template: str, name: str) -> str:
@@ -111,7 +105,7 @@ def _data(catalogue: Catalogue, matrix: Matrix) -> dict[str, Any]:
             {
                 "id": model.id,
                 "name": printable(model.display_name or ""),
-                "stage": stage(model),
+                "caution": caution(model),
                 "released": _day(model.created_at),
                 "support": "".join(_DIGITS[support] for support in matrix.supports(model)),
                 "line": None if model.line is None else lines.index(model.line),
