@@ -416,7 +416,8 @@ def test_the_page_asks_nothing_of_the_network() -> None:
         "base-uri 'none'; form-action 'none'"
     )
     assert [a for _, a in read.elements if {"src", "srcset", "action", "style"} & a.keys()] == []
-    assert [a["href"] for _, a in read.elements if "href" in a] == ["#answer"]
+    ids = {f"#{a['id']}" for _, a in read.elements if "id" in a}
+    assert {a["href"] for _, a in read.elements if "href" in a} <= ids
     assert not re.search(r"url\(|@import|https?:", read.blocks["style"] + read.blocks["script"])
     assert not any(name.startswith("on") for _, a in read.elements for name in a)
     assert not re.search(

@@ -282,6 +282,7 @@ def test_the_keyboard_is_enough(opened: Opened) -> None:
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "answer"
     assert page.locator("#requirement").text_content() == "pdf_input", "the link does not take the settings away"
+    assert page.url.endswith("#with=pdf_input")
 
     page.reload()
     controls = page.locator("button, input, a, #scroll").count()
