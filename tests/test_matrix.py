@@ -190,10 +190,11 @@ def seen(out: str) -> dict[tuple[str, str], str]:
 
 
 @pytest.mark.parametrize("columns", [40, 80, 100, 200])
-def test_the_picture_says_what_the_catalogue_says(columns: int) -> None:
+def test_the_picture_says_what_the_catalogue_says(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     """At any width each model has its mark for each capability once, and no line is longer than the terminal."""
+    monkeypatch.setenv("COLUMNS", str(columns))
     catalogue = Catalogue.bundled()
-    ran = spawned_on_terminal("matrix", "--where", "line in (opus, haiku)", columns=columns)
+    ran = on_terminal(run, "matrix", "--where", "line in (opus, haiku)")
 
     models = catalogue.where("line in (opus, haiku)")
     names = matrix(catalogue).capabilities
@@ -211,11 +212,21 @@ def test_a_wide_terminal_has_one_block_and_a_narrow_one_folds() -> None:
     assert blocks == {80: 2, 200: 1}
 
 
-def test_a_family_stays_together_where_it_fits() -> None:
+def test_a_family_stays_together_where_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A block ends before a family that would be cut in two, unless no block could hold it."""
-    ran = spawned_on_terminal("matrix", "--only", "effort", "--only", "thinking", "--no-color", columns=50)
+    begun = {}
+    for columns in (28, 50, 64):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        out = on_terminal(
+            run, "matrix", "--only", "effort", "--only", "thinking", "--where", "line == sonnet", "--no-color"
+        ).out
+        begun[columns] = [re.findall(r"╭ (\S+)\n", block)[0] for block in out.split("\n\n")[:-1]]
 
-    assert [re.findall(r"╭ (\w+)\n", block) for block in ran.out.split("\n\n")[:-1]] == [["effort"], ["thinking"]]
+    assert begun == {
+        28: ["effort", "effort.xhigh", "thinking.adaptive"],
+        50: ["effort", "thinking"],
+        64: ["effort"],
+    }
 
 
 def test_stages_are_marked(listing: str) -> None:
@@ -234,10 +245,11 @@ def test_each_mark_has_a_colour_of_its_own(listing: str) -> None:
     assert {"\x1b[32m✓\x1b[0m", "\x1b[31m✗\x1b[0m", "\x1b[33m?\x1b[0m"} <= {*re.findall(r"\x1b\[3\dm.\x1b\[0m", out)}
 
 
-def test_an_id_longer_than_the_terminal_is_not_cut(tmp_path: Path) -> None:
+def test_an_id_longer_than_the_terminal_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is folded, and every character of it is there in each block."""
+    monkeypatch.setenv("COLUMNS", "50")
     path = saved(tmp_path, [{"id": "q" * 256, "lifecycle": "retired"}])
-    out = spawned_on_terminal("matrix", "--source", path, "--only", "effort", columns=50).out
+    out = on_terminal(run, "matrix", "--source", path, "--only", "effort").out
 
     assert out.count("q") == 256
     assert max(len(line) for line in STYLED.sub("", out).splitlines()) <= 50
@@ -605,6 +617,16 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, listin
     assert ran.status == 74
     assert path.read_text("utf-8") == "what was there"
     assert {each.name for each in tmp_path.iterdir()} == {"matrix.html", "listing.json"}
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is full")
+def test_a_device_that_is_full_is_told(command: Command, listing: str) -> None:
+    """What cannot be written is an error, and the device stays what it is."""
+    ran = command("--html", "/dev/full", "--source", listing)
+
+    assert (ran.status, ran.out) == (74, "")
+    assert "No space left" in ran.err
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
 
 
 @pytest.mark.parametrize("also", [["--where", "pdf_input"], ["--json"]])
