@@ -195,6 +195,22 @@ def test_nothing_ticked_is_what_everything_meets(opened: Opened) -> None:
     assert differences(page, catalogue) == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "summary", "title"),
+    [
+        ("#with=traits.prefill&with=effort.max", "0 of 33 models qualify; none is picked", "No model qualifies"),
+        ("#price.output=0.5", "1 of 33 models qualify; picked is claude-haiku-5-5", "1 model qualifies"),
+        ("#line=sonnet&with=effort.max", "3 of 33 models qualify; picked is claude-sonnet-5-5", "3 models qualify"),
+    ],
+)
+def test_the_answer_is_told_in_words(opened: Opened, settings: str, summary: str, title: str) -> None:
+    """How many qualify and which is picked, also where nobody does."""
+    page = opened(Catalogue.bundled(), settings)
+
+    assert page.locator("#summary").text_content() == summary
+    assert (page.locator("#candidates-title").text_content() or "").partition(",")[0] == title
+
+
 def test_the_cells_are_the_marks(opened: Opened) -> None:
     """Each cell stands in the row of its model and the column of its capability, and is named in words."""
     catalogue = Catalogue.bundled()

@@ -94,7 +94,7 @@ def _data(catalogue: Catalogue, matrix: Matrix) -> dict[str, Any]:
     return {
         "catalogue": catalogue_json(catalogue),
         "capabilities": [_capability(name) for name in matrix.capabilities],
-        "lines": [{"shown": printable(line), "value": write_text(line)} for line in lines],
+        "lines": [{"shown": printable(line) or '""', "value": write_text(line)} for line in lines],
         "bounds": [bound for bound, _ in bounds],
         "rails": [
             {"field": field, "term": rail.text, "lifted": parse(_LIFTED.format(field=field)).text}
