@@ -209,7 +209,7 @@ def test_a_wide_terminal_has_one_block_and_a_narrow_one_folds() -> None:
         columns: spawned_on_terminal("matrix", columns=columns).out.count("claude-opus-5-5") for columns in (80, 200)
     }
 
-    assert blocks == {80: 2, 200: 1}
+    assert blocks[200] == 1 < blocks[80]
 
 
 def test_a_family_stays_together_where_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
