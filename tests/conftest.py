@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -36,3 +37,12 @@ def own_cache_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def landed() -> Iterator[None]:
+    """Let each test see its own refreshes only: what flies in the background at its end lands before the next."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "router-refresh":
+            thread.join(1.0)

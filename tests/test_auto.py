@@ -284,10 +284,12 @@ def test_what_no_model_cures(api: StrictMessages, way: Any, fault: Scripted, err
 def test_all_fail(api: StrictMessages, caplog: pytest.LogCaptureFixture, way: Any) -> None:
     """Where every model that may be tried has failed, the last failure is the SDK's own error, and the log has all."""
     api.faults = dict.fromkeys([model.id for model in CATALOGUE], BUSY)
+    api.faults[THIRD] = failure(529, "overloaded_error", f"the last, {THIRD}")
 
     error = way(api, [auto_model(router_of())], create("auto"))
 
     assert isinstance(error, anthropic.OverloadedError)
+    assert f"the last, {THIRD}" in str(error)
     assert api.asked == [NEWEST, SECOND, THIRD]
     assert "no model answered for max_tokens >= 16: max_attempts is 3" in caplog.text
 
@@ -357,9 +359,18 @@ def test_a_retry_moves_on_where_the_model_failed(api: StrictMessages, way: Any) 
     assert (answer.model, api.asked) == (SECOND, [NEWEST, NEWEST, SECOND])
 
 
-def test_a_stream(api: StrictMessages) -> None:
+REFUSED_STREAMS: dict[str, Scripted] = {
+    "529": BUSY,
+    "429": failure(429, "rate_limit_error", headers={"retry-after": "30"}),
+    "lacks": failure(400, "invalid_request_error", "This model does not support the effort parameter."),
+}
+"""Some can be told from what no model cures by their bodies alone."""
+
+
+@pytest.mark.parametrize("fault", REFUSED_STREAMS.values(), ids=REFUSED_STREAMS)
+def test_a_stream(api: StrictMessages, fault: Scripted) -> None:
     """A stream comes from the model that is chosen, or from the next where it is refused before it begins."""
-    api.faults[NEWEST] = BUSY
+    api.faults[NEWEST] = fault
 
     def ask(client: Any) -> Any:
         with client.messages.stream(model="auto", **HELLO) as stream:
@@ -370,15 +381,26 @@ def test_a_stream(api: StrictMessages) -> None:
 
 
 @pytest.mark.parametrize("way", [in_asyncio, in_trio])
-def test_an_asynchronous_stream(api: StrictMessages, way: Any) -> None:
+@pytest.mark.parametrize("fault", REFUSED_STREAMS.values(), ids=REFUSED_STREAMS)
+def test_an_asynchronous_stream(api: StrictMessages, way: Any, fault: Scripted) -> None:
     """So does one that is awaited."""
-    api.faults[NEWEST] = BUSY
+    api.faults[NEWEST] = fault
 
     async def ask(client: Any) -> Any:
         async with client.messages.stream(model="auto", **HELLO) as stream:
             return [text async for text in stream.text_stream], (await stream.get_final_message()).model
 
     assert way(api, [auto_model(router_of())], ask) == (["Well."], SECOND)
+
+
+@by_all
+def test_a_retry_after_all_have_failed_begins_with_the_best(api: StrictMessages, way: Any) -> None:
+    """What is kept is whom a call was with when nothing spoke against the model, not who failed last."""
+    api.script(BUSY, BUSY, BUSY)
+
+    answer = way(api, [auto_model(router_of())], create("auto"), 1)
+
+    assert (answer.model, api.asked) == (NEWEST, [NEWEST, SECOND, THIRD, NEWEST])
 
 
 def test_a_stream_that_breaks_off_is_not_begun_again(api: StrictMessages) -> None:
@@ -427,6 +449,24 @@ def test_a_batch(api: StrictMessages, way: Any) -> None:
         CATALOGUE.select(require(OPUS) & require("batch")).id,
     ]
     assert [each["custom_id"] for each in posted.said["requests"]] == ["1", "2", "3"]
+
+
+def test_a_batch_goes_to_a_model_that_takes_batches(api: StrictMessages) -> None:
+    """The newest model is not chosen for a batch where it is known to take none."""
+    without = [
+        {**each, "capabilities": {**each["capabilities"], "batch": {"supported": each["id"] != NEWEST}}}
+        for each in listing()
+        if "capabilities" in each
+    ]
+    router = router_of(Catalogue.from_listing(without, source="live"))
+    entries = [{"custom_id": "1", "params": {**HELLO, "model": "auto"}}]
+
+    blocking(api, [auto_model(router)], lambda client: client.messages.batches.create(requests=entries))
+
+    assert router.select().id == NEWEST
+    assert [each.said["requests"][0]["params"]["model"] for each in api.requests if isinstance(each, Posted)] == [
+        SECOND
+    ]
 
 
 def test_a_batch_that_cannot_be_served(api: StrictMessages) -> None:

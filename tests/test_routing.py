@@ -195,6 +195,51 @@ def test_a_request_is_changed_only_where_it_must_be() -> None:
         assert routed.request == {**request, "model": OLDER.id}
 
 
+def entry(id: str, day: int, **capabilities: bool) -> dict[str, Any]:
+    """Return an entry of a model with these capabilities, `effort__max` for `effort.max`, and no others."""
+    tree: dict[str, Any] = {}
+    for name, supported in capabilities.items():
+        node = tree
+        for key in name.split("__"):
+            node = node.setdefault(key, {})
+        node["supported"] = supported
+    created = f"2026-10-{day:02}T00:00:00Z"
+    return {"id": id, "created_at": created, "max_tokens": 1_000, "capabilities": tree}
+
+
+def routed_in(*entries: dict[str, Any], **arguments: Any) -> Any:
+    """Return where a request that asks for the highest effort goes in a catalogue of these, after a change."""
+    router = Router(StaticSource(Catalogue.from_listing(entries)), cache_dir=False)
+    return router.route({**HELLO, "output_config": {"effort": "max"}}, None, "drop", **arguments)
+
+
+def test_what_a_request_was_changed_to_goes_to_the_newest_that_takes_it() -> None:
+    """A newer model of which too little is known for the request as it was takes it as it was changed for another."""
+    routed = routed_in(entry("a", 1, effort__max=False), entry("b", 2))
+
+    assert routed.model.id == routed.request["model"] == "b"
+    assert "output_config" not in routed.request
+    assert routed.decision.model is routed.model
+
+
+def test_what_arguments_ask_is_asked_of_a_changed_request_too() -> None:
+    """A model that a request would have to be changed for must take batches, too."""
+    older, newer = entry("a", 1, effort__max=False, batch=True), entry("b", 2, effort__max=False, batch=False)
+
+    assert routed_in(older, newer).model.id == "b"
+    assert routed_in(older, newer, batch=True).model.id == "a"
+
+
+def test_where_enough_models_take_a_request_it_is_changed_for_no_other() -> None:
+    """With sixteen models that take it as it is, those are all; with fifteen, one more is found."""
+    takes = [entry(f"a-{day}", day, effort__max=True) for day in range(1, 17)]
+    lacks = entry("b", 28, effort__max=False)
+    for count, ways in ((16, 16), (15, 16), (3, 4)):
+        catalogue = Catalogue.from_listing([*takes[:count], lacks])
+        found = routes(catalogue, {**HELLO, "output_config": {"effort": "max"}}, None, "drop", NOW)
+        assert len(found.fits) == ways
+
+
 def test_an_alternative_is_met_besides() -> None:
     """What a request asks goes for every alternative of a policy."""
     policy = Policy(require="line == haiku and effort.max and max_tokens >= 9M", alternatives=["line == opus"])

@@ -188,8 +188,7 @@ def _read_call(request: APIRequest) -> _Call | None:
 def _body_of(request: APIRequest, *ends: str | None) -> Mapping[str, Any] | None:
     """Return the body of what is posted to the Messages API, at one of these ends of its path."""
     url, body = _URL.fullmatch(request.url), request.json
-    is_posted = url is not None and url[1] in ends and request.method.lower() == "post"
-    return body if is_posted and isinstance(body, Mapping) else None
+    return body if url is not None and url[1] in ends and isinstance(body, Mapping) else None
 
 
 def _read_auto(body: Mapping[str, Any]) -> tuple[str, str | None] | None:

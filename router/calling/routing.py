@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from attrs import evolve, frozen
 
 from router.calling.fitting import Fitted, OnUnsupported, RequestChange, check_on_unsupported, fit
-from router.calling.request import BATCH, INPUT_TOKENS, CountTokens, RequestRequirement, read, requirement_of, spelt
+from router.calling.request import BATCH, CountTokens, RequestRequirement, read, requirement_of, spelt
 from router.catalogue import Asked, Catalogue
 from router.decision import Decision, shown
 from router.errors import NoModelError, UnfitRequestError
@@ -26,7 +26,6 @@ _ENOUGH: Final = 16
 """With how many models for a request no further one is looked for that it must be changed for."""
 
 _BATCH: Final = spelt(BATCH)
-_BY_ARGUMENT: Final = frozenset({_BATCH, spelt(INPUT_TOKENS)})
 
 
 @frozen
@@ -91,7 +90,7 @@ def routes(
     fits = dict.fromkeys(catalogue.candidates(_also(beside, need), now=now), Fitted(request))
     if on_unsupported != "error":
         content = [each.term for each in read(request).demands if each.remedy is None]
-        left = catalogue.candidates(_also(beside, conjunction([*content, *_by_argument(need)])), now=now)
+        left = catalogue.candidates(_also(beside, conjunction(content)), now=now)
         changed = _changed((model for model in left if model not in fits), request, need, on_unsupported)
         fits |= islice(changed, max(0, _ENOUGH - len(fits)))
     if not fits:
@@ -119,10 +118,6 @@ def _after(need: RequestRequirement, fitted: Fitted) -> RequestRequirement:
         return need
     batch = any(_BATCH in places for places in need.places.values())
     return requirement_of(fitted.request, batch=batch, input_tokens=need.input_tokens)
-
-
-def _by_argument(need: RequestRequirement) -> list[Requirement]:
-    return [term for term in need.terms if not _BY_ARGUMENT.isdisjoint(need.places[term.text])]
 
 
 def _notes(need: RequestRequirement) -> Iterator[str]:
