@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from router.catalogue import Catalogue as Catalogue
     from router.catalogue import CatalogueDiff as CatalogueDiff
     from router.catalogue import Change as Change
+    from router.catalogue import Impact as Impact
     from router.decision import Decision as Decision
     from router.decision import Reason as Reason
     from router.decision import Term as Term
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from router.errors import ConfigurationError as ConfigurationError
     from router.errors import ConflictingEntriesError as ConflictingEntriesError
     from router.errors import FallbackExhaustedError as FallbackExhaustedError
+    from router.errors import LockError as LockError
     from router.errors import MalformedEntryError as MalformedEntryError
     from router.errors import NoModelError as NoModelError
     from router.errors import RequirementError as RequirementError
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from router.loading.sources import SDKSource as SDKSource
     from router.loading.sources import Source as Source
     from router.loading.sources import StaticSource as StaticSource
+    from router.lockfile import Lock as Lock
+    from router.lockfile import Locked as Locked
     from router.model import Correction as Correction
     from router.model import Model as Model
     from router.policy import Policy as Policy
@@ -84,6 +88,10 @@ _HOMES = {
     "Fitted": "calling.fitting",
     "Gate": "gate",
     "GateReason": "gate",
+    "Impact": "catalogue",
+    "Lock": "lockfile",
+    "LockError": "errors",
+    "Locked": "lockfile",
     "MalformedEntryError": "errors",
     "Model": "model",
     "NoModelError": "errors",
@@ -140,6 +148,10 @@ __all__ = [
     "Fitted",
     "Gate",
     "GateReason",
+    "Impact",
+    "Lock",
+    "LockError",
+    "Locked",
     "MalformedEntryError",
     "Model",
     "NoModelError",

@@ -85,12 +85,23 @@ class Change:
 
 
 @frozen
+class Impact:
+    """A policy whose answer differs between two catalogues: the ids, `None` where there is no answer."""
+
+    policy: str
+    before: str | None
+    after: str | None
+
+
+@frozen
 class CatalogueDiff:
     """What one catalogue has that another has not: ids added and removed, and every changed value."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
     changed: tuple[Change, ...]
+    impact: tuple[Impact, ...] = ()
+    """The policies whose answer changes, where it is known whose; two catalogues alone tell of none."""
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
@@ -480,6 +491,24 @@ def _check_bundled(text: bytes) -> None:
         from logging import getLogger
 
         getLogger("router").warning("the bundled catalogue has been changed since it was packaged")
+
+
+def impact_of(
+    names: Iterable[str], before: Catalogue, after: Catalogue, answer: Callable[[str, Catalogue], Model | None]
+) -> tuple[Impact, ...]:
+    """Return the policies whose answer changes from one catalogue to the other, as `answer` gives it.
+
+    What cannot be answered, whatever the reason, is no answer: one policy does not hide the impact on the others.
+    """
+
+    def id_of(name: str, catalogue: Catalogue) -> str | None:
+        with suppress(RouterError):
+            model = answer(name, catalogue)
+            return model.id if model is not None else None
+        return None
+
+    impacts = (Impact(name, id_of(name, before), id_of(name, after)) for name in names)
+    return tuple(each for each in impacts if each.before != each.after)
 
 
 def _is_odd(model: Model) -> bool:

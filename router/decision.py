@@ -39,6 +39,8 @@ class Reason(Enum):
     """The order of the policy, as cheapest, puts it before the newest of the candidates."""
     ALTERNATIVE = "alternative"
     """No model is known to meet the requirement of the policy; it is the best for the first alternative that is met."""
+    LOCKED = "locked"
+    """A lock names it: it was the best for the policy when that was locked."""
     NO_MATCH = "no_match"
     """There is none: no model is known to meet the requirement."""
 
@@ -138,6 +140,17 @@ class Decision:
         """Return the decision with the places of a request that ask for its terms."""
         return evolve(self, places=places)
 
+    def locked(self, model: Model, note: str) -> Decision:
+        """Return the decision for a model that a lock names: it comes first, and the other candidates follow."""
+        return evolve(
+            self,
+            model=model,
+            reason=Reason.LOCKED,
+            candidates=(model.id, *(id for id in self.candidates if id != model.id)),
+            nearest=(),
+            notes=(note, *self.notes),
+        )
+
     def unmet(self, id: str) -> tuple[Unmet, ...]:
         """Return what a rejected model lacks, guard-rails apart."""
         return tuple(each for each in self._rejected.get(id, ()) if not each.term.implicit)
@@ -151,6 +164,8 @@ class Decision:
         others = len(self.candidates) - 1
         meeting = sum(id not in self._rejected for id in self.candidates)
         behind = f" of {meeting} candidates" if meeting > 1 else ", the only candidate"
+        if self.reason is Reason.LOCKED:
+            behind = ""
         asked = f" by the policy {self.policy.name}" if self.policy and self.policy.name else ""
         lines = [f"{self.model.id}: {self.reason.value}{behind} for {_short(self.requirement)}{asked}"]
         if others:

@@ -6,6 +6,7 @@ RouterError
 │   └── UnknownNameError (LookupError)       a name that no catalogue and no vocabulary knows
 ├── NoModelError (LookupError)               nothing is known to meet the requirement
 ├── UnknownModelError (LookupError)          an id or alias that the catalogue does not list
+├── LockError (LookupError)                  a lock that does not hold, or does not say what was asked
 ├── CatalogueError (ValueError)              data that is not a catalogue
 │   └── MalformedEntryError                  one entry of it, with its path
 │       └── ConflictingEntriesError          two entries of one id that differ
@@ -146,6 +147,23 @@ class UnknownModelError(RouterError, LookupError):
 
     def __str__(self) -> str:
         return f"unknown model {printable(self.id)!r}{_suggestion(self.nearest)}"
+
+
+class LockError(RouterError, LookupError):
+    """A lock that says nothing of `policy`, or whose model no longer serves it.
+
+    `id` is the model that it is locked to, `None` where it is locked to none; `changed` says what changed since.
+    """
+
+    def __init__(self, policy: str, id: str | None, changed: str) -> None:
+        super().__init__(policy, id, changed)
+        self.policy = policy
+        self.id = id
+        self.changed = changed
+
+    def __str__(self) -> str:
+        locked = f"is locked to {self.id}, and the lock does not hold: " if self.id is not None else ""
+        return printable(f"the policy {self.policy} {locked}{self.changed}; `router lock` locks it anew")
 
 
 class CatalogueError(RouterError, ValueError):

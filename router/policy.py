@@ -32,7 +32,9 @@ ORDERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """How models are ranked that the preferences do not tell apart, and by which fields; each then by newest."""
 
-_KEYS: Final = ("require", "prefer", "minimum_age", "alternatives", "order")
+POLICY_KEYS: Final = ("require", "prefer", "minimum_age", "alternatives", "order")
+"""What the table of a policy may say."""
+
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
 _OWN_TABLE: Final = re.compile(rb"^\s*\[tool\.router[].]", re.MULTILINE)
 _UNKNOWN_LAST: Final = float("inf")
@@ -45,7 +47,7 @@ def _read_all(requirements: Sequence[str | Requirement]) -> tuple[Requirement, .
 
 
 def _read_age(age: str | Requirement | None) -> Requirement | None:
-    if age is None or (isinstance(age, Comparison) and age.field == "age"):
+    if age is None or (isinstance(age, Comparison) and (age.field, age.op) == ("age", ">=")):
         return age
     kind = KINDS["duration"]
     try:
@@ -128,23 +130,19 @@ def read_policies(path: str | os.PathLike[str]) -> Mapping[str, Policy]:
 
     Raises `ConfigurationError`, which names the file, the key and what was expected.
     """
-    import tomllib
-
     where = os.fspath(path)
-    try:
-        with open(where, "rb") as file:
-            document = tomllib.load(file)
-    except OSError as error:
-        raise _unreadable(where, error) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{where} is no TOML: {error}") from error
+    document = read_toml(where)
     prefix = ""
     if os.path.basename(where) == "pyproject.toml":
         prefix = "tool.router."
-        document = _table(where, "tool.router", _table(where, "tool", document.get("tool", {})).get("router", {}))
-    _check_keys(where, prefix, document, ("policies",))
-    named = _table(where, f"{prefix}policies", document.get("policies", {}))
-    return MappingProxyType({name: _policy(where, f"{prefix}policies", name, table) for name, table in named.items()})
+        document = read_table(
+            where, "tool.router", read_table(where, "tool", document.get("tool", {})).get("router", {})
+        )
+    check_keys(where, prefix, document, ("policies",))
+    named = read_table(where, f"{prefix}policies", document.get("policies", {}))
+    return MappingProxyType(
+        {name: read_policy(where, f"{prefix}policies", name, table) for name, table in named.items()}
+    )
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -191,14 +189,28 @@ def _unreadable(path: str, error: OSError) -> ConfigurationError:
     return ConfigurationError(f"{path} cannot be read: {error.strerror or error}")
 
 
-def _policy(where: str, prefix: str, name: str, table: object) -> Policy:
+def read_toml(path: str) -> dict[str, Any]:
+    """Return what a TOML file says; raises `ConfigurationError` where it cannot be read."""
+    import tomllib
+
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path} is no TOML: {error}") from error
+
+
+def read_policy(where: str, prefix: str, name: str, table: object) -> Policy:
+    """Return the policy that a table says; raises `ConfigurationError` with the file, the key and what was expected."""
     path = f"{prefix}.{name}"
     try:
         check_names((name,))
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {printable(path)}: {error}") from None
-    stated = _table(where, path, table)
-    _check_keys(where, f"{path}.", stated, _KEYS)
+    stated = read_table(where, path, table)
+    check_keys(where, f"{path}.", stated, POLICY_KEYS)
     if "require" not in stated:
         raise ConfigurationError(f"{where}: {path}: require is missing")
     read = {key: _value(where, f"{path}.{key}", key, value) for key, value in stated.items()}
@@ -229,13 +241,15 @@ def _value(where: str, path: str, key: str, value: object) -> Any:
     return value
 
 
-def _table(where: str, path: str, value: object) -> dict[str, Any]:
+def read_table(where: str, path: str, value: object) -> dict[str, Any]:
+    """Return a value that is a table; raises `ConfigurationError` for any other."""
     if not isinstance(value, dict):
         raise ConfigurationError(f"{where}: {path} must be a table (got {type(value).__name__})")
     return value
 
 
-def _check_keys(where: str, prefix: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
+def check_keys(where: str, prefix: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Raise `ConfigurationError` for a key that a table cannot have."""
     for key in table:
         if key not in known:
             near = nearest(key, known, limit=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 from attrs import evolve
 
 from router.application import check_count, check_hook
-from router.catalogue import Asked, Catalogue
+from router.catalogue import Asked, Catalogue, CatalogueDiff, impact_of
 from router.decision import Decision
 from router.errors import ConfigurationError, NoModelError
 from router.fork import unforked
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from router.calling.routing import InputTokens, Routed, Routes
     from router.gate import Gate
     from router.loading.store import Store
+    from router.locked import Held, LockedModels, OnLockBroken
+    from router.lockfile import Lock
     from router.status import RouterStatus
 
 Default = TypeVar("Default")
@@ -57,11 +60,15 @@ class Router:
     one older than `max_stale` is served and marked stale, or with `strict` an error. `cache_dir` is
     where catalogues are kept between processes: by default the user's cache directory, nowhere for
     `False`. `policies` are policies by name, or the file of them: `select`, `candidates`, `explain`,
-    `run` and `selector` take a policy or its name in place of a requirement. `on_refresh(old, new, diff)` is
-    called when the catalogue has changed, `on_error(error)` when a refresh has failed, each in the thread
-    of the refresh. `run` sets a model aside after `allowed_fails` failures in a row, and calls
-    `on_disagreement(attempt)` when the API refuses a model for what it was known to support. Also a context
-    manager, and an async one that waits for the first catalogue.
+    `run` and `selector` take a policy or its name in place of a requirement. `lock`, a `Lock` or its file, gives
+    each of these policies the model that it is locked to, until a newer catalogue of the API shows that model gone,
+    retired, or not known to meet a term that does not depend on time; then, and for a policy that is not locked as it
+    is, there is a `LockError`, or with `on_lock_broken="newest"` a warning and the answer without the lock. `frozen`
+    never looks at the network: what is on disk answers, else the bundled catalogue. `on_refresh(old, new, diff)` is
+    called when the catalogue has changed, with the policies whose answer changes in `diff.impact`, and
+    `on_error(error)` when a refresh has failed, each in the thread of the refresh. `run` sets a model aside after
+    `allowed_fails` failures in a row, and calls `on_disagreement(attempt)` when the API refuses a model for what it
+    was known to support. Also a context manager, and an async one that waits for the first catalogue.
     """
 
     def __init__(
@@ -72,6 +79,9 @@ class Router:
         max_stale: float = 7 * 86_400.0,
         deadline: float = 10.0,
         policies: str | os.PathLike[str] | Mapping[str, Policy] = _NO_POLICIES,
+        lock: str | os.PathLike[str] | Lock | None = None,
+        on_lock_broken: OnLockBroken = "error",
+        frozen: bool = False,
         strict: bool = False,
         cache_dir: str | os.PathLike[str] | Literal[False] | None = None,
         on_refresh: OnRefresh | None = None,
@@ -92,7 +102,9 @@ class Router:
             check_policies(policies)
         check_count("allowed_fails", allowed_fails)
         check_hook("on_disagreement", on_disagreement)
+        check_hook("on_refresh", on_refresh)
         self._policies = policies
+        self._locked = self._open_lock(lock, on_lock_broken)
         self._calls: Calls | None = None
 
         def open_calls() -> Calls:
@@ -123,13 +135,14 @@ class Router:
             max_stale=max_stale,
             deadline=deadline,
             strict=strict,
+            frozen=frozen,
             open_store=open_store,
             clock=clock,
             wall=wall,
             sleep=sleep,
             random=random,
             progress=progress,
-            on_refresh=on_refresh,
+            on_refresh=self._with_impact(on_refresh) if policies is not _NO_POLICIES else on_refresh,
             on_error=on_error,
         )
 
@@ -142,6 +155,48 @@ class Router:
 
     def _named(self, asked: Asked) -> Asked:
         return self.policies.get(asked, asked) if isinstance(asked, str) else asked
+
+    def _open_lock(
+        self, lock: str | os.PathLike[str] | Lock | None, on_lock_broken: OnLockBroken
+    ) -> LockedModels | None:
+        if on_lock_broken not in {"error", "newest"}:
+            raise ConfigurationError(f'on_lock_broken must be "error" or "newest" (got {on_lock_broken!r})')
+        if lock is None:
+            return None
+        if self._policies is _NO_POLICIES:
+            raise ConfigurationError("a lock is of policies: policies= goes with lock=")
+        from router.locked import LockedModels
+        from router.lockfile import Lock
+
+        if not isinstance(lock, (str, os.PathLike, Lock)):
+            raise ConfigurationError(f"lock must be a Lock, or the file of one (got {lock!r})")
+        return LockedModels(lock, lambda: self.policies, on_lock_broken)
+
+    def _held(self, asked: Asked, catalogue: Catalogue) -> Held | None:
+        """Return what the lock says of a policy or its name; `None` where nothing is locked."""
+        return None if self._locked is None else self._locked.held(asked, catalogue)
+
+    def _locked_model(self, asked: Asked, catalogue: Catalogue) -> Model | None:
+        """Return the model that a policy or its name is locked to; `None` where it is not locked, or moved on from."""
+        held = self._held(asked, catalogue)
+        return None if held is None else held.model
+
+    def _answer(self, name: str, catalogue: Catalogue) -> Model | None:
+        """Return what `select` would answer to the name of a policy, were that the current catalogue."""
+        return self._locked_model(name, catalogue) or catalogue.select(self.policies[name], default=None)
+
+    def _with_impact(self, on_refresh: OnRefresh | None) -> OnRefresh | None:
+        """Return the hook as one that is told which policies a new catalogue changes; of a first one there are none."""
+        if on_refresh is None:
+            return None
+
+        def told(old: Catalogue | None, new: Catalogue, diff: CatalogueDiff) -> object:
+            if old is not None:
+                with suppress(ConfigurationError):  # of the file of policies: whoever asks for one is told
+                    diff = evolve(diff, impact=impact_of(self.policies, old, new, self._answer))
+            return on_refresh(old, new, diff)
+
+        return told
 
     @property
     def catalogue(self) -> Catalogue:
@@ -171,9 +226,10 @@ class Router:
         now: datetime | None = None,
         **needs: Need,
     ) -> Any:
-        """Return the newest model known to meet the requirement and the guard-rails.
+        """Return the newest model known to meet the requirement and the guard-rails; of a policy, what it is locked to.
 
-        Raises `NoModelError` where there is none, or returns `default` if one is given.
+        Raises `NoModelError` where there is none, or returns `default` if one is given; raises `LockError` where a
+        lock does not hold.
         """
         loader = self._loader
         catalogue = loader.held if loader.clock() < loader.attention else None
@@ -185,6 +241,10 @@ class Router:
                 return catalogue.answers[asked if asked.__class__ is str else asked.text]
             except (KeyError, AttributeError):
                 pass
+            if self._locked is not None:
+                locked = self._locked_model(requirement, catalogue)
+                if locked is not None:
+                    return locked
         try:
             return catalogue.select(asked, now=now, **needs)
         except NoModelError:
@@ -201,13 +261,19 @@ class Router:
         now: datetime | None = None,
         **needs: Need,
     ) -> tuple[Model, ...]:
-        """Return every model known to meet the requirement and the guard-rails, best first, at most `limit`."""
+        """Return every model known to meet the requirement and the guard-rails, best first, at most `limit`.
+
+        No lock counts: these are the models that there are to choose from.
+        """
         return self._loader.catalogue().candidates(self._named(requirement), limit=limit, now=now, **needs)
 
     def explain(self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need) -> Decision:
-        """Return what `select` would answer, with the reason."""
+        """Return what `select` would answer, with the reason; raises `LockError` where a lock does not hold."""
         catalogue = self._loader.catalogue()
         decision = catalogue.explain(self._named(requirement), now=now, **needs)
+        held = self._held(requirement, catalogue)
+        if held is not None:
+            decision = held.told_by(decision)
         return evolve(decision, stale=self._loader.is_stale(catalogue))
 
     def supports(
@@ -236,8 +302,9 @@ class Router:
             if model is not None and clock() < loader.attention and catalogue is loader.held:
                 return model
             catalogue = loader.catalogue()
-            model = catalogue.select(asked)
-            if not asked.is_relative:
+            locked = None if self._locked is None else self._locked_model(requirement, catalogue)
+            model = locked or catalogue.select(asked)
+            if locked is not None or not asked.is_relative:
                 seen = (catalogue, model)
             return model
 
@@ -258,10 +325,11 @@ class Router:
 
         When a call fails in a way that another model may cure, the next one that also meets the need is called:
         at most `max_attempts` in all, and none any more once `deadline` seconds have passed. Every other exception is
-        the caller's, as it is. `on_fallback(attempt, model)` is told of the attempt that failed and of the next
-        model. `sticky`, a key such as a conversation's id, keeps to the model that last answered for it.
-        `classify(error, model)` says what a failure means, in place of `router.classify`. Raises
-        `NoModelError` where nothing meets the need, and `FallbackExhaustedError` when all have failed.
+        the caller's, as it is. A policy that is locked begins with its model, and falls back as if it were not.
+        `on_fallback(attempt, model)` is told of the attempt that failed and of the next model. `sticky`, a key such
+        as a conversation's id, keeps to the model that last answered for it. `classify(error, model)` says what a
+        failure means, in place of `router.classify`. Raises `NoModelError` where nothing meets the need, and
+        `FallbackExhaustedError` when all have failed.
         """
         run = self._begin(
             need,
@@ -311,7 +379,9 @@ class Router:
 
         The model meets the policy, or the requirement, and all that the request asks, as `requirement_of` tells
         it. Where there is none, `on_unsupported` says whether the request may be changed, as `fit` does: "drop"
-        or "downgrade". Raises `NoModelError`, with the places of the request, where no model can serve it.
+        or "downgrade". The model that a policy is locked to goes first, unless it is known not to serve the request:
+        the decision has a note of that. Raises `NoModelError`, with the places of the request, where no model can
+        serve it.
         """
         return self._routes(request, policy, on_unsupported, now=now, batch=batch, input_tokens=input_tokens).first()
 
@@ -382,7 +452,11 @@ class Router:
     def _begin(self, need: Asked, call: object, **terms: Any) -> Run:
         calls, began = self._begin_calls(call, "call must be a function of a model, behind the need")
         catalogue, asked, now = self._loader.catalogue(), self._named(need), moment(None)
-        chain = catalogue.candidates(asked, now=now) or (catalogue.select(asked, now=now),)  # which raises
+        chain = catalogue.candidates(asked, now=now)
+        locked = self._locked_model(need, catalogue)
+        if locked is not None:
+            chain = (locked, *(model for model in chain if model is not locked))
+        chain = chain or (catalogue.select(asked, now=now),)  # which raises
         text = str(require(asked) if asked is None else asked)
         return calls.begin(chain, text, began, **terms)
 
@@ -415,7 +489,8 @@ class Router:
         from router.calling.routing import routes
 
         catalogue = self._loader.catalogue()
-        return routes(catalogue, request, self._named(policy), on_unsupported, moment(now), **arguments)
+        held = self._held(policy, catalogue)
+        return routes(catalogue, request, self._named(policy), on_unsupported, moment(now), held=held, **arguments)
 
     def _begin_calls(self, call: object, expected: str) -> tuple[Calls, float]:
         """Return what runs share, and the moment at which one begins; raises `ConfigurationError` for no function."""

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from router.catalogue import Catalogue
 from router.language import parse
+from router.policy import ORDERS, Policy
 from router.requirement import Requirement, possibility
 from router.vocabulary import Names
 
@@ -525,3 +526,16 @@ def requirements(literals: Iterable[str] = TEXTS, max_leaves: int = 6) -> Search
     algebra: _Algebra[Requirement] = _Algebra(operator.and_, operator.or_, operator.invert, possibility)
     leaves = st.lists(st.sampled_from([parse(text) for text in literals]), min_size=1, max_size=max_leaves)
     return _combined(algebra, leaves, st.binary(max_size=max_leaves))
+
+
+def policies() -> SearchStrategy[Policy]:
+    """Return policies of every shape."""
+    some = st.lists(requirements(max_leaves=2), max_size=3)
+    return st.builds(
+        Policy,
+        require=requirements(max_leaves=3),
+        prefer=some,
+        alternatives=some,
+        order=st.sampled_from(list(ORDERS)),
+        minimum_age=st.none() | st.sampled_from(["0d", "14d", "30d"]),
+    )

@@ -13,6 +13,7 @@ from router.errors import (
     CatalogueError,
     CatalogueUnavailableError,
     ConfigurationError,
+    LockError,
     MalformedEntryError,
     NoModelError,
     RequirementError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         (UnknownNameError, (RequirementError, LookupError)),
         (NoModelError, (RouterError, LookupError)),
         (UnknownModelError, (RouterError, LookupError)),
+        (LockError, (RouterError, LookupError)),
         (CatalogueError, (RouterError, ValueError)),
         (MalformedEntryError, (CatalogueError, ValueError)),
         (CatalogueUnavailableError, (RouterError, OSError)),
@@ -61,6 +63,7 @@ def test_the_tree_in_the_docstring_names_every_error() -> None:
         RequirementSyntaxError("line = opus", 5, "unexpected '='"),
         UnknownNameError("pdf_imput", ["pdf_input"]),
         UnknownModelError("claude-opus", ["claude-opus-5"]),
+        LockError("reports", "claude-opus-5", "it is gone"),
         MalformedEntryError("data[3].id", "a model id", "null"),
         CatalogueUnavailableError(
             "no answer", status=529, error_type="overloaded_error", retry_after=1.5, retryable=True
@@ -117,6 +120,7 @@ HOSTILE = "\x1b]0;owned\x07\u202e"
     [
         UnknownNameError(HOSTILE),
         UnknownModelError(HOSTILE),
+        LockError("reports", HOSTILE, HOSTILE),
         MalformedEntryError("data[0].id", "an id", HOSTILE),
         CatalogueUnavailableError(HOSTILE),
     ],

@@ -41,6 +41,8 @@ from router import (
     Correction,
     FallbackExhaustedError,
     FileSource,
+    Impact,
+    LockError,
     Model,
     NoModelError,
     Policy,
@@ -59,6 +61,7 @@ from router import (
 )
 from router.cli.commands import run
 from router.loading.deadline import Deadline
+from router.lockfile import resolve
 
 PASSWORD: Final = "sEcretOfTheProxy"  # noqa: S105 - it is to be looked for
 PROXY: Final = f"http://user:{PASSWORD}@127.0.0.1"
@@ -414,8 +417,15 @@ def examples(api: FakeAPI) -> list[object]:
         *(CatalogueUnavailableError("no", status=401), ConflictingEntriesError("data[0]", "one", "two")),
         *(ConfigurationError("no"), RequirementSyntaxError("(", 1, "unfinished"), UnknownNameError("nova", ["a"])),
         UnknownModelError("nova"),
+        *locked(catalogue),
         *called(router),
     ]
+
+
+def locked(catalogue: Catalogue) -> list[object]:
+    """Return one of everything that a lock has."""
+    lock = resolve({"reports": Policy(require="pdf_input")}, catalogue).lock
+    return [lock, lock.policies["reports"], LockError("reports", "nova", "it is gone"), Impact("reports", "nova", None)]
 
 
 def called(router: Router) -> list[object]:

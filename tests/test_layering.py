@@ -22,7 +22,8 @@ LAYERS = (
     ("policy",),
     ("decision",),
     ("catalogue",),
-    ("gate", "audit", "matrix"),
+    ("gate", "audit", "matrix", "lockfile"),
+    ("locked",),
     ("loading",),
     ("loading.credential", "loading.deadline"),
     ("loading.listing",),
@@ -65,6 +66,7 @@ CONFINED = {
     ),
     "pathspec": ("cli.files",),
     "rich": ("cli.session", "cli.output"),
+    "tomli_w": ("lockfile",),
 }
 EVERYWHERE = {"attrs", "__future__"}
 FLOOR = {f"router.{name}": floor for floor, names in enumerate(LAYERS) for name in names}

@@ -10,12 +10,14 @@ from typing import Any, Final, Literal
 
 from attrs import evolve, frozen
 
+from router.application import log
 from router.calling.fitting import Fitted, OnUnsupported, RequestChange, check_on_unsupported, fit
 from router.calling.request import BATCH, CountTokens, RequestRequirement, read, requirement_of, spelt
 from router.catalogue import Asked, Catalogue
 from router.decision import Decision, shown
 from router.errors import NoModelError, UnfitRequestError
 from router.language import require
+from router.locked import Held
 from router.model import Model
 from router.policy import Policy
 from router.requirement import Requirement, conjunction
@@ -49,6 +51,8 @@ class Routes:
     catalogue: Catalogue
     now: datetime
     fits: Mapping[Model, Fitted]
+    held: Held | None = None
+    """What a lock says of the policy."""
 
     @property
     def text(self) -> str:
@@ -64,6 +68,11 @@ class Routes:
         model, fitted = next(iter(self.fits.items()))
         need = _after(self.need, fitted)
         decision = self.catalogue.explain(_also(self.asked, need), now=self.now)
+        held = self.held
+        if held is not None and held.model in {None, model}:
+            decision = held.told_by(decision)
+        elif held is not None:
+            decision = evolve(decision, notes=(_passed_over(held), *decision.notes))
         if decision.model is not None:  # where the request was changed, one before it may take it as well
             model = decision.model
         decision = evolve(decision, places=need.places, notes=(*decision.notes, *_notes(self.need)))
@@ -77,12 +86,14 @@ def routes(
     on_unsupported: OnUnsupported,
     now: datetime,
     *,
+    held: Held | None = None,
     batch: bool = False,
     input_tokens: InputTokens = None,
 ) -> Routes:
     """Return the models that can serve the request and meet what is asked beside it, of which there is at least one.
 
-    Raises `NoModelError` where there is none, with the places of the request that ask for each term.
+    The model that a policy is `held` to goes first, unless it is known not to serve the request. Raises
+    `NoModelError` where there is none, with the places of the request that ask for each term.
     """
     check_on_unsupported(on_unsupported)
     need = requirement_of(request, batch=batch, input_tokens=input_tokens)
@@ -93,9 +104,30 @@ def routes(
         left = catalogue.candidates(_also(beside, conjunction(content)), now=now)
         changed = _changed((model for model in left if model not in fits), request, need, on_unsupported)
         fits |= islice(changed, max(0, _ENOUGH - len(fits)))
+    if held is not None and held.model is not None:
+        fits = _pinned(held.model, request, need, on_unsupported, now) | fits
     if not fits:
         raise NoModelError(_also(beside, need), catalogue, now, need.places)
-    return Routes(beside, need, catalogue, now, fits)
+    found = Routes(beside, need, catalogue, now, fits, held)
+    if held is not None and held.model is not None and held.model not in fits:
+        log("warning", "%s", _passed_over(held))
+    return found
+
+
+def _pinned(
+    model: Model, request: Mapping[str, Any], need: RequestRequirement, on_unsupported: OnUnsupported, now: datetime
+) -> dict[Model, Fitted]:
+    """Return a model that was settled on before, unless it is known not to serve the request."""
+    with suppress(UnfitRequestError):
+        fitted = fit(request, model, on_unsupported)
+        if _after(need, fitted).support(model, now=now) is not False:
+            return {model: fitted}
+    return {}
+
+
+def _passed_over(held: Held) -> str:
+    id = held.model.id if held.model is not None else "the model"
+    return f"{id}, to which the policy {held.policy} is locked, cannot serve the request"
 
 
 def _also(asked: Requirement | Policy, need: Requirement) -> Requirement | Policy:

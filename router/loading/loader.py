@@ -93,7 +93,8 @@ class Loader:
     """The current catalogue of one source.
 
     `ttl`, `max_stale` and `deadline` are in seconds. `clock` is monotonic, `wall` counts seconds since the
-    epoch; clocks, `sleep` and `random` are arguments so that no test waits.
+    epoch; clocks, `sleep` and `random` are arguments so that no test waits. `frozen` keeps away from a source that
+    waits on a network.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Loader:
         max_stale: float,
         deadline: float,
         strict: bool,
+        frozen: bool = False,
         open_store: Callable[[], Store | None],
         clock: Callable[[], float],
         wall: Callable[[], float],
@@ -125,6 +127,7 @@ class Loader:
         self._max_stale = max_stale
         self._deadline = deadline
         self._strict = strict
+        self._frozen = frozen and source.remote
         self._open_store = open_store
         self.clock = clock
         self._wall = wall
@@ -178,17 +181,19 @@ class Loader:
 
     def refresh(self) -> Catalogue:
         """Fetch now; raises `CatalogueUnavailableError`, and keeps what is held, if that fails."""
+        self._check_thawed()
         return self._waited_for(self._start(asked=True))
 
     async def arefresh(self) -> Catalogue:
         """Fetch now, without blocking the running event loop of asyncio or trio."""
+        self._check_thawed()
         flight = self._start(asked=True)
         await flight.landing(self._patience)
         return self._outcome(flight)
 
     async def afirst(self) -> None:
         """Wait for the first catalogue, where none is held, without blocking the running event loop."""
-        if self._restored() is None:
+        if self._restored() is None and not self._frozen:
             await self._start().landing(self._patience)
 
     def status(self) -> RouterStatus:
@@ -249,6 +254,8 @@ class Loader:
     def _first(self) -> Catalogue:
         if self._restored() is not None:
             return self.catalogue()
+        if self._frozen:
+            return self._hold_stand_in()
         if self._strict and self._error is not None and self.clock() < self._next_try:
             raise own(self._error)
         waits = not in_event_loop()
@@ -262,6 +269,20 @@ class Loader:
         if self._strict:
             raise failure
         return self.held if self.held is not None else self._stand_in()
+
+    def _check_thawed(self) -> None:
+        if self._frozen:
+            raise CatalogueUnavailableError("the router is frozen: it never looks at the network")
+
+    def _hold_stand_in(self) -> Catalogue:
+        """Return what is held for good, where nothing is kept on disk and nothing may be fetched."""
+        if self._strict:
+            raise CatalogueUnavailableError("nothing is kept on disk, and the router is frozen")
+        with self._lock:
+            if self.held is None:
+                self.held = self._stand_in()
+                self._put_off(_FOREVER)
+            return self.held
 
     def _stand_in(self) -> Catalogue:
         if self._bundled is None:
@@ -581,7 +602,8 @@ class Loader:
                 self._put_off(0.0)
 
     def _put_off(self, seconds: float) -> None:
-        """Set when a read next has more to do."""
+        """Set when a read next has more to do; where nothing may be fetched, never but to see that it is too old."""
+        seconds = _FOREVER if self._frozen else seconds
         self._next_try = self.clock() + max(seconds, 0.0)
         self.attention = min(self._next_try, self._expires) if self._strict else self._next_try
 
