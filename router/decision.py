@@ -142,13 +142,16 @@ class Decision:
 
     def locked(self, model: Model, note: str) -> Decision:
         """Return the decision for a model that a lock names: it comes first, and the other candidates follow."""
+        notes = self.notes
+        if self.model is not None and self.model.id != model.id:
+            notes = ("; ".join((f"without the lock it would be {self.model.id}", *notes)),)
         return evolve(
             self,
             model=model,
             reason=Reason.LOCKED,
             candidates=(model.id, *(id for id in self.candidates if id != model.id)),
             nearest=(),
-            notes=(note, *self.notes),
+            notes=(note, *notes),
         )
 
     def unmet(self, id: str) -> tuple[Unmet, ...]:

@@ -1598,7 +1598,7 @@ def test_the_help_text_lists_the_commands_and_the_statuses(command: Command) -> 
     status, out, err = command("--help")
     assert (status, err) == (0, "")
     listed = re.findall(r"^  (\w+)  +\S", out.partition("Commands:\n")[2], re.MULTILINE)
-    assert listed == sorted([*COMMANDS, "audit", "cache", "diff", "gate", "route", "status"])
+    assert listed == sorted([*COMMANDS, "audit", "cache", "diff", "gate", "lock", "outdated", "route", "status", "why"])
     assert "Exit status: 0 found, 1 nothing meets the need, 2 bad usage or requirement," in out
     asked = command()
     assert asked.status == 2

@@ -35,13 +35,13 @@ LATER = NOW + timedelta(days=1)
 POLICIES = {"reports": Policy(require="pdf_input", minimum_age="1d"), "quotes": Policy(require="citations")}
 MODEL: Entry = {
     "id": "claude-one",
-    "created_at": "2026-06-01T00:00:00Z",
+    "created_at": "2020-06-01T00:00:00Z",
     "lifecycle": "active",
     "max_input_tokens": 200_000,
     "max_tokens": 64_000,
     "capabilities": {"pdf_input": {"supported": True}, "citations": {"supported": True}},
 }
-NEWER: Entry = {**MODEL, "id": "claude-two", "created_at": "2026-11-01T00:00:00Z"}
+NEWER: Entry = {**MODEL, "id": "claude-two", "created_at": "2020-11-01T00:00:00Z"}
 DEPRECATED: Entry = {**MODEL, "lifecycle": "deprecated"}
 LESS: Entry = {**MODEL, "capabilities": {"citations": {"supported": True}}}
 
@@ -187,7 +187,8 @@ def test_the_reason_is_the_lock() -> None:
     decision = router_of(live(NEWER, DEPRECATED)).explain("reports")
     assert decision.reason is Reason.LOCKED
     assert decision.candidates == ("claude-one", "claude-two")
-    assert decision.notes == ("when it was locked: the only candidate",)
+    assert decision.notes == ("when it was locked: the only candidate", "without the lock it would be claude-two")
+    assert router_of(live(MODEL)).explain("reports").notes == ("when it was locked: the only candidate",)
     assert str(decision).splitlines()[:2] == [
         "claude-one: locked for age >= 1d and pdf_input",
         "then claude-two",
@@ -223,7 +224,7 @@ def test_a_run_begins_with_the_locked_model_and_falls_back() -> None:
             raise OverloadedError
         return model.id
 
-    third = {**MODEL, "id": "claude-three", "created_at": "2026-11-02T00:00:00Z"}
+    third = {**MODEL, "id": "claude-three", "created_at": "2020-11-02T00:00:00Z"}
     router = router_of(live(NEWER, MODEL, third))
     assert router.run("reports", call).value == "claude-three"
     assert called == ["claude-one", "claude-three"]

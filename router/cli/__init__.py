@@ -12,7 +12,7 @@ def main() -> None:
 
         status = run(sys.argv[1:])
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"click", "pathspec", "rich"}:
+        if (error.name or "").partition(".")[0] not in {"click", "pathspec", "rich", "tomli_w"}:
             raise
         if sys.stderr is not None:
             sys.stderr.write("router: the command needs an extra: pip install 'capability-router[cli]'\n")

@@ -9,12 +9,22 @@ from contextlib import suppress
 from typing import Any, Final
 
 import click
+from attrs import evolve
 
+from router.catalogue import impact_of
 from router.cli import output
 from router.cli.audit import audit
+from router.cli.lock import lock, outdated_, why
 from router.cli.matrix import matrix_json, print_marks
-from router.cli.options import Command, check_alone, common, named_policy, policies_option
-from router.cli.options import as_json as as_json_option
+from router.cli.options import (
+    Command,
+    as_json_option,
+    check_alone,
+    common,
+    named_policy,
+    policies_option,
+    policy_file,
+)
 from router.cli.route import route
 from router.cli.session import Session, open_store, stored_catalogue
 from router.decision import standings
@@ -32,7 +42,7 @@ from router.gate import Gate
 from router.language import require
 from router.loading.credential import Credential
 from router.matrix import matrix
-from router.policy import Policy
+from router.policy import Policy, read_policies
 from router.requirement import Requirement
 from router.router import Router
 
@@ -455,14 +465,22 @@ def cache_clear() -> None:
 @click.argument("old", required=False, default="disk")
 @click.argument("new", required=False, default="live")
 @click.option("--exit-code", is_flag=True, help="Exit with status 1 where the two differ.")
+@click.option("--impact", is_flag=True, help="Say also which policies NEW would change, without a lock.")
+@policies_option
 @as_json_option
-def diff(old: str, new: str, exit_code: bool, as_json: bool) -> None:
+def diff(old: str, new: str, exit_code: bool, impact: bool, policies: str | None, as_json: bool) -> None:
     """Print what catalogue NEW has that OLD has not: models added, gone, and every changed value.
 
     OLD and NEW are files, or bundled, disk, live; without them, what is kept on disk against the live API.
     """
+    if policies is not None and not impact:
+        raise ConfigurationError("--policies names a file; --impact says what becomes of its policies")
+    asked = read_policies(policy_file(policies)) if impact else {}
     before, after = (Session(source, (), no_color=False).catalogue for source in (old, new))
-    difference = before.diff(after)
+    difference = evolve(
+        before.diff(after),
+        impact=impact_of(asked, before, after, lambda name, catalogue: catalogue.select(asked[name], default=None)),
+    )
     if as_json:
         output.print_json(output.diff_json(difference))
     else:
@@ -471,5 +489,5 @@ def diff(old: str, new: str, exit_code: bool, as_json: bool) -> None:
         raise click.exceptions.Exit(NOTHING_MEETS)
 
 
-cli.add_command(audit)
-cli.add_command(route)
+for command in (audit, lock, outdated_, route, why):
+    cli.add_command(command)

@@ -48,11 +48,17 @@ def check_alone(policies: str | None) -> None:
         raise ConfigurationError("--policies names a file; --policy says which policy of it")
 
 
-def named_policy(name: str, path: str | None) -> Policy:
-    """Return the policy of that name, of the file or of the nearest one; raises `ConfigurationError`."""
+def policy_file(path: str | None) -> str:
+    """Return the file of policies, by default the nearest; raises `ConfigurationError` where there is none."""
     path = path or find_policies()
     if path is None:
         raise ConfigurationError("no policies: there is no router.toml here or above; --policies names a file")
+    return path
+
+
+def named_policy(name: str, path: str | None) -> Policy:
+    """Return the policy of that name, of the file or of the nearest one; raises `ConfigurationError`."""
+    path = policy_file(path)
     policies = read_policies(path)
     if name not in policies:
         near = nearest(name, policies, limit=1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -17,10 +18,12 @@ from router.decision import Decision, Unmet, shown, unmet_terms
 from router.documented import source_text
 from router.errors import printable
 from router.gate import Verdict
+from router.lockfile import LockProblem, Outdated, Relocked, Resolution
 from router.model import Model, Support
 from router.requirement import Requirement
 from router.status import RouterStatus
 from router.vocabulary import CAPABILITIES, DURATIONS, FIELDS
+from router.why import Why
 
 if TYPE_CHECKING:
     from router.audit import Finding
@@ -90,9 +93,14 @@ def print_models(models: Sequence[Model], session: Session) -> None:
             table.add_row(*(Text(cell) for cell in row))
         console.print(table, crop=False)
         return
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for row in [header, *rows]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in _aligned([header, *rows]):
+        click.echo(line)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def print_chain(chain: Sequence[tuple[Model, str]]) -> None:
@@ -297,6 +305,8 @@ def print_diff(diff: CatalogueDiff) -> None:
     for mark, ids in (("+", diff.added), ("-", diff.removed)):
         for id in ids:
             click.echo(f"{mark} {id}")
+    for impact in diff.impact:
+        click.echo(f"! {impact.policy}: {impact.before or 'no model'} -> {impact.after or 'no model'}")
     for change in diff.changed:
         before, after = (
             WORDS[value] if value is None or isinstance(value, bool) else shown(value)
@@ -314,6 +324,106 @@ def diff_json(diff: CatalogueDiff) -> dict[str, Any]:
             {"id": each.id, "name": each.name, "before": _json(each.before), "after": _json(each.after)}
             for each in diff.changed
         ],
+        "impact": [asdict(each) for each in diff.impact],
+    }
+
+
+def print_resolution(found: Resolution) -> None:
+    """Print what becomes of each policy, a line each: + locked, ~ moved, - gone, = kept."""
+    for each in found.changes:
+        click.echo(printable(_change(each)))
+
+
+def _change(each: Relocked) -> str:
+    before, after = each.before, each.after
+    if after is None:
+        return f"- {each.policy}: {before.model if before is not None else ''} ({each.cause})"
+    if before is None:
+        return f"+ {each.policy}: {after.model} ({after.why})"
+    if before == after:
+        return f"= {each.policy}: {after.model}"
+    if before.model == after.model:
+        return f"~ {each.policy}: {after.model} ({each.cause})"
+    return f"~ {each.policy}: {before.model} -> {after.model} ({each.cause}; {after.why})"
+
+
+def resolution_json(found: Resolution, path: str, *, written: bool) -> dict[str, Any]:
+    """Return what becomes of each policy for JSON."""
+    return {
+        "path": path,
+        "written": written,
+        "policies": [
+            {
+                "policy": each.policy,
+                "before": each.before.model if each.before is not None else None,
+                "after": each.after.model if each.after is not None else None,
+                "why": each.after.why if each.after is not None else None,
+                "cause": each.cause or None,
+            }
+            for each in found.changes
+        ],
+    }
+
+
+def problem_json(problem: LockProblem) -> dict[str, Any]:
+    """Return what is wrong with a lock for JSON."""
+    return {"policy": problem.policy, "kind": problem.kind.value, "what": problem.what}
+
+
+def print_outdated(found: Sequence[Outdated]) -> None:
+    """Print a table of what is locked and what is newest, and below each row what that adds and lacks."""
+    header, *lines = _aligned([["policy", "locked", "newest", "released"], *map(_outdated_row, found)])
+    width = shutil.get_terminal_size().columns if on_terminal(sys.stdout) else sys.maxsize
+    click.echo(header)
+    for line, each in zip(lines, found, strict=True):
+        click.echo(line)
+        for label, names in (("adds", each.adds), ("lacks", each.lacks)):
+            if names:
+                text = printable(", ".join(_by_family(names)))
+                click.echo(click.wrap_text(text, width, f"  {label:<5}  ", " " * 9))
+
+
+def _outdated_row(each: Outdated) -> list[str]:
+    newest = each.newest
+    id, released = (newest.id, _cell(newest, "created_at")) if newest is not None else ("no model", "")
+    return [each.policy, each.locked or "nothing", id, released]
+
+
+def _by_family(names: Sequence[str]) -> Iterator[str]:
+    """Return names with those of one parent as one, and without a parent whose children are there."""
+    families: dict[str, list[str]] = {}
+    for name in names:
+        parent, _, last = name.rpartition(".")
+        families.setdefault(parent, []).append(last)
+    for parent, lasts in families.items():
+        if parent:
+            yield f"{parent}.{lasts[0]}" if len(lasts) == 1 else f"{parent}.{{{','.join(lasts)}}}"
+        else:
+            yield from (name for name in lasts if name not in families)
+
+
+def outdated_json(each: Outdated) -> dict[str, Any]:
+    """Return what is locked and what is newest for JSON."""
+    newest = each.newest
+    return {
+        "policy": each.policy,
+        "locked": each.locked,
+        "newest": newest.id if newest is not None else None,
+        "released": _json(newest.created_at) if newest is not None else None,
+        "adds": list(each.adds),
+        "lacks": list(each.lacks),
+    }
+
+
+def why_json(found: Why) -> dict[str, Any]:
+    """Return how a model stands to the one that is selected for JSON."""
+    return {
+        "id": found.model.id,
+        "selected": found.selected.id if found.selected is not None else None,
+        "place": found.place,
+        "candidates": found.candidates,
+        "because": found.because or None,
+        "lacks": [[_unmet_json(unmet) for unmet in tier] for tier in found.lacks],
     }
 
 

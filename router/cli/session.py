@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 class Session:
     """The catalogue that `--source` names (`bundled`, `live`, `disk` or a file), loaded at once.
 
-    Raises `RouterError` where that fails.
+    `frozen` looks at no network: instead of live, what is kept on disk, else the bundled catalogue. Raises
+    `RouterError` where that fails.
     """
 
-    def __init__(self, source: str | None, lifecycle: Sequence[str], no_color: bool) -> None:
+    def __init__(self, source: str | None, lifecycle: Sequence[str], no_color: bool, *, frozen: bool = False) -> None:
         self.color = False if no_color or os.environ.get("NO_COLOR") else None
         context = click.get_current_context()
         context.color = self.color
+        if frozen and source == "live":
+            raise ConfigurationError("--frozen keeps away from the network: --source live does not go with it")
         if source is None and not Credential.is_set(os.environ):
             source = "bundled"
         if lifecycle and source not in {None, "live"}:
@@ -40,7 +43,7 @@ class Session:
         if source == "bundled":
             self.catalogue = Catalogue.bundled()
         elif source in {None, "live"}:
-            self.catalogue = self._live(lifecycle, must=source == "live")
+            self.catalogue = self._live(lifecycle, must=source == "live", frozen=frozen)
         elif source == "disk":
             self.catalogue = stored_catalogue()
         else:
@@ -56,14 +59,14 @@ class Session:
 
         return evolve(self.catalogue.explain(requirement), stale=self.stale)
 
-    def _live(self, lifecycle: Sequence[str], *, must: bool) -> Catalogue:
+    def _live(self, lifecycle: Sequence[str], *, must: bool, frozen: bool) -> Catalogue:
         from router.loading.sources import AnthropicSource
         from router.router import Router
 
         _log_to_standard_error(quietly=must)
         with (
             _progress(color=self.color is not False) as progress,
-            Router(AnthropicSource(lifecycle=lifecycle), progress=progress) as router,
+            Router(AnthropicSource(lifecycle=lifecycle), progress=progress, frozen=frozen) as router,
         ):
             catalogue = router.refresh() if must else router.catalogue
             if router.status().refreshing:  # in the background, which ends with the command

@@ -1,0 +1,247 @@
+"""`router lock`, `router outdated`, `router why`: what the policies resolved to, whether that holds, and why."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from secrets import token_hex
+from typing import Final
+
+import click
+
+from router.cli import output
+from router.cli.options import check_alone, common, named_policy, policies_option, policy_file
+from router.cli.session import Session
+from router.decision import Decision
+from router.errors import ConfigurationError, printable, printable_lines
+from router.kinds import KINDS
+from router.language import require
+from router.lockfile import WITHIN, Lock, check, outdated, resolve
+from router.policy import Policy, read_policies
+from router.requirement import Requirement, moment
+from router.why import why as why_of
+
+PROBLEMS: Final = 1
+_NAME: Final = "router.lock"
+
+_within_option: Final = click.option(
+    "--within",
+    metavar="DURATION",
+    default=f"{WITHIN}d",
+    show_default=True,
+    help="A model that retires sooner is not locked, and complained of.",
+)
+_frozen_option: Final = click.option(
+    "--frozen", is_flag=True, help="Never look at the network: use what is kept on disk, else the bundled catalogue."
+)
+
+
+@click.command()
+@click.argument("names", metavar="[POLICY]...", nargs=-1)
+@policies_option
+@click.option("--upgrade", is_flag=True, help="Move to the newest model: the policies named, by default all.")
+@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@click.option("--check", "is_check", is_flag=True, help="Say what is wrong with the lock, and write nothing.")
+@_within_option
+@_frozen_option
+@common
+def lock(
+    names: Sequence[str],
+    policies: str | None,
+    upgrade: bool,
+    dry_run: bool,
+    is_check: bool,
+    within: str,
+    frozen: bool,
+    source: str | None,
+    lifecycle: Sequence[str],
+    as_json: bool,
+    no_color: bool,
+) -> None:
+    """Resolve every policy, and write what they resolved to into router.lock, beside the file of policies.
+
+    What is locked already stays as it is while --check has nothing against it. With --check, for a CI: a line for each
+    policy that is not locked as it is, and for each model that no longer meets its policy, is deprecated, retires soon,
+    is retired or gone; status 1 where there is one.
+    """
+    if is_check and (upgrade or dry_run):
+        raise ConfigurationError("--check only looks: neither --upgrade nor --dry-run goes with it")
+    if names and not upgrade:
+        raise ConfigurationError(f"{printable(names[0])}: policies are named to --upgrade them; else all are locked")
+    days, (where, asked) = _days(within), _policies(policies)
+    for name in names:
+        named_policy(name, where)
+    path = _beside(where)
+    old = Lock.read(path) if os.path.lexists(path) else None
+    session = Session(source, lifecycle, no_color, frozen=frozen)
+    if is_check:
+        _check(old, asked, session, days, as_json=as_json)
+        return
+    found = resolve(
+        asked, session.catalogue, old, upgrade=(names or asked) if upgrade else (), within=days, now=moment(None)
+    )
+    if found.unmet:
+        _print_unmet(found.unmet, days, as_json=as_json)
+        raise click.exceptions.Exit(PROBLEMS)
+    is_new = found.lock != old
+    if is_new and not dry_run:
+        _write(path, found.lock.to_toml())
+    if as_json:
+        output.print_json(output.resolution_json(found, path, written=is_new and not dry_run))
+        return
+    output.print_resolution(found)
+    ended = "would be written" if is_new and dry_run else "is written" if is_new else "holds: nothing is written"
+    click.echo(f"{printable(_from_here(path))} {ended}", err=True)
+    output.print_catalogue(session.catalogue)
+
+
+@click.command("outdated")
+@policies_option
+@_within_option
+@_frozen_option
+@click.option("--exit-code", is_flag=True, help="Exit with status 1 where a policy is outdated.")
+@common
+def outdated_(
+    policies: str | None,
+    within: str,
+    frozen: bool,
+    exit_code: bool,
+    source: str | None,
+    lifecycle: Sequence[str],
+    as_json: bool,
+    no_color: bool,
+) -> None:
+    """List the policies that would resolve to another model than they are locked to, and what that one brings.
+
+    `router lock --upgrade` moves to it.
+    """
+    days, (where, asked) = _days(within), _policies(policies)
+    old = Lock.read(_beside(where)) if os.path.lexists(_beside(where)) else None
+    session = Session(source, lifecycle, no_color, frozen=frozen)
+    found = outdated(old, asked, session.catalogue, within=days, now=moment(None))
+    if as_json:
+        output.print_json([output.outdated_json(each) for each in found])
+    elif found:
+        output.print_outdated(found)
+        output.print_catalogue(session.catalogue)
+    else:
+        click.echo("every policy is locked to the newest model that it admits", err=True)
+    if found and exit_code:
+        raise click.exceptions.Exit(PROBLEMS)
+
+
+@click.command()
+@click.argument("id")
+@click.argument("requirement", required=False)
+@click.option("--policy", metavar="NAME", help="What the policy of this name asks for, instead of REQUIREMENT.")
+@policies_option
+@_frozen_option
+@common
+def why(
+    id: str,
+    requirement: str | None,
+    policy: str | None,
+    policies: str | None,
+    frozen: bool,
+    source: str | None,
+    lifecycle: Sequence[str],
+    as_json: bool,
+    no_color: bool,
+) -> None:
+    """Say why the model ID is the one that a policy or REQUIREMENT selects, or why another one is.
+
+    Status 0 where ID is among the candidates, 1 where something keeps it out.
+    """
+    if policy is not None and requirement is not None:
+        raise ConfigurationError("--policy says all that is needed: no REQUIREMENT goes with it")
+    if policy is None:
+        check_alone(policies)
+    asked: Requirement | Policy = require(requirement) if policy is None else named_policy(policy, policies)
+    path = _beside(policy_file(policies)) if policy is not None else ""
+    locked = Lock.read(path).policies.get(str(policy)) if path and os.path.lexists(path) else None
+    session = Session(source, lifecycle, no_color, frozen=frozen)
+    found = why_of(session.catalogue, asked, id)
+    if as_json:
+        output.print_json(output.why_json(found) | {"locked": locked.model if locked is not None else None})
+    else:
+        click.echo(printable_lines(str(found)))
+        if locked is not None:
+            click.echo(printable(f"{policy} is locked to {locked.model}: {locked.why}"))
+        output.print_catalogue(session.catalogue)
+    if found.place is None:
+        raise click.exceptions.Exit(PROBLEMS)
+
+
+def _days(within: str) -> int:
+    kind = KINDS["duration"]
+    try:
+        days: int = kind.parse(within)
+    except ValueError:
+        days = -1
+    if days < 0:
+        raise ConfigurationError(f"--within must be {kind.expected} (got {within!r})")
+    return days
+
+
+def _policies(path: str | None) -> tuple[str, Mapping[str, Policy]]:
+    where = policy_file(path)
+    return where, read_policies(where)
+
+
+def _beside(policies: str) -> str:
+    return os.path.join(os.path.dirname(policies), _NAME)
+
+
+def _from_here(path: str) -> str:
+    """Return the path as a person here would write it."""
+    here = os.path.join(os.getcwd(), "")
+    return path.removeprefix(here)
+
+
+def _check(old: Lock | None, asked: Mapping[str, Policy], session: Session, days: int, *, as_json: bool) -> None:
+    problems = check(old, asked, session.catalogue, within=days, now=moment(None))
+    if as_json:
+        output.print_json([output.problem_json(each) for each in problems])
+    for each in problems if not as_json else ():
+        click.echo(printable(str(each)))
+    if not as_json and old is not None and old.is_ahead_of(session.catalogue):
+        click.echo(
+            f"router: the {session.catalogue.source} catalogue is older than the lock: "
+            "it does not show who is deprecated, retired or gone since",
+            err=True,
+        )
+    if problems:
+        raise click.exceptions.Exit(PROBLEMS)
+    if not as_json:
+        click.echo(f"every lock holds ({len(asked)} {'policy' if len(asked) == 1 else 'policies'})", err=True)
+        output.print_catalogue(session.catalogue)
+
+
+def _print_unmet(unmet: Mapping[str, Decision], days: int, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json({"unmet": {name: output.decision_json(each) for name, each in unmet.items()}})
+        return
+    for name, decision in unmet.items():
+        click.echo(f"router: {name}: {printable_lines(str(decision))}", err=True)
+    click.echo(f"router: nothing is written; a model that retires within {days} days is not locked", err=True)
+
+
+def _write(path: str, text: str) -> None:
+    """Put the text in the place of the file, at once and with the permissions that it has."""
+    path = os.path.realpath(path)
+    temporary = f"{path}.{token_hex(4)}.tmp"
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with open(file, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(file)
+        with suppress(FileNotFoundError):
+            os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
