@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from router import errors
+from router import Lock, errors
 from router.cli.commands import run
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -28,14 +28,18 @@ FILES = {
     block.splitlines()[0].split()[1].rstrip(","): block for language, block in FENCED if language in {"toml", "yaml"}
 }
 """The files that the README shows, by the name in their first line."""
+
 LINES = [
     line for language, block in FENCED if language == "" and "thinking.adaptive" in block for line in block.splitlines()
 ]
 
 
 @pytest.fixture(autouse=True)
-def without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The examples speak of the bundled catalogue."""
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The examples speak of the bundled catalogue, beside the README's own files."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
@@ -51,13 +55,8 @@ def test_a_program_prints_what_stands_below_it(code: str, output: str) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "output"), COMMANDS, ids=[arguments for arguments, _ in COMMANDS])
-def test_a_command_prints_what_stands_below_it(
-    arguments: str, output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A command of the README prints the lines that follow it, beside the files that the README shows."""
-    for name, content in FILES.items():
-        (tmp_path / name).write_text(content, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
+def test_a_command_prints_what_stands_below_it(arguments: str, output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command of the README prints the lines that follow it."""
     run(shlex.split(arguments))
 
     assert capsys.readouterr().out == output
@@ -75,7 +74,7 @@ def test_the_readme_has_examples() -> None:
     assert len(PROGRAMS) >= 5
     assert len(COMMANDS) >= 4
     assert len(LINES) >= 5
-    assert FILES.keys() == {"router.toml", "config.yaml", ".pre-commit-config.yaml"}
+    assert FILES.keys() == {"router.toml", "router.lock", "config.yaml", ".pre-commit-config.yaml"}
 
 
 def test_the_first_command_prints_a_current_model(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,3 +92,13 @@ def test_the_tree_of_errors_is_that_of_the_code() -> None:
 
     assert tree.strip()
     assert tree.strip() in TEXT
+
+
+def test_the_lock_of_the_readme_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line for a CI ends well beside the README's own files, and the lock is written as it is shown."""
+    command = re.search(r"^router (lock --check .*)$", TEXT, re.MULTILINE)
+    assert command is not None
+
+    assert (run(shlex.split(command[1])), capsys.readouterr().out) == (0, "")
+    shown = FILES["router.lock"].partition("\n")[2]
+    assert Lock.read("router.lock").to_toml().partition("\n")[2] == shown

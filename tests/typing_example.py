@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
@@ -14,6 +15,10 @@ from router import (
     Change,
     Decision,
     FileSource,
+    Impact,
+    Lock,
+    Locked,
+    LockError,
     Model,
     NoModelError,
     Policy,
@@ -81,6 +86,7 @@ def models(catalogue: Catalogue) -> None:
     difference = catalogue.diff(Catalogue.from_listing([{"id": "mine"}]))
     assert_type(difference, CatalogueDiff)
     assert_type(difference.changed, tuple[Change, ...])
+    assert_type(difference.impact, tuple[Impact, ...])
 
 
 def sources(catalogue: Catalogue) -> list[Source]:
@@ -117,6 +123,19 @@ def routers(need: Requirement) -> None:
         pick = router.selector(need)
         assert_type(pick(), Model)
         answers(router, need)
+
+
+def locks(lock: Lock) -> None:
+    """Hold a router with a lock, as a value or by its file."""
+    assert_type(lock.policies, Mapping[str, Locked])
+    assert_type(lock.to_toml(), str)
+    policies = {"reports": Policy(require="pdf_input")}
+    router = Router(BundledSource(), policies=policies, lock=lock, on_lock_broken="newest", frozen=True)
+    assert_type(router.select("reports"), Model)
+    try:
+        Router(BundledSource(), policies="router.toml", lock="router.lock").select("reports")
+    except LockError as error:
+        assert_type(error.id, str | None)
 
 
 async def awaited() -> Catalogue:

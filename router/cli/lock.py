@@ -11,8 +11,9 @@ from typing import Final
 
 import click
 
+from router.catalogue import Catalogue
 from router.cli import output
-from router.cli.options import check_alone, common, named_policy, policies_option, policy_file
+from router.cli.options import check_alone, common, named_policy, policies_option, policy_file, policy_of
 from router.cli.session import Session
 from router.decision import Decision
 from router.errors import ConfigurationError, printable, printable_lines
@@ -71,17 +72,14 @@ def lock(
     if names and not upgrade:
         raise ConfigurationError(f"{printable(names[0])}: policies are named to --upgrade them; else all are locked")
     days, (where, asked) = _days(within), _policies(policies)
-    for name in names:
-        named_policy(name, where)
+    moved = {name: policy_of(name, asked, where) for name in names} or asked
     path = _beside(where)
     old = Lock.read(path) if os.path.lexists(path) else None
     session = Session(source, lifecycle, no_color, frozen=frozen)
     if is_check:
         _check(old, asked, session, days, as_json=as_json)
         return
-    found = resolve(
-        asked, session.catalogue, old, upgrade=(names or asked) if upgrade else (), within=days, now=moment(None)
-    )
+    found = resolve(asked, session.catalogue, old, upgrade=moved if upgrade else (), within=days, now=moment(None))
     if found.unmet:
         _print_unmet(found.unmet, days, as_json=as_json)
         raise click.exceptions.Exit(PROBLEMS)
@@ -206,17 +204,23 @@ def _check(old: Lock | None, asked: Mapping[str, Policy], session: Session, days
         output.print_json([output.problem_json(each) for each in problems])
     for each in problems if not as_json else ():
         click.echo(printable(str(each)))
-    if not as_json and old is not None and old.is_ahead_of(session.catalogue):
-        click.echo(
-            f"router: the {session.catalogue.source} catalogue is older than the lock: "
-            "it does not show who is deprecated, retired or gone since",
-            err=True,
-        )
+    limits = _limits(old, session.catalogue)
+    if limits and not as_json:
+        click.echo(f"router: {limits}", err=True)
     if problems:
         raise click.exceptions.Exit(PROBLEMS)
     if not as_json:
         click.echo(f"every lock holds ({len(asked)} {'policy' if len(asked) == 1 else 'policies'})", err=True)
         output.print_catalogue(session.catalogue)
+
+
+def _limits(old: Lock | None, catalogue: Catalogue) -> str:
+    """Return what the catalogue cannot say of the lock; empty where there is nothing that it cannot."""
+    if old is not None and old.is_ahead_of(catalogue):
+        return f"the {catalogue.source} catalogue is older than the lock: it says only who retires soon"
+    if old is not None and old.is_of_others(catalogue):
+        return f"the lock is of the {old.source} catalogue: the bundled one does not say what has gone from that"
+    return ""
 
 
 def _print_unmet(unmet: Mapping[str, Decision], days: int, *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import click
@@ -59,7 +59,11 @@ def policy_file(path: str | None) -> str:
 def named_policy(name: str, path: str | None) -> Policy:
     """Return the policy of that name, of the file or of the nearest one; raises `ConfigurationError`."""
     path = policy_file(path)
-    policies = read_policies(path)
+    return policy_of(name, read_policies(path), path)
+
+
+def policy_of(name: str, policies: Mapping[str, Policy], path: str) -> Policy:
+    """Return the policy of that name among those of a file; raises `ConfigurationError`."""
     if name not in policies:
         near = nearest(name, policies, limit=1)
         hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(policies) or 'none'}"
