@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from canary import KEY
 from fake_api import FakeAPI, serve
-from terminal import Ran, environment
+from terminal import Ran, environment, on_terminal
 
 from router import Lock
 from router.cli.commands import run
@@ -321,6 +321,17 @@ def test_outdated_is_a_table(command: Command) -> None:
             "lacks": ["citations (unknown)"],
         }
     ]
+
+
+def test_outdated_fits_a_terminal(command: Command) -> None:
+    """On a terminal what is added is wrapped, below the row that it belongs to."""
+    command("lock")
+    capabilities = {f"nova_{at}": {"supported": True} for at in range(20)} | ONE["capabilities"]
+    listing(ONE, {**TWO, "capabilities": capabilities}, day=2)
+    out = on_terminal(run, "outdated", "--source", "models.json", err=False).out
+    assert max(map(len, out.splitlines())) <= 100
+    assert out.splitlines()[2].startswith("  adds   nova_0, nova_1, ")
+    assert out.splitlines()[3].startswith("         nova_")
 
 
 def test_outdated_without_a_lock(command: Command) -> None:

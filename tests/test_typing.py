@@ -13,7 +13,8 @@ import pytest
 import typing_example
 
 import router
-from router import CatalogueUnavailableError, NoModelError, UnknownModelError
+from router import CatalogueUnavailableError, LockError, NoModelError, UnknownModelError
+from router.lockfile import resolve
 
 EXAMPLE = Path(typing_example.__file__)
 
@@ -90,6 +91,8 @@ def test_example_runs(caplog: pytest.LogCaptureFixture) -> None:
     typing_example.answers(catalogue, need)
     typing_example.models(catalogue)
     typing_example.routers(need)
+    policies = {"reports": router.Policy(require=need, name="reports")}
+    assert isinstance(typing_example.locks(resolve(policies, catalogue).lock), LockError)
 
     assert len(typing_example.sources(catalogue)) == 6
     assert asyncio.run(typing_example.awaited()).source == "bundled"

@@ -125,17 +125,19 @@ def routers(need: Requirement) -> None:
         answers(router, need)
 
 
-def locks(lock: Lock) -> None:
-    """Hold a router with a lock, as a value or by its file."""
+def locks(lock: Lock) -> LockError | None:
+    """Hold a router with a lock, as a value or by its file, and catch what it raises."""
     assert_type(lock.policies, Mapping[str, Locked])
-    assert_type(lock.to_toml(), str)
-    policies = {"reports": Policy(require="pdf_input")}
+    policies = {name: locked.policy for name, locked in lock.policies.items()}
     router = Router(BundledSource(), policies=policies, lock=lock, on_lock_broken="newest", frozen=True)
-    assert_type(router.select("reports"), Model)
+    assert_type([router.select(name) for name in policies], list[Model])
+    Router(BundledSource(), policies="router.toml", lock="router.lock")
     try:
-        Router(BundledSource(), policies="router.toml", lock="router.lock").select("reports")
+        Router(BundledSource(), policies={"new": Policy()}, lock=lock).select("new")
     except LockError as error:
         assert_type(error.id, str | None)
+        return error
+    return None
 
 
 async def awaited() -> Catalogue:
