@@ -18,13 +18,13 @@ from router.cli.lock import lock, outdated_, why
 from router.cli.matrix import matrix_json, print_marks
 from router.cli.options import (
     Command,
-    as_json_option,
     check_alone,
     common,
     named_policy,
     policies_option,
     policy_file,
 )
+from router.cli.options import as_json as as_json_option
 from router.cli.route import route
 from router.cli.session import Session, open_store, stored_catalogue
 from router.decision import standings
