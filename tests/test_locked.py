@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from fake_source import FakeClock, FakeSource, eventually
 from strategies import NAMES, NOW, Entry
 
@@ -175,7 +176,7 @@ def test_only_policies_are_locked() -> None:
     """A requirement, and a policy that is not the router's, answer as without a lock."""
     router = router_of(live(NEWER, MODEL))
     assert router.select("pdf_input").id == "claude-two"
-    assert router.select(Policy(require="pdf_input")).id == "claude-two"
+    assert router.select(evolve(POLICIES["reports"])).id == "claude-two"
     assert router.explain("pdf_input").reason is Reason.NEWEST
     assert [model.id for model in router.candidates("reports")] == ["claude-two", "claude-one"]
     with pytest.raises(RequirementError, match="does not go with it"):
@@ -188,6 +189,7 @@ def test_the_reason_is_the_lock() -> None:
     assert decision.reason is Reason.LOCKED
     assert decision.candidates == ("claude-one", "claude-two")
     assert decision.notes == ("when it was locked: the only candidate", "without the lock it would be claude-two")
+    assert router_of(live(NEWER, MODEL)).explain("reports").candidates == ("claude-one", "claude-two")
     assert router_of(live(MODEL)).explain("reports").notes == ("when it was locked: the only candidate",)
     assert str(decision).splitlines()[:2] == [
         "claude-one: locked for age >= 1d and pdf_input",
@@ -247,18 +249,29 @@ def test_a_request_that_the_locked_model_cannot_serve(caplog: pytest.LogCaptureF
     )
 
 
+class Counted(dict[str, Policy]):
+    """Policies that count how often one is looked for."""
+
+    looked = 0
+
+    def __contains__(self, name: object) -> bool:
+        self.looked += 1
+        return super().__contains__(name)
+
+
 def test_a_lock_is_looked_up_once_a_catalogue() -> None:
     """A selector asks again after a refresh only, though the policy has an age; and it follows what that brings."""
-    clock = FakeClock()
-    router = router_of(live(NEWER, MODEL), live(NEWER, as_of=LATER + timedelta(days=1)), clock=clock)
+    source = FakeSource(live(NEWER, MODEL), live(NEWER, as_of=LATER + timedelta(days=1)))
+    policies = Counted(POLICIES)
+    router = Router(source, policies=policies, lock=LOCK, cache_dir=False)
     pick = router.selector("reports")
-    first = pick()
-    before = clock.reads
+    first, before = pick(), policies.looked
     assert pick() is first
-    assert clock.reads == before + 1
+    assert policies.looked == before
     router.refresh()
     with pytest.raises(LockError):
         pick()
+    assert policies.looked > before
 
 
 def test_files(tmp_path: Path) -> None:
@@ -391,7 +404,7 @@ def test_a_frozen_router_serves_the_disk(tmp_path: Path) -> None:
     router = frozen()
     assert (router.select().id, router.catalogue.source, router.status().stale) == ("claude-one", "disk", True)
     clock.now += 10**9
-    assert router.select().id == "claude-one"
+    assert (router.select().id, router.status().next_refresh) == ("claude-one", None)
     with pytest.raises(CatalogueUnavailableError, match="nothing is kept on disk, and the router is frozen"):
         frozen(strict=True).select()
     assert source.fetches == 0

@@ -293,6 +293,15 @@ def test_an_alternative_keeps_a_lock() -> None:
     )
 
 
+def test_a_check_judges_by_the_requirement_that_is_met() -> None:
+    """What meets an alternative is not complained of for what it lacks of the others, but for what it does there."""
+    policy = {"reports": Policy(require="nova", alternatives=["pdf_input"])}
+    lock = locked(policy, live(MODEL), now=NOW)
+    ending = {**MODEL, "lifecycle": "deprecated", "retires_at": "2026-12-24T00:00:00Z"}
+    kinds = [each.kind for each in check(lock, policy, live(ending, as_of=LATER), now=LATER)]
+    assert kinds == [ProblemKind.DEPRECATED, ProblemKind.RETIRING]
+
+
 @pytest.mark.parametrize(
     ("require", "entry"),
     [
@@ -391,6 +400,8 @@ def test_an_upgrade_is_of_the_policies_named() -> None:
     """Without an upgrade a newer model moves nothing; with one, it moves what was named, and says why."""
     both = {**READS_PDF, "quotes": Policy(require="citations")}
     lock = locked(both, live(MODEL), now=NOW)
+    older = {**MODEL, "id": "claude-zero", "created_at": "2026-01-01T00:00:00Z"}
+    assert resolve(both, live(MODEL, older, as_of=LATER), lock, upgrade=both, now=NOW).lock is lock
     newer = live(NEWER, MODEL, as_of=LATER)
     assert resolve(both, newer, lock, now=NOW).lock is lock
     found = resolve(both, newer, lock, upgrade=["quotes"], now=NOW)
@@ -581,7 +592,10 @@ def test_a_file_that_is_no_lock(tmp_path: Path, old: str, new: str, problem: str
 
 
 def test_a_lock_is_a_value() -> None:
-    """A lock is hashable, and its policies cannot be set."""
+    """A lock is hashable, its policies cannot be set, and they are sorted however they were given."""
+    lock = locked({**READS_PDF, "bulk": Policy()}, live(MODEL), now=NOW)
+    turned = evolve(lock, policies=dict(reversed([*lock.policies.items()])))
+    assert turned.to_toml() == lock.to_toml()
     lock = locked(READS_PDF, live(MODEL), now=NOW)
     assert hash(lock) == hash(locked(READS_PDF, live(MODEL), now=NOW))
     with pytest.raises(TypeError):

@@ -38,6 +38,11 @@ EITHER = Policy(require="citations", alternatives=["pdf_input"])
         (Policy(prefer=["pdf_input", "line == opus"]), ONE, "it is preferred to claude-two for line == opus"),
         (Policy(order="cheapest"), ONE, "cheapest, price.output is 5, of claude-two 25"),
         (Policy(order="largest_context"), TWO, "largest_context, max_input_tokens is 1M, of claude-one 200k"),
+        (
+            Policy(require="pdf_input", alternatives=["citations"], prefer=["line == opus"]),
+            ONE,
+            "it is preferred to claude-two for line == opus",
+        ),
         (EITHER, ONE, "it meets what is required, claude-two but a later alternative"),
         (
             Policy(require="server_tools", alternatives=["citations", "pdf_input"]),
