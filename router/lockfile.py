@@ -196,14 +196,17 @@ def resolve(
 ) -> Resolution:
     """Return the lock of these policies: what `old` says where `check` has nothing against it, else the best model.
 
-    The policies named in `upgrade` are resolved anew in any case. A model that retires in less than `within` days is
-    passed over, unless its policy speaks of that. Where nothing changes the lock is `old` itself. Raises
-    `ConfigurationError` for a policy that asks for a name that nobody knows.
+    The policies named in `upgrade` are resolved anew in any case, but not with a catalogue older than that of `old`,
+    which would move them back. A model that retires in less than `within` days is passed over, unless its policy
+    speaks of that. Where nothing changes the lock is `old` itself. Raises `ConfigurationError` for a policy that asks
+    for a name that nobody knows.
     """
     at = moment(now)
     problems: dict[str, str] = {}
     for problem in check(old, policies, catalogue, within=within, now=at):
         problems.setdefault(problem.policy, problem.what)
+    if old is not None and old.is_ahead_of(catalogue):
+        upgrade = ()
     before = old.policies if old is not None else {}
     after: dict[str, Locked] = {}
     unmet: dict[str, Decision] = {}

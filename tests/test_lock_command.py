@@ -420,7 +420,8 @@ def test_a_check_without_a_key_does_not_contradict_a_live_lock(
     assert (status, out) == (0, "")
     assert api.requests
     assert "the bundled catalogue is older than the lock: it says only who retires soon" in err
+    assert command("lock", "--upgrade", source="").out == "= bulk: claude-one\n= reports: claude-one\n"
     Path("router.lock").write_bytes(text().replace(b"as_of = 20", b"as_of = 19"))
     status, out, err = command("lock", "--check", "--frozen", source="")
     assert (status, out) == (0, "")
-    assert "the lock is of the live catalogue: the bundled one does not say what has gone from that" in err
+    assert "the bundled catalogue does not say what has gone from the live one, which the lock is of" in err

@@ -89,6 +89,7 @@ def lock(
     if as_json:
         output.print_json(output.resolution_json(found, path, written=is_new and not dry_run))
         return
+    _print_limits(old, session.catalogue)
     output.print_resolution(found)
     ended = "would be written" if is_new and dry_run else "is written" if is_new else "holds: nothing is written"
     click.echo(f"{printable(_from_here(path))} {ended}", err=True)
@@ -204,9 +205,8 @@ def _check(old: Lock | None, asked: Mapping[str, Policy], session: Session, days
         output.print_json([output.problem_json(each) for each in problems])
     for each in problems if not as_json else ():
         click.echo(printable(str(each)))
-    limits = _limits(old, session.catalogue)
-    if limits and not as_json:
-        click.echo(f"router: {limits}", err=True)
+    if not as_json:
+        _print_limits(old, session.catalogue)
     if problems:
         raise click.exceptions.Exit(PROBLEMS)
     if not as_json:
@@ -214,13 +214,15 @@ def _check(old: Lock | None, asked: Mapping[str, Policy], session: Session, days
         output.print_catalogue(session.catalogue)
 
 
-def _limits(old: Lock | None, catalogue: Catalogue) -> str:
-    """Return what the catalogue cannot say of the lock; empty where there is nothing that it cannot."""
+def _print_limits(old: Lock | None, catalogue: Catalogue) -> None:
+    """Say on standard error what the catalogue cannot say of the lock."""
     if old is not None and old.is_ahead_of(catalogue):
-        return f"the {catalogue.source} catalogue is older than the lock: it says only who retires soon"
-    if old is not None and old.is_of_others(catalogue):
-        return f"the lock is of the {old.source} catalogue: the bundled one does not say what has gone from that"
-    return ""
+        limits = "is older than the lock: it says only who retires soon, and upgrades nothing"
+    elif old is not None and old.is_of_others(catalogue):
+        limits = f"does not say what has gone from the {old.source} one, which the lock is of"
+    else:
+        return
+    click.echo(f"router: the {catalogue.source} catalogue {limits}", err=True)
 
 
 def _print_unmet(unmet: Mapping[str, Decision], days: int, *, as_json: bool) -> None:
