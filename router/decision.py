@@ -136,10 +136,6 @@ class Decision:
         """The sha256 of the catalogue's entries."""
         return self.catalogue.digest
 
-    def at(self, places: Places) -> Decision:
-        """Return the decision with the places of a request that ask for its terms."""
-        return evolve(self, places=places)
-
     def locked(self, model: Model, note: str) -> Decision:
         """Return the decision for a model that a lock names: it comes first, and the other candidates follow."""
         notes = self.notes
@@ -218,7 +214,7 @@ class Decision:
             return [*lines, "  the catalogue is empty"]
         hopeless = [self._asked_at(term) for term in self.terms if term.requirement.is_unsatisfiable()]
         if any(hopeless):
-            return [*lines, *(f"  no model takes what is {place}" for places in hopeless for place in places)]
+            return [f"no model takes what is {place}" for places in hopeless for place in places]
         if self.requirement.is_unsatisfiable():
             return [*lines, "  no model ever can: its terms contradict each other"]
         failing = self._failing()

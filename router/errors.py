@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from router.catalogue import Catalogue
     from router.decision import Decision
     from router.policy import Policy
-    from router.requirement import Places, Requirement
+    from router.requirement import Requirement
 
 _WINDOW = 36
 _ALIKE = 0.6
@@ -109,29 +109,18 @@ class UnknownNameError(RequirementError, LookupError):
 
 
 class NoModelError(RouterError, LookupError):
-    """No model of `catalogue` is known to meet `requirement`, which may be a policy; explained when it is asked for.
+    """No model of `catalogue` is known to meet `requirement`, which may be a policy; explained when it is asked for."""
 
-    `places` are those of a request that ask for each term.
-    """
-
-    def __init__(
-        self,
-        requirement: Requirement | Policy,
-        catalogue: Catalogue,
-        now: datetime | None = None,
-        places: Places | None = None,
-    ) -> None:
-        super().__init__(requirement, catalogue, now, places)
+    def __init__(self, requirement: Requirement | Policy, catalogue: Catalogue, now: datetime | None = None) -> None:
+        super().__init__(requirement, catalogue, now)
         self.requirement = requirement
         self.catalogue = catalogue
         self.now = now
-        self.places = places
 
     @property
     def decision(self) -> Decision:
         """The reason: which terms no model meets, and which models come nearest."""
-        decision = self.catalogue.explain(self.requirement, now=self.now)
-        return decision.at(self.places) if self.places else decision
+        return self.catalogue.explain(self.requirement, now=self.now)
 
     def __str__(self) -> str:
         return str(self.decision)

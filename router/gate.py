@@ -131,11 +131,11 @@ class Gate:
 
         Raises `RequirementError` for what has no levels, and for a level that it has not.
         """
-        levels = LEVELS.get(capability_name(name), ())
+        levels = LEVELS.get(capability_name(str(name)), ())
         if not levels:
             raise RequirementError(f"{name!r} has no levels; there is {', '.join(LEVELS)}")
         if at_most is not None and at_most not in levels:
-            near = nearest(at_most, levels, limit=1)
+            near = nearest(str(at_most), levels, limit=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise RequirementError(f"at_most must be one of {', '.join(levels)} (got {at_most!r}){hint}")
         _, model, _ = self._found()

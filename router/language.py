@@ -30,6 +30,7 @@ from router.requirement import (
     capability,
     conjunction,
     disjunction,
+    joined,
     negation,
     possibility,
 )
@@ -75,7 +76,7 @@ def require(requirement: str | Requirement | None = None, /, **needs: Need) -> R
         stated = conjunction(())
     else:
         raise RequirementError(f"a requirement must be text or a Requirement (got {type(requirement).__name__})")
-    return conjunction([stated, *(_keyword(name, need) for name, need in needs.items())]) if needs else stated
+    return joined([stated, *(_keyword(name, need) for name, need in needs.items())]) if needs else stated
 
 
 _AFTER_A_NAME: Final = frozenset({"and", "or", ")", ""})

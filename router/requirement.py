@@ -7,7 +7,7 @@ only before literals, groups are flat, sorted and free of duplicates. So equalit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, reduce
 from operator import and_, or_
@@ -135,7 +135,7 @@ class Requirement:
         left.keep(self.text, wanted)
 
     def __and__(self, other: object) -> Requirement:
-        return conjunction((self, other)) if isinstance(other, Requirement) else NotImplemented
+        return joined((self, other)) if isinstance(other, Requirement) else NotImplemented
 
     def __or__(self, other: object) -> Requirement:
         return disjunction((self, other)) if isinstance(other, Requirement) else NotImplemented
@@ -406,6 +406,14 @@ class And(_Group):
 
 
 @attrs.frozen(eq=False, repr=False)
+class Placed(And):
+    """A conjunction of which it is known what places of a request ask for some of its terms."""
+
+    places: Places = attrs.field(factory=dict)
+    """The paths, as `messages[2].content[0].source`, by the text of the term; an argument stands there by its name."""
+
+
+@attrs.frozen(eq=False, repr=False)
 class Or(_Group):
     """Some part holds; of nothing, `not true`."""
 
@@ -437,6 +445,16 @@ def capability(name: str) -> Capability:
 def conjunction(parts: Iterable[Requirement]) -> Requirement:
     """Return the requirement that every part holds."""
     return _group(And, parts)
+
+
+def joined(parts: Sequence[Requirement]) -> Requirement:
+    """Return the requirement that every part holds, with all places that the parts know of."""
+    plain = conjunction(parts)
+    places: dict[str, tuple[str, ...]] = {}
+    for part in parts:
+        for text, paths in part.places.items():
+            places[text] = tuple(dict.fromkeys((*places.get(text, ()), *paths)))
+    return Placed(parts=plain.terms, text=plain.text, depth=plain.depth or 1, places=places) if places else plain
 
 
 def disjunction(parts: Iterable[Requirement]) -> Requirement:

@@ -15,7 +15,7 @@ from attrs import evolve
 from router.application import check_count, check_hook
 from router.catalogue import Asked, Catalogue, CatalogueDiff, impact_of
 from router.decision import Decision
-from router.errors import ConfigurationError, NoModelError
+from router.errors import ConfigurationError, NoModelError, UnknownNameError, nearest
 from router.fork import unforked
 from router.language import Need, require
 from router.loading.credential import Credential
@@ -41,6 +41,9 @@ Default = TypeVar("Default")
 Value = TypeVar("Value")
 
 _RAISE: Final[Any] = object()
+_SET_ASIDE: Final = 3
+"""How many models more than there are attempts a request is changed for: some may be set aside."""
+
 _NO_POLICIES: Final[Mapping[str, Policy]] = MappingProxyType({})
 
 
@@ -154,7 +157,16 @@ class Router:
         return self._policies
 
     def _named(self, asked: Asked) -> Asked:
-        return self.policies.get(asked, asked) if isinstance(asked, str) else asked
+        """Return a policy by its name; raises `UnknownNameError` for a word that is neither its name nor any other."""
+        if not isinstance(asked, str):
+            return asked
+        policy = self.policies.get(asked)
+        if policy is None and self.policies and asked.isidentifier():
+            names = self._loader.catalogue().names
+            near = nearest(asked, self.policies, limit=1)
+            if near and not names.knows_capability(asked):
+                raise UnknownNameError(asked, (*near, *names.nearest(asked)))
+        return asked if policy is None else policy
 
     def _open_lock(
         self, lock: str | os.PathLike[str] | Lock | None, on_lock_broken: OnLockBroken
@@ -383,7 +395,9 @@ class Router:
         the decision has a note of that. Raises `NoModelError`, with the places of the request, where no model can
         serve it.
         """
-        return self._routes(request, policy, on_unsupported, now=now, batch=batch, input_tokens=input_tokens).first()
+        found = self._routes(request, policy, on_unsupported, now=now, most=1, batch=batch, input_tokens=input_tokens)
+        routed = found.first()
+        return evolve(routed, decision=evolve(routed.decision, stale=self._loader.is_stale(found.catalogue)))
 
     def run_request(
         self,
@@ -473,7 +487,8 @@ class Router:
     ) -> tuple[Routes, Run]:
         """Return the models for a request and a run along them; `first` is the id of the one to begin with."""
         calls, began = self._begin_calls(create, "create must be a function of its parameters, behind the request")
-        chain = self._routes(request, policy, on_unsupported, input_tokens=input_tokens)
+        most = terms.get("max_attempts", 1) + _SET_ASIDE
+        chain = self._routes(request, policy, on_unsupported, most=most, input_tokens=input_tokens)
         models = sorted(chain.fits, key=lambda model: model.id != first)
         return chain, calls.begin(models, chain.text, began, **terms)
 

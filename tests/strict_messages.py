@@ -176,7 +176,7 @@ class StrictMessages(FakeMessages):
             served[path], asked = lambda _: reply(200, BATCH), [each["params"] for each in request.said["requests"]]
         if path not in served:
             return failure(404, "not_found_error", "Not found")
-        is_longer = "output-300k-" in request.headers.get("anthropic-beta", "")
+        is_longer = path.endswith("/batches") and "output-300k-" in request.headers.get("anthropic-beta", "")
         refusals = (self.refusal(body, longer=is_longer) for body in asked)
         return next(filter(None, refusals), None) or served[path](request)
 

@@ -8,10 +8,12 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import anthropic
+import httpx2
 import pytest
 import trio
 from canary import KEY
@@ -153,6 +155,83 @@ def test_much_of_the_corpus_is_refused_by_any_one_model(api: StrictMessages, id:
 
     refused = [each for each in answers if isinstance(each, anthropic.BadRequestError)]
     assert len(refused) == len(api.refused) >= 10
+
+
+@pytest.mark.parametrize("way", [in_asyncio, in_trio])
+def test_none_of_the_corpus_is_refused_to_an_asynchronous_client(api: StrictMessages, way: Any) -> None:
+    """Nor is anything refused to a client that is awaited, with all of the corpus sent at once."""
+
+    async def all_of(client: Any) -> list[Any]:
+        return [await sent(path, "auto")(client) for path in CORPUS]
+
+    answers = way(api, [auto_model(router_of(), on_unsupported="downgrade")], all_of)
+
+    assert (len(answers), api.refused) == (len(CORPUS), [])
+
+
+class Parsed(anthropic.Middleware):
+    """A middleware that makes a value of the answer, as one that keeps answers does."""
+
+    def handle(self, request: anthropic.APIRequest, call_next: Any) -> Any:
+        """Return the value."""
+        return call_next(request).parse()
+
+    async def handle_async(self, request: anthropic.APIRequest, call_next: Any) -> Any:
+        """Return the value."""
+        return await (await call_next(request)).parse()
+
+
+@by_all
+def test_an_answer_that_another_middleware_has_read(api: StrictMessages, way: Any) -> None:
+    """A value in the place of an answer is passed on."""
+    answer = way(api, [auto_model(router_of()), Parsed()], create("auto"))
+
+    assert (answer.model, api.asked) == (NEWEST, [NEWEST])
+
+
+def test_a_response_alone(api: StrictMessages) -> None:
+    """Whoever asks for nothing but the response of HTTP gets it, also from the next model."""
+    api.faults[NEWEST] = BUSY
+    asked = {"cast_to": httpx2.Response, "body": {**HELLO, "model": "auto"}}
+    answer = blocking(api, [auto_model(router_of())], lambda client: client.post("/v1/messages", **asked))
+
+    assert (answer.status_code, answer.json()["model"], api.asked) == (200, SECOND, [NEWEST, SECOND])
+
+
+def test_headers_of_the_client(api: StrictMessages) -> None:
+    """A version of the API and betas that the client has among its own headers are told to the middleware."""
+    sampled = create("auto", extra_body={"temperature": 0.5})
+    headers = {"Anthropic-Version": "2023-06-01"}
+
+    assert isinstance(blocking(api, [auto_model(router_of())], sampled), NoModelError)
+    blocking(api, [auto_model(router_of(), headers=headers)], sampled)
+    assert api.asked == [CATALOGUE.select("traits.sampling").id]
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_attempts_are_counted(api: StrictMessages, attempts: int) -> None:
+    """No more models are tried than that, each time that the SDK tries."""
+    api.faults = dict.fromkeys([model.id for model in CATALOGUE], BUSY)
+    blocking(api, [auto_model(router_of(), max_attempts=attempts)], create("auto"))
+
+    assert len(api.asked) == attempts
+    with pytest.raises(ConfigurationError, match="max_attempts must be"):
+        auto_model(router_of(), max_attempts=0)
+
+
+def test_a_key_of_the_callers_own(api: StrictMessages) -> None:
+    """A new call that comes with the key of an old one is chosen for anew."""
+    middle = [auto_model(router_of())]
+    api.script(failure(408, "timeout_error"))
+    for asked in (f"auto:{OPUS}", "auto"):
+        posted = {"cast_to": anthropic.types.Message, "body": {**HELLO, "model": asked}}
+        blocking(api, middle, partial(_post, posted, {"idempotency_key": "mine"}))
+
+    assert api.asked == [OPUSES[0], NEWEST]
+
+
+def _post(posted: Mapping[str, Any], options: Any, client: Any) -> Any:
+    return client.post("/v1/messages", **posted, options=options)
 
 
 class Newest(anthropic.Middleware):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from router import Catalogue, ConfigurationError, Fallbacks, Policy, Router, StaticSource, UnknownModelError
 from router.calling.fallbacks import MOST
+from router.vocabulary import LEVELS
 
 LOW, HIGH = ({level: {"supported": True} for level in levels} for levels in (["low", "medium"], ["low", "high", "max"]))
 
@@ -20,7 +21,8 @@ LOW, HIGH = ({level: {"supported": True} for level in levels} for levels in (["l
 def entry(number: int, allowed: object = None, max_tokens: int = 64_000, effort: Any = None) -> Entry:
     """Return an entry that states which models may follow it."""
     (made,) = entries(1, start=number)
-    made["capabilities"]["effort"] = {"supported": True, **(effort or HIGH)}
+    stated = {"supported": True, **(effort or HIGH)}
+    made["capabilities"]["effort"] = {level: {"supported": False} for level in LEVELS["effort"]} | stated
     return made | {"max_tokens": max_tokens} | ({} if allowed is None else {"allowed_fallback_models": allowed})
 
 

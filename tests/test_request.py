@@ -132,19 +132,19 @@ class TestCorpus:
         if isinstance(expected, list):
             for way in get_args(OnUnsupported):
                 with pytest.raises(UnfitRequestError) as raised:
-                    fit(request, of, way)
+                    fit(request, of, way, batch=case["batch"])
                 assert [place for place, _ in raised.value.unsupported] == expected
             return
-        fitted = fit(request, of, "downgrade")
+        fitted = fit(request, of, "downgrade", batch=case["batch"])
 
         assert {change.path: change.after for change in fitted.changes} == expected
         assert fitted.request == replayed(request, expected)
         assert requirement_of(fitted.request, batch=case["batch"]).support(of) is not False
         if not expected:
-            assert fit(request, of).request is request
+            assert fit(request, of, batch=case["batch"]).request is request
         else:
             with pytest.raises(UnfitRequestError):
-                fit(request, of)
+                fit(request, of, batch=case["batch"])
 
 
 # The table

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from fake_source import FakeSource
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from request_corpus import CORPUS, load, requests, snapshot
@@ -16,6 +17,7 @@ from strategies import NOW, catalogue_of, listings
 
 from router import (
     Catalogue,
+    CatalogueUnavailableError,
     ConfigurationError,
     FallbackExhaustedError,
     Model,
@@ -68,12 +70,12 @@ def defined(
         if way == "error" or need.matches(model, now=NOW):
             continue
         try:
-            fitted = fit(request, model, way).request
+            fitted = fit(request, model, way, batch=batch).request
         except UnfitRequestError:
             continue
         if requirement_of(fitted, batch=batch).matches(model, now=NOW):
             changed.append((model.id, fitted))
-    return whole + changed[: max(0, 16 - len(whole))]
+    return whole + changed[: max(0, 3 - len(whole))]
 
 
 @settings(suppress_health_check=list(HealthCheck), max_examples=150)
@@ -91,7 +93,7 @@ def test_the_routes_are_those_of_the_definition(
     before = snapshot(request)
     expected = defined(catalogue, request, asked, way, batch=batch)
     try:
-        found = routes(catalogue, request, asked, way, NOW, batch=batch)
+        found = routes(catalogue, request, asked, way, NOW, most=3, batch=batch)
     except NoModelError:
         found = None
     assert [(model.id, fitted.request) for model, fitted in (found.fits.items() if found else ())] == expected
@@ -213,13 +215,15 @@ def routed_in(*entries: dict[str, Any], **arguments: Any) -> Any:
     return router.route({**HELLO, "output_config": {"effort": "max"}}, None, "drop", **arguments)
 
 
-def test_what_a_request_was_changed_to_goes_to_the_newest_that_takes_it() -> None:
-    """A newer model of which too little is known for the request as it was takes it as it was changed for another."""
+def test_what_a_request_is_changed_for_is_what_it_goes_to() -> None:
+    """A newer model of which too little is known is not chosen for what the request was changed to for another."""
     routed = routed_in(entry("a", 1, effort__max=False), entry("b", 2))
 
-    assert routed.model.id == routed.request["model"] == "b"
+    assert routed.model.id == routed.request["model"] == "a"
     assert "output_config" not in routed.request
     assert routed.decision.model is routed.model
+    assert routed.decision.candidates == ("a", "b")
+    assert routed.decision.notes[0].startswith("b takes what the request was changed to")
 
 
 def test_what_arguments_ask_is_asked_of_a_changed_request_too() -> None:
@@ -231,13 +235,56 @@ def test_what_arguments_ask_is_asked_of_a_changed_request_too() -> None:
 
 
 def test_where_enough_models_take_a_request_it_is_changed_for_no_other() -> None:
-    """With sixteen models that take it as it is, those are all; with fifteen, one more is found."""
-    takes = [entry(f"a-{day}", day, effort__max=True) for day in range(1, 17)]
-    lacks = entry("b", 28, effort__max=False)
-    for count, ways in ((16, 16), (15, 16), (3, 4)):
-        catalogue = Catalogue.from_listing([*takes[:count], lacks])
-        found = routes(catalogue, {**HELLO, "output_config": {"effort": "max"}}, None, "drop", NOW)
-        assert len(found.fits) == ways
+    """It is changed for as many more as are wanted, and only after those that take it as it is."""
+    takes = [entry(f"a-{day}", day, effort__max=True) for day in (1, 2)]
+    lacks = [entry(f"b-{day}", day, effort__max=False) for day in (26, 27, 28)]
+    catalogue = Catalogue.from_listing([*takes, *lacks])
+    for most, ids in ((1, "a-2 a-1"), (2, "a-2 a-1"), (3, "a-2 a-1 b-28"), (9, "a-2 a-1 b-28 b-27 b-26")):
+        found = routes(catalogue, {**HELLO, "output_config": {"effort": "max"}}, None, "drop", NOW, most=most)
+        assert [model.id for model in found.fits] == ids.split()
+
+
+def test_a_model_beside_the_request_is_no_choice() -> None:
+    """What the SDK would lay over the choice is left out of what is sent."""
+    request = {**HELLO, "extra_body": {"model": "claude-haiku-4-5", "top_k": 1}}
+    routed = router_of().route(request, "line == haiku")
+
+    assert routed.request["extra_body"] == {"top_k": 1}
+    assert request["extra_body"] == {"model": "claude-haiku-4-5", "top_k": 1}
+
+
+def test_a_stale_catalogue_is_told_of() -> None:
+    """A route from a catalogue that stands in for one that was never fetched says that it is stale."""
+    down = Router(FakeSource(CatalogueUnavailableError("down")), cache_dir=False)
+
+    assert down.route(HELLO).decision.stale
+    assert not router_of().route(HELLO).decision.stale
+
+
+def test_places_stay_where_requirements_are_combined() -> None:
+    """What is and-ed to what a request asks leaves its places, in either order, by keyword and in a policy."""
+    request = {**HELLO, "messages": [{"role": "user", "content": [PDF]}]}
+    asked = requirement_of(request)
+    place = "asked at messages[0].content[0].source"
+
+    for combined in (asked & require("batch"), require("batch") & asked, require(asked, batch=True)):
+        assert combined == require(f"{asked} and batch")
+        assert place in str(BUNDLED.explain(combined))
+    assert place in str(BUNDLED.explain(asked, line="opus"))
+    assert place in str(BUNDLED.explain(Policy(require=asked, prefer=["line == opus"])))
+    both = asked & requirement_of({"messages": [{"role": "user", "content": [PDF, PDF]}]})
+    assert both.places["pdf_input"] == ("messages[0].content[0].source", "messages[0].content[1].source")
+    assert "asked at" not in str(BUNDLED.explain(str(asked)))
+
+
+def test_a_misspelt_policy_is_told_with_the_policies() -> None:
+    """A word that no catalogue knows is compared with the names of the policies first."""
+    router = router_of(policies={"reports": Policy(require="line == opus")})
+    calls = (router.select, router.candidates, router.explain, router.selector, lambda name: router.route(HELLO, name))
+    for call in calls:
+        with pytest.raises(UnknownNameError, match="unknown name 'report'; did you mean reports"):
+            call("report")
+    assert router.select("pdf_input") is BUNDLED.select("pdf_input")
 
 
 def test_an_alternative_is_met_besides() -> None:

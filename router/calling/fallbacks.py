@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from router.calling.fitting import fit
+from router.errors import UnfitRequestError
 from router.model import Model
 from router.refusal import read_member
-from router.vocabulary import LEVELS
 
 MOST: Final = 3
 """How many fallbacks a request may name."""
-
-_LEAST_BUDGET: Final = 1024
-"""Tokens of thinking: the least that the API takes."""
 
 
 class Fallbacks(list[dict[str, Any]]):
@@ -43,27 +41,25 @@ def fallbacks_of(model: Model, chain: Sequence[Model], request: Mapping[str, Any
     entries = []
     for each in chain:
         name = next((name for name in (each.id, *each.aliases) if name in allowed), None)
-        if name is not None and each.id != model.id:
-            entries.append({"model": name, **_overrides(each, request)})
+        overrides = _overrides(each, request) if name is not None and each.id != model.id else None
+        if overrides is not None:
+            entries.append({"model": name, **overrides})
     if not entries:
         return Fallbacks(reason=f"{model.id} allows {', '.join(allowed)}: none of these meets the need")
     return Fallbacks(entries[:MOST])
 
 
-def _overrides(model: Model, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that the API would refuse, or lower further than it must, if they went to this model."""
-    overrides: dict[str, Any] = {}
-    asked, limit = request.get("max_tokens"), model.max_tokens
-    if isinstance(asked, int) and limit is not None and asked > limit:
-        overrides["max_tokens"] = limit
-        thinking = read_member(request, "thinking")
-        budget = read_member(thinking, "budget_tokens")
-        if isinstance(budget, int) and budget >= limit > _LEAST_BUDGET:
-            overrides["thinking"] = {**thinking, "budget_tokens": limit - 1}
-    effort = read_member(read_member(request, "output_config"), "effort")
-    levels = LEVELS["effort"]
-    if effort in levels and model.support(f"effort.{effort}") is not True:
-        below = [each for each in levels[: levels.index(effort)] if model.support(f"effort.{each}")]
-        if below:
-            overrides["output_config"] = {"effort": below[-1]}
-    return overrides
+def _overrides(model: Model, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what must change of the request for a model, `None` where it cannot serve it after any change.
+
+    What it would take out is left to the server, which adapts what an entry does not override.
+    """
+    try:
+        fitted = fit(request, model, "downgrade").request
+    except UnfitRequestError:
+        return None
+    lowered = {name: fitted.get(name) for name in ("max_tokens", "thinking") if fitted.get(name) != request.get(name)}
+    effort = read_member(fitted.get("output_config"), "effort")
+    if effort is not None and effort != read_member(request.get("output_config"), "effort"):
+        lowered["output_config"] = {"effort": effort}
+    return {name: each for name, each in lowered.items() if each is not None}

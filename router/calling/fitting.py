@@ -67,7 +67,9 @@ def check_on_unsupported(value: object) -> None:
         raise ConfigurationError(f'on_unsupported must be "error", "drop" or "downgrade" (got {value!r})')
 
 
-def fit(request: Mapping[str, Any], model: Model, on_unsupported: OnUnsupported = "error") -> Fitted:
+def fit(
+    request: Mapping[str, Any], model: Model, on_unsupported: OnUnsupported = "error", *, batch: bool = False
+) -> Fitted:
     """Return the request with what `model` is known not to support changed; `request` itself, and its `model`, stay.
 
     "downgrade" does what the API's reference says of its own fallbacks: `between_tools` becomes `disabled`, any other
@@ -79,14 +81,11 @@ def fit(request: Mapping[str, Any], model: Model, on_unsupported: OnUnsupported 
     if not isinstance(model, Model):
         raise ConfigurationError(f"a Model was expected, such as catalogue[id] (got {type(model).__name__})")
     check_on_unsupported(on_unsupported)
-    fitting = _Fitting(checked(request), model, lowers=on_unsupported == "downgrade")
+    fitting = _Fitting(checked(request), model, lowers=on_unsupported == "downgrade", batch=batch)
     while unmet := fitting.unmet():
         hopeless = [each for each in unmet if each.remedy is None or on_unsupported == "error"]
         if hopeless:
-            asked = (
-                (each.path, "what no model takes" if each.term == NOTHING else each.term.text) for each in hopeless
-            )
-            raise UnfitRequestError(model.id, dict.fromkeys((spelt(path), what) for path, what in asked))
+            raise UnfitRequestError(model.id, dict.fromkeys((spelt(each.path), _named(each.term)) for each in hopeless))
         first = unmet[0].remedy
         for each in unmet:
             if first is not None and each.remedy is first:  # what is met by one need not be changed by the next
@@ -113,7 +112,8 @@ _GONE: Final = _Gone()
 class _Fitting:
     """The changes that a request needs for a model, by path, gathered until nothing is unmet."""
 
-    def __init__(self, request: Mapping[str, Any], model: Model, *, lowers: bool) -> None:
+    def __init__(self, request: Mapping[str, Any], model: Model, *, lowers: bool, batch: bool) -> None:
+        self.batch = batch
         self.request = self.draft = request
         self.model = model
         self.lowers = lowers
@@ -123,7 +123,7 @@ class _Fitting:
     def unmet(self) -> list[Demand]:
         """Return what the model is known not to meet of what the request, as changed so far, asks."""
         self.draft = _edited(self.request, self.edits) if self.edits else self.request
-        self.reading = read(self.draft)
+        self.reading = read(self.draft, batch=self.batch)
         return [each for each in self.reading.demands if each.term.support(self.model) is False]
 
     def fitted(self) -> Fitted:

@@ -9,11 +9,12 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
-from router.application import log
+from router.application import check_count, log
 from router.calling.chain import Run
 from router.calling.conversations import Conversations
 from router.calling.failures import Failure, FailureClass, classify
@@ -31,19 +32,31 @@ _AUTO: Final = re.compile(r"auto(?::(.*))?", re.DOTALL)
 _VERSION: Final = "2026-10-21"
 """The version of the API that the SDK speaks since its own version 2."""
 
+_TOLD: Final = 10
+"""How many changes a line of the log has."""
+
 _URL: Final = re.compile(r"/v1/messages(/count_tokens|/batches)?(?:\?.*)?", re.DOTALL)
 
 
-def auto_model(router: Router, *, on_unsupported: OnUnsupported = "error") -> Middleware:
+def auto_model(
+    router: Router,
+    *,
+    on_unsupported: OnUnsupported = "error",
+    max_attempts: int = 3,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Middleware:
     """Return what has an `anthropic` client choose the model: `Anthropic(middleware=[auto_model(router)])`.
 
     A request for the model `auto` goes to the best model that can serve it, one for `auto:reports` to the best for
     that policy of the router, and one for `auto:pdf_input and effort.max` to the best for that requirement, as
     `Router.route` chooses with this `on_unsupported`. Every other request is left alone. A call goes on to the next
     model where an answer says that another one may cure it, and stays with its model over the SDK's own retries.
-    Raises `ConfigurationError` where version 2 or later of the package is not there.
+    At most `max_attempts` models are tried each time that the SDK tries. `headers` are the client's own
+    `default_headers`, where these name a version or betas of the API. Raises `ConfigurationError` where version 2 or
+    later of the package is not there.
     """
     check_on_unsupported(on_unsupported)
+    check_count("max_attempts", max_attempts)
     try:
         from anthropic import Middleware
     except ImportError as error:
@@ -52,7 +65,7 @@ def auto_model(router: Router, *, on_unsupported: OnUnsupported = "error") -> Mi
     class AutoModel(_AutoModel, Middleware):
         """What the client takes."""
 
-    return AutoModel(router, on_unsupported)
+    return AutoModel(router, on_unsupported, max_attempts, headers)
 
 
 class _RefusedError(Exception):
@@ -61,7 +74,7 @@ class _RefusedError(Exception):
     def __init__(self, answer: Any) -> None:
         super().__init__(answer)
         self.answer = answer
-        self.response = answer.http_response
+        self.response = _response_of(answer)
 
 
 def _read(error: Exception, model: Model) -> Failure | None:
@@ -76,7 +89,7 @@ class _Call:
     model: str
     """As it was asked for."""
     policy: str | None
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
     key: str | None
     """What the attempts of one call share."""
     is_retry: bool
@@ -85,15 +98,19 @@ class _Call:
 class _AutoModel:
     """Routes what a client sends, by what it says of the model."""
 
-    def __init__(self, router: Router, on_unsupported: OnUnsupported) -> None:
+    def __init__(
+        self, router: Router, on_unsupported: OnUnsupported, max_attempts: int, headers: Mapping[str, str]
+    ) -> None:
         self._router = router
         self._on_unsupported = on_unsupported
+        self._max_attempts = max_attempts
+        self._headers = headers
         self._kept = Conversations(time.monotonic)
         """Whom a call was with when the SDK took it back, to try again."""
 
     def handle(self, request: APIRequest, call_next: CallNext) -> APIResponse[Any]:
         """Send a request to the model that is chosen for it, and to the next where that one fails."""
-        call = _read_call(request)
+        call = self._read_call(request)
         if call is None:
             return call_next(self._batch_routed(request))
         chain, run = self._begin(call)
@@ -101,8 +118,8 @@ class _AutoModel:
         def send(model: Model) -> APIResponse[Any]:
             with self._keeping(call, model):
                 answer = call_next(request.copy(body=_body(call, chain, model)))
-                if not answer.http_response.is_success:
-                    answer.http_response.read()
+                if _is_failure(answer):
+                    _response_of(answer).read()
                     raise _RefusedError(answer)
                 return answer
 
@@ -114,7 +131,7 @@ class _AutoModel:
 
     async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
         """Do the same for an asynchronous client."""
-        call = _read_call(request)
+        call = self._read_call(request)
         if call is None:
             return await call_next(self._batch_routed(request))
         chain, run = self._begin(call)
@@ -122,8 +139,8 @@ class _AutoModel:
         async def send(model: Model) -> AsyncAPIResponse[Any]:
             with self._keeping(call, model):
                 answer = await call_next(request.copy(body=_body(call, chain, model)))
-                if not answer.http_response.is_success:
-                    await answer.http_response.aread()
+                if _is_failure(answer):
+                    await _response_of(answer).aread()
                     raise _RefusedError(answer)
                 return answer
 
@@ -136,7 +153,13 @@ class _AutoModel:
     def _begin(self, call: _Call) -> tuple[Routes, Run]:
         first = self._kept.model_of(call.key) if call.is_retry else None
         return self._router._begin_request(  # noqa: SLF001 - `run_request` is this, for any client
-            call.body, self.handle, call.policy, self._on_unsupported, first=first, classify=_read
+            call.body,
+            self.handle,
+            call.policy,
+            self._on_unsupported,
+            first=first,
+            max_attempts=self._max_attempts,
+            classify=_read,
         )
 
     @contextmanager
@@ -156,7 +179,7 @@ class _AutoModel:
         entries = body.get("requests") if body is not None else None
         if not isinstance(entries, list):
             return request
-        beside = _beside(request)
+        beside = self._beside(request)
         routed = [self._entry_routed(at, each, beside) for at, each in enumerate(entries)]
         is_same = all(one is other for one, other in zip(routed, entries, strict=True))
         return request if is_same else request.copy(body={**(body or {}), "requests": routed})
@@ -167,22 +190,41 @@ class _AutoModel:
         if params is None or auto is None:
             return entry
         try:
-            routed = self._router.route({**params, **beside}, auto[1], self._on_unsupported, batch=True)
+            found = self._router._routes(  # noqa: SLF001 - as above, and without the reason, which nobody asks for
+                {**params, **beside}, auto[1], self._on_unsupported, most=1, batch=True
+            )
         except RouterError as error:
             error.add_note(f"asked by requests[{at}].params of the batch")
             raise
-        _log(auto[0], routed.model, routed.changes)
-        return {**entry, "params": _body_alone(routed.request)}
+        model, fitted = next(iter(found.fits.items()))
+        _log(auto[0], model, fitted.changes)
+        return {**entry, "params": _body_alone(found.request_for(model))}
+
+    def _read_call(self, request: APIRequest) -> _Call | None:
+        """Return what is to be routed of a request, `None` for any that is left alone, and for a batch."""
+        body = _body_of(request, None, "/count_tokens")
+        auto = _read_auto(body) if body is not None else None
+        if body is None or auto is None:
+            return None
+        asked = {**body, **self._beside(request)}
+        return _Call(*auto, asked, request.options.idempotency_key, is_retry=request.retries_taken > 0)
+
+    def _beside(self, request: APIRequest) -> dict[str, Any]:
+        """Return the parameters of a request that are no part of its body: the SDK has made headers of them."""
+        stated = [*self._headers.items(), *request.headers.items()]
+        headers = {name.lower(): str(value) for name, value in stated}
+        version = headers.get("anthropic-version", _VERSION)
+        betas = [each.strip() for each in headers.get("anthropic-beta", "").split(",")]
+        return {"extra_headers": {"anthropic-version": version}, "betas": betas}
 
 
-def _read_call(request: APIRequest) -> _Call | None:
-    """Return what is to be routed of a request, `None` for any that is left alone, and for a batch."""
-    body = _body_of(request, None, "/count_tokens")
-    auto = _read_auto(body) if body is not None else None
-    if body is None or auto is None:
-        return None
-    asked = {**body, **_beside(request)}
-    return _Call(*auto, asked, request.options.idempotency_key, is_retry=request.retries_taken > 0)
+def _response_of(answer: Any) -> Any:
+    """Return the HTTP response of an answer; another middleware may have made a value of it, which has none."""
+    return getattr(answer, "http_response", answer)
+
+
+def _is_failure(answer: Any) -> bool:
+    return not getattr(_response_of(answer), "is_success", True)
 
 
 def _body_of(request: APIRequest, *ends: str | None) -> Mapping[str, Any] | None:
@@ -198,14 +240,6 @@ def _read_auto(body: Mapping[str, Any]) -> tuple[str, str | None] | None:
     return None if auto is None else (auto[0], auto[1])
 
 
-def _beside(request: APIRequest) -> dict[str, Any]:
-    """Return the parameters of a request that are no part of its body: the SDK has made headers of them."""
-    headers = {name.lower(): str(value) for name, value in request.headers.items()}
-    version = headers.get("anthropic-version", _VERSION)
-    betas = [each.strip() for each in headers.get("anthropic-beta", "").split(",")]
-    return {"extra_headers": {"anthropic-version": version}, "betas": betas}
-
-
 def _body_alone(request: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in request.items() if name not in {"extra_headers", "betas"}}
 
@@ -216,7 +250,8 @@ def _body(call: _Call, chain: Routes, model: Model) -> dict[str, Any]:
 
 
 def _log(asked: str, model: Model, changes: Sequence[RequestChange]) -> None:
-    changed = f"; changed: {'; '.join(map(str, changes))}" if changes else ""
+    more = f"; and {len(changes) - _TOLD} more" if len(changes) > _TOLD else ""
+    changed = f"; changed: {'; '.join(map(str, changes[:_TOLD]))}{more}" if changes else ""
     log("info", "%s goes to %s%s", printable(asked), model.id, changed)
 
 

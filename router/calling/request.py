@@ -14,10 +14,10 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from attrs import field, frozen
+from attrs import frozen
 
 from router.errors import ConfigurationError
-from router.requirement import And, Comparison, Places, Requirement, capability, conjunction, disjunction, possibility
+from router.requirement import Comparison, Placed, Requirement, capability, conjunction, disjunction, possibility
 from router.vocabulary import capability_name
 
 CountTokens = Callable[..., Any]
@@ -65,11 +65,9 @@ INPUT_TOKENS: Final[Path] = ("input_tokens",)
 
 
 @frozen(eq=False, repr=False)
-class RequestRequirement(And):
+class RequestRequirement(Placed):
     """What a request asks of a model: the plain requirement, and the places in the request that ask for each term."""
 
-    places: Places = field(factory=dict)
-    """The paths, as `messages[2].content[0].source`, by the text of the term; an argument stands there by its name."""
     not_inferred: tuple[str, ...] = ()
     """The paths of what may ask for something that cannot be told, such as a file of unknown type."""
     input_tokens: int | None = None
@@ -91,11 +89,11 @@ def requirement_of(
     documentation alone tells of a model is asked as `maybe traits...`, so that a newer one is not shut out. Raises
     `ConfigurationError` for a request that is no mapping, and for tokens that are no number.
     """
-    reading = read(checked(request))
+    reading = read(checked(request), batch=batch)
     demands = [*reading.demands]
     if batch:
         demands.append(Demand(_supported("batch"), BATCH, None))
-    tokens = _estimated(request) if input_tokens == "estimate" else _counted(request, input_tokens)
+    tokens = _estimated(reading) if input_tokens == "estimate" else _counted(request, input_tokens)
     if tokens:
         demands.append(Demand(_at_least("max_input_tokens", tokens), INPUT_TOKENS, None))
     asked = {each.term.text: each.term for each in demands}
@@ -203,16 +201,17 @@ class Reading:
         return self.parameters.get(name, ((), None))[1]
 
 
-def read(request: Mapping[str, Any]) -> Reading:
-    """Return all that a request asks."""
-    reader = _Reader(request)
+def read(request: Mapping[str, Any], *, batch: bool = False) -> Reading:
+    """Return all that a request asks, on its own or in a batch."""
+    reader = _Reader(request, batch=batch)
     return Reading(reader.demands, reader.not_inferred, reader.parameters)
 
 
 class _Reader:
     """Goes through a request, and gathers what it asks."""
 
-    def __init__(self, request: Mapping[str, Any]) -> None:
+    def __init__(self, request: Mapping[str, Any], *, batch: bool) -> None:
+        self.batch = batch
         self.demands: list[Demand] = []
         self.not_inferred: list[Path] = []
         self.parameters: dict[str, tuple[Path, Any]] = {name: ((name,), each) for name, each in request.items()}
@@ -244,7 +243,7 @@ class _Reader:
 
     def max_tokens(self, path: Path, value: Any) -> None:
         betas = [each for _, each in self.items(("betas",), self.value("betas"))]
-        if any(isinstance(each, str) and each.startswith(_LARGER_OUTPUT) for each in betas):
+        if self.batch and any(isinstance(each, str) and each.startswith(_LARGER_OUTPUT) for each in betas):
             self.not_inferred.append(path)
         elif type(value) is int and 1 <= value < _LARGEST:
             self.ask(_at_least("max_tokens", value), path, Remedy.CAP_TOKENS)
@@ -274,7 +273,7 @@ class _Reader:
             self.tool((*path, at), tool, Remedy.TAKE_OUT_TOOL)
 
     def tool(self, path: Path, tool: Any, remedy: Remedy | None) -> None:
-        if member_of(tool, "strict") is True:
+        if member_of(tool, "strict") is True and "toolset" not in type_of(tool):
             self.ask("structured_outputs", (*path, "strict"), Remedy.TAKE_OUT)
         dated = _DATED.fullmatch(type_of(tool))
         family, version = dated.groups() if dated else ("", "")
@@ -366,6 +365,8 @@ class _Reader:
             if isinstance(name, str):
                 allowed = Comparison("allowed_fallback_models", "list", "has", name)
                 self.ask(allowed, (*path, at), Remedy.TAKE_OUT)
+            if fields_of(entry).keys() - {"model"}:  # what it overrides is asked of that model, not of this one
+                self.not_inferred.append((*path, at))
 
     def speed(self, path: Path, value: Any) -> None:
         if value == "fast":
@@ -375,7 +376,7 @@ class _Reader:
         is_default = path[-1] == "temperature" and value == 1
         if isinstance(value, (int, float)) and not is_default:
             headers = fields_of(self.value("extra_headers"))
-            version = next((each for name, each in headers.items() if name.lower() == "anthropic-version"), "")
+            version = next((each for name, each in headers.items() if str(name).lower() == "anthropic-version"), "")
             is_taken = str(version) < _NO_SAMPLING_SINCE
             self.ask("traits.sampling" if is_taken else NOTHING, path, Remedy.TAKE_OUT)
 
@@ -442,13 +443,25 @@ def _counted(request: Mapping[str, Any], tokens: int | CountTokens | str | None)
 
 
 def _called(count: CountTokens, request: Mapping[str, Any]) -> object:
-    taken = [each.name for each in inspect.signature(count).parameters.values() if each.kind is each.KEYWORD_ONLY]
-    return count(**{name: request[name] for name in taken if name in request}) if taken else count(request)
+    taken = [each for each in inspect.signature(count).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    missing = [each.name for each in taken if each.default is each.empty and each.name not in request]
+    if missing:
+        raise ConfigurationError(
+            f"input_tokens counts with {missing[0]}, which the request has not: "
+            f"give functools.partial(count_tokens, {missing[0]}=...)"
+        )
+    counted = (
+        count(**{each.name: request[each.name] for each in taken if each.name in request}) if taken else count(request)
+    )
+    if inspect.iscoroutine(counted):
+        counted.close()
+        raise ConfigurationError("input_tokens is asynchronous: await it, and give the number")
+    return counted
 
 
-def _estimated(request: Mapping[str, Any]) -> int:
+def _estimated(reading: Reading) -> int:
     size = 0
-    values = [request.get(name) for name in _TEXTUAL]
+    values = [reading.value(name) for name in _TEXTUAL]
     while values:
         value = values.pop()
         if isinstance(value, str):

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final, Literal
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from router.application import log
 from router.calling.fitting import Fitted, OnUnsupported, RequestChange, check_on_unsupported, fit
@@ -24,9 +24,6 @@ from router.requirement import Requirement, conjunction
 
 InputTokens = int | CountTokens | Literal["estimate"] | None
 
-_ENOUGH: Final = 16
-"""With how many models for a request no further one is looked for that it must be changed for."""
-
 _BATCH: Final = spelt(BATCH)
 
 
@@ -35,7 +32,7 @@ class Routed:
     """Where a request goes: the model, the request as that model takes it, with its `model` set, and the reason."""
 
     model: Model
-    request: Mapping[str, Any]
+    request: Mapping[str, Any] = field(repr=False)
     decision: Decision
     changes: tuple[RequestChange, ...] = ()
 
@@ -61,22 +58,25 @@ class Routes:
 
     def request_for(self, model: Model) -> dict[str, Any]:
         """Return the request as that model takes it."""
-        return {**self.fits[model].request, "model": model.id}
+        request = {**self.fits[model].request, "model": model.id}
+        beside = request.get("extra_body")
+        if isinstance(beside, Mapping) and "model" in beside:  # the SDK would lay it over the choice
+            request["extra_body"] = {name: each for name, each in beside.items() if name != "model"}
+        return request
 
     def first(self) -> Routed:
         """Return where the request goes, with the reason."""
         model, fitted = next(iter(self.fits.items()))
-        need = _after(self.need, fitted)
-        decision = self.catalogue.explain(_also(self.asked, need), now=self.now)
+        decision = self.catalogue.explain(_also(self.asked, _after(self.need, fitted)), now=self.now)
         held = self.held
         if held is not None and held.model in {None, model}:
             decision = held.told_by(decision)
         elif held is not None:
             decision = evolve(decision, notes=(_passed_over(held), *decision.notes))
-        if decision.model is not None:  # where the request was changed, one before it may take it as well
-            model = decision.model
-        decision = evolve(decision, places=need.places, notes=(*decision.notes, *_notes(self.need)))
-        return Routed(model, {**fitted.request, "model": model.id}, decision, fitted.changes)
+        if decision.model is not None and decision.model is not model:
+            decision = _settled(decision, model)
+        decision = evolve(decision, notes=(*decision.notes, *_notes(self.need)))
+        return Routed(model, self.request_for(model), decision, fitted.changes)
 
 
 def routes(
@@ -86,28 +86,30 @@ def routes(
     on_unsupported: OnUnsupported,
     now: datetime,
     *,
+    most: int,
     held: Held | None = None,
     batch: bool = False,
     input_tokens: InputTokens = None,
 ) -> Routes:
     """Return the models that can serve the request and meet what is asked beside it, of which there is at least one.
 
-    The model that a policy is `held` to goes first, unless it is known not to serve the request. Raises
-    `NoModelError` where there is none, with the places of the request that ask for each term.
+    Where fewer than `most` take it as it is, it is changed for others, until there are so many. The model that a policy
+    is `held` to goes first, unless it is known not to serve the request. Raises `NoModelError` where there is none,
+    with the places of the request that ask for each term.
     """
     check_on_unsupported(on_unsupported)
     need = requirement_of(request, batch=batch, input_tokens=input_tokens)
     beside = asked if isinstance(asked, Policy) else require(asked)
     fits = dict.fromkeys(catalogue.candidates(_also(beside, need), now=now), Fitted(request))
     if on_unsupported != "error":
-        content = [each.term for each in read(request).demands if each.remedy is None]
+        content = [each.term for each in read(request, batch=batch).demands if each.remedy is None]
         left = catalogue.candidates(_also(beside, conjunction(content)), now=now)
         changed = _changed((model for model in left if model not in fits), request, need, on_unsupported)
-        fits |= islice(changed, max(0, _ENOUGH - len(fits)))
+        fits |= islice(changed, max(0, most - len(fits)))
     if held is not None and held.model is not None:
         fits = _pinned(held.model, request, need, on_unsupported, now) | fits
     if not fits:
-        raise NoModelError(_also(beside, need), catalogue, now, need.places)
+        raise NoModelError(_also(beside, need), catalogue, now)
     found = Routes(beside, need, catalogue, now, fits, held)
     if held is not None and held.model is not None and held.model not in fits:
         log("warning", "%s", _passed_over(held))
@@ -119,10 +121,18 @@ def _pinned(
 ) -> dict[Model, Fitted]:
     """Return a model that was settled on before, unless it is known not to serve the request."""
     with suppress(UnfitRequestError):
-        fitted = fit(request, model, on_unsupported)
+        fitted = fit(request, model, on_unsupported, batch=_is_of_batch(need))
         if _after(need, fitted).support(model, now=now) is not False:
             return {model: fitted}
     return {}
+
+
+def _settled(decision: Decision, model: Model) -> Decision:
+    """Return a decision for the model that a request is changed for, and not for one that takes the change, too."""
+    assert decision.model is not None  # noqa: S101 - for the type checker
+    others = (id for id in decision.candidates if id != model.id)
+    note = f"{decision.model.id} takes what the request was changed to, but is not known to take it as it was"
+    return evolve(decision, model=model, candidates=(model.id, *others), notes=(note, *decision.notes))
 
 
 def _passed_over(held: Held) -> str:
@@ -139,7 +149,7 @@ def _changed(
 ) -> Iterator[tuple[Model, Fitted]]:
     for model in models:
         with suppress(UnfitRequestError):
-            fitted = fit(request, model, on_unsupported)
+            fitted = fit(request, model, on_unsupported, batch=_is_of_batch(need))
             if _after(need, fitted).matches(model):  # what is not known to be met is not guessed
                 yield model, fitted
 
@@ -148,8 +158,11 @@ def _after(need: RequestRequirement, fitted: Fitted) -> RequestRequirement:
     """Return what the request asks when it is changed; what arguments ask stays."""
     if not fitted.changes:
         return need
-    batch = any(_BATCH in places for places in need.places.values())
-    return requirement_of(fitted.request, batch=batch, input_tokens=need.input_tokens)
+    return requirement_of(fitted.request, batch=_is_of_batch(need), input_tokens=need.input_tokens)
+
+
+def _is_of_batch(need: RequestRequirement) -> bool:
+    return any(_BATCH in places for places in need.places.values())
 
 
 def _notes(need: RequestRequirement) -> Iterator[str]:

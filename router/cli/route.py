@@ -71,7 +71,7 @@ def route(
     session = Session(source, lifecycle, no_color)
     try:
         found = routes(
-            session.catalogue, body, asked, on_unsupported, moment(None), batch=batch, input_tokens=tokens
+            session.catalogue, body, asked, on_unsupported, moment(None), most=1, batch=batch, input_tokens=tokens
         ).first()
     except NoModelError as error:
         if as_json:
