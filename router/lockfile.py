@@ -84,6 +84,8 @@ class Lock:
         where = os.fspath(path)
         document = read_toml(where)
         version = document.get("version")
+        if version is None:
+            raise ConfigurationError(f"{where}: version is missing")
         if type(version) is not int or version < VERSION:
             raise ConfigurationError(f"{where}: version must be {VERSION} (got {version!r})")
         if version > VERSION:
@@ -229,7 +231,8 @@ def resolve(
     is_behind = old is not None and (old.is_ahead_of(catalogue) or old.is_of_others(catalogue))
     if old is not None and is_behind and any(after.get(name) is each for name, each in before.items()):
         return Resolution(evolve(old, policies=after), tuple(changes), unmet)  # what is kept holds by the newer one
-    lock = Lock(source=catalogue.source, as_of=catalogue.as_of, digest=catalogue.digest, policies=after)
+    source = "live" if catalogue.source == "disk" else catalogue.source  # the disk keeps what the API has answered
+    lock = Lock(source=source, as_of=catalogue.as_of, digest=catalogue.digest, policies=after)
     return Resolution(lock, tuple(changes), unmet)
 
 
@@ -269,11 +272,16 @@ def outdated(
     within: int = WITHIN,
     now: datetime | None = None,
 ) -> tuple[Outdated, ...]:
-    """Return the policies that would resolve to another model than they are locked to, by name."""
+    """Return the policies that would resolve to another model than they are locked to, by name.
+
+    With a catalogue older than the lock, which upgrades nothing, these are the policies that are not locked.
+    """
     at = moment(now)
     found = []
     for name in sorted(policies):
         locked = lock.policies.get(name) if lock is not None else None
+        if lock is not None and locked is not None and lock.is_ahead_of(catalogue):
+            continue
         newest = _chosen(name, policies[name], catalogue, within, at).model
         if locked is None or newest is None or newest.id != locked.model:
             model = listed(catalogue, locked.model) if locked is not None else None
@@ -451,6 +459,8 @@ def _read_locked(where: str, name: str, table: object) -> Locked:
 
 
 def _read_text(where: str, path: str, value: object) -> str:
+    if value is None:
+        raise ConfigurationError(f"{where}: {path} is missing")
     if not isinstance(value, str):
         raise ConfigurationError(f"{where}: {path} must be a text (got {value!r})")
     return value

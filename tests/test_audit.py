@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any, Final
 
 import pytest
@@ -691,11 +691,12 @@ def repository(root: Path, files: int) -> Path:
 
 
 def test_fast_enough_for_a_commit(tmp_path: Path) -> None:
-    """10,000 files and a .gitignore of a hundred rules take less than five seconds, the start included."""
+    """10,000 files and a .gitignore of a hundred rules take less than five seconds of a core, the start included."""
     root = repository(tmp_path, 10_000)
-    start = perf_counter()
+    before = os.times()
     ran = spawned("audit", str(root))
-    took = perf_counter() - start
+    after = os.times()
+    took = after.children_user + after.children_system - before.children_user - before.children_system
 
     assert ran.out == f"{root}/package0/last.py:1:1: claude-2.1 was retired on 2025-07-21; use claude-opus-4-8\n"
     assert "10002 files" in ran.err
@@ -703,9 +704,15 @@ def test_fast_enough_for_a_commit(tmp_path: Path) -> None:
 
 
 def test_a_large_file_is_no_slower_than_its_size() -> None:
-    """A megabyte that begins like a name again and again is audited in less than two seconds: no backtracking."""
+    """What begins like a name again and again takes no more than its size says: there is no backtracking."""
     texts = ("claude-", "claude-opus-4-", "${a", "%2Fclaude-2.1", "xclaude-2.1", "anthropic.claude-v2:")
     for text in texts:
-        start = perf_counter()
-        AUDIT.findings(text * (1_000_000 // len(text)))
-        assert perf_counter() - start < 2
+        small, large = (min(spent(text * (size // len(text))) for _ in range(3)) for size in (50_000, 400_000))
+        assert large < 24 * small + 0.02
+
+
+def spent(text: str) -> float:
+    """Return the seconds of a core that an audit of a text takes."""
+    start = process_time()
+    AUDIT.findings(text)
+    return process_time() - start

@@ -39,7 +39,7 @@ LAYERS = (
     ("calling.middleware",),
     ("router",),
     ("cli.session", "cli.files"),
-    ("cli.output", "cli.options"),
+    ("cli.output", "cli.options", "cli.writing"),
     ("cli.audit", "cli.lock", "cli.matrix", "cli.page", "cli.route"),
     ("cli.commands",),
     ("cli",),

@@ -159,6 +159,14 @@ def test_a_lock_that_cannot_be_written_is_an_error(command: Command) -> None:
     assert sorted(os.listdir()) == beside
 
 
+def test_a_place_that_takes_no_lock_is_told(command: Command) -> None:
+    """A directory in the place of the lock is told in words."""
+    os.mkdir("router.lock")
+    status, _, err = command("lock")
+    assert status == 2
+    assert "router.lock cannot be read: Is a directory; restore the file, or delete it and run router lock" in err
+
+
 def test_a_policy_that_nothing_meets_is_told_and_nothing_is_written(command: Command) -> None:
     """Status 1, with the explanation, also where the others could be locked."""
     Path("router.toml").write_text(POLICIES + "\n[policies.best]\nrequire = 'effort.max'\n", encoding="utf-8")
@@ -215,7 +223,9 @@ def test_check_has_a_line_a_problem(command: Command, case: str, frozen: list[st
 
 def test_check_of_a_policy_that_changed_or_is_not_locked(command: Command) -> None:
     """Without a lock no policy is locked; one that was changed, added or taken away is told."""
-    assert command("lock", "--check") == Ran(1, "bulk: is not locked\nreports: is not locked\n", "")
+    assert command("lock", "--check") == Ran(
+        1, "bulk: is not locked\nreports: is not locked\n", "router: there is no router.lock: run router lock\n"
+    )
     command("lock")
     changed = POLICIES.replace('"citations"', '"effort"').replace("bulk", "more")
     Path("router.toml").write_text(changed, encoding="utf-8")
@@ -297,7 +307,7 @@ def test_the_lock_is_beside_its_policies(command: Command, monkeypatch: pytest.M
 def test_outdated_is_a_table(command: Command) -> None:
     """What is locked, what is newest, when that was released, and what it brings; nothing where all is the newest."""
     command("lock")
-    newest = "every policy is locked to the newest model that it admits\n"
+    newest = "no policy is known to have a newer model than it is locked to\n"
     assert command("outdated", "--exit-code") == Ran(0, "", newest)
     nova = {"supported": True, "wide": {"supported": True}, "deep": {"supported": True}}
     more = {**TWO, "capabilities": {"pdf_input": {"supported": True}, "nova": nova, "batch": {"supported": True}}}
@@ -425,3 +435,48 @@ def test_a_check_without_a_key_does_not_contradict_a_live_lock(
     status, out, err = command("lock", "--check", "--frozen", source="")
     assert (status, out) == (0, "")
     assert "the bundled catalogue does not say what has gone from the live one, which the lock is of" in err
+
+
+@pytest.mark.usefixtures("api")
+def test_what_a_catalogue_knows_nothing_of_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that the catalogue at hand does not list, as one that was mistyped, is named: the lock is not praised."""
+    command("lock", source="")
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    Path("router.lock").write_bytes(text().replace(b'"claude-one"', b'"claude-oen"', 1))
+    status, out, err = command("lock", "--check", "--frozen", source="")
+    assert (status, out) == (0, "")
+    assert "router: bulk: nothing is known of claude-oen, which it does not list\n" in err
+    assert err.endswith("nothing is known against the locks (2 policies)\n")
+
+
+def test_outdated_offers_what_an_upgrade_does(command: Command) -> None:
+    """With a catalogue older than the lock nothing is outdated, since nothing would be upgraded; that is told."""
+    listing(ONE, day=9)
+    command("lock")
+    listing(ONE, TWO, day=8)
+    status, out, err = command("outdated", "--exit-code")
+    assert (status, out) == (0, "")
+    assert "is older than the lock: it says only who retires soon, and upgrades nothing" in err
+    assert command("lock", "--upgrade").out == "= bulk: claude-one\n= reports: claude-one\n"
+
+
+def test_a_broken_lock_has_a_way_out(command: Command) -> None:
+    """What is wrong with the file is told, and what to do."""
+    for broken, told in (("", "version is missing"), ("<<<<<<< HEAD\n", "is no TOML")):
+        Path("router.lock").write_text(broken, encoding="utf-8")
+        for arguments in (["lock"], ["lock", "--check"], ["outdated"]):
+            status, _, err = command(*arguments)
+            assert status == 2
+            assert told in err
+            assert err.endswith("; restore the file, or delete it and run router lock\n")
+
+
+@pytest.mark.usefixtures("api")
+def test_what_the_disk_keeps_is_an_answer_of_the_api(command: Command) -> None:
+    """A lock says `live` of it, whether it was fetched just now or before."""
+    command("lock", source="live")
+    before = text()
+    os.unlink("router.lock")
+    assert command("lock", "--frozen", source="").err == WRITTEN
+    assert b'source = "live"' in text()
+    assert text().partition(b"digest")[2] == before.partition(b"digest")[2]

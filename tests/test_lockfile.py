@@ -560,7 +560,7 @@ GOOD = golden("july.lock")
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("version = 1", "", ": version must be 1 (got None)"),
+        ("version = 1", "", ": version is missing"),
         ("version = 1", "version = 0", ": version must be 1 (got 0)"),
         ("version = 1", "version = true", ": version must be 1 (got True)"),
         ("version = 1", "version = 2", ": version 2 is of a later release of router; this one reads 1"),
@@ -577,7 +577,7 @@ GOOD = golden("july.lock")
             "[policies.agents]\nmodle = 1",
             ": policies.agents.modle: unknown key; did you mean model?",
         ),
-        ('model = "claude-sonnet-5"', "", ": policies.agents.model must be a text (got None)"),
+        ('model = "claude-sonnet-5"', "", ": policies.agents.model is missing"),
         ('model = "claude-sonnet-5"', 'model = "claude sonnet"', ": policies.agents.model must be the id of a model"),
         ('minimum_age = "1d"', 'minimum_age = "soon"', ": policies.agents.minimum_age: must be a duration"),
         ("[policies.agents]", "[policies]\nagents = 5\n[policies.x]", ": policies.agents must be a table (got int)"),

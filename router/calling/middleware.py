@@ -57,6 +57,8 @@ def auto_model(
     """
     check_on_unsupported(on_unsupported)
     check_count("max_attempts", max_attempts)
+    if not callable(getattr(router, "run_request", None)):
+        raise ConfigurationError(f"a Router was expected (got {type(router).__name__})")
     try:
         from anthropic import Middleware
     except ImportError as error:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from secrets import token_hex
 from typing import Final
 
 import click
@@ -15,11 +12,12 @@ from router.catalogue import Catalogue
 from router.cli import output
 from router.cli.options import check_alone, common, named_policy, policies_option, policy_file, policy_of
 from router.cli.session import Session
+from router.cli.writing import write_file
 from router.decision import Decision
 from router.errors import ConfigurationError, printable, printable_lines
 from router.kinds import KINDS
 from router.language import require
-from router.lockfile import WITHIN, Lock, check, outdated, resolve
+from router.lockfile import WITHIN, Lock, check, listed, outdated, resolve
 from router.policy import Policy, read_policies
 from router.requirement import Requirement, moment
 from router.why import why as why_of
@@ -74,7 +72,7 @@ def lock(
     days, (where, asked) = _days(within), _policies(policies)
     moved = {name: policy_of(name, asked, where) for name in names} or asked
     path = _beside(where)
-    old = Lock.read(path) if os.path.lexists(path) else None
+    old = _read_lock(path)
     session = Session(source, lifecycle, no_color, frozen=frozen)
     if is_check:
         _check(old, asked, session, days, as_json=as_json)
@@ -85,7 +83,7 @@ def lock(
         raise click.exceptions.Exit(PROBLEMS)
     is_new = found.lock != old
     if is_new and not dry_run:
-        _write(path, found.lock.to_toml())
+        write_file(_from_here(path), found.lock.to_toml())
     if as_json:
         output.print_json(output.resolution_json(found, path, written=is_new and not dry_run))
         return
@@ -117,16 +115,18 @@ def outdated_(
     `router lock --upgrade` moves to it.
     """
     days, (where, asked) = _days(within), _policies(policies)
-    old = Lock.read(_beside(where)) if os.path.lexists(_beside(where)) else None
+    old = _read_lock(_beside(where))
     session = Session(source, lifecycle, no_color, frozen=frozen)
     found = outdated(old, asked, session.catalogue, within=days, now=moment(None))
+    if not as_json:
+        _print_limits(old, session.catalogue)
     if as_json:
         output.print_json([output.outdated_json(each) for each in found])
     elif found:
         output.print_outdated(found)
         output.print_catalogue(session.catalogue)
     else:
-        click.echo("every policy is locked to the newest model that it admits", err=True)
+        click.echo("no policy is known to have a newer model than it is locked to", err=True)
     if found and exit_code:
         raise click.exceptions.Exit(PROBLEMS)
 
@@ -199,30 +199,48 @@ def _from_here(path: str) -> str:
     return path.removeprefix(here)
 
 
+def _read_lock(path: str) -> Lock | None:
+    """Return the lock that there is; raises `ConfigurationError` for one that cannot be read, with the way out."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        return Lock.read(path)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error}; restore the file, or delete it and run router lock") from error
+
+
 def _check(old: Lock | None, asked: Mapping[str, Policy], session: Session, days: int, *, as_json: bool) -> None:
     problems = check(old, asked, session.catalogue, within=days, now=moment(None))
     if as_json:
         output.print_json([output.problem_json(each) for each in problems])
     for each in problems if not as_json else ():
         click.echo(printable(str(each)))
-    if not as_json:
-        _print_limits(old, session.catalogue)
+    if old is None and not as_json:
+        click.echo(f"router: there is no {_NAME}: run router lock", err=True)
+    unlisted = _print_limits(old, session.catalogue) if not as_json else ()
     if problems:
         raise click.exceptions.Exit(PROBLEMS)
     if not as_json:
-        click.echo(f"every lock holds ({len(asked)} {'policy' if len(asked) == 1 else 'policies'})", err=True)
+        said = "nothing is known against the locks" if unlisted else "every lock holds"
+        click.echo(f"{said} ({len(asked)} {'policy' if len(asked) == 1 else 'policies'})", err=True)
         output.print_catalogue(session.catalogue)
 
 
-def _print_limits(old: Lock | None, catalogue: Catalogue) -> None:
-    """Say on standard error what the catalogue cannot say of the lock."""
-    if old is not None and old.is_ahead_of(catalogue):
+def _print_limits(old: Lock | None, catalogue: Catalogue) -> Sequence[str]:
+    """Say on standard error what the catalogue cannot say of the lock; returns of which policies it says nothing."""
+    if old is None:
+        return ()
+    if old.is_ahead_of(catalogue):
         limits = "is older than the lock: it says only who retires soon, and upgrades nothing"
-    elif old is not None and old.is_of_others(catalogue):
+    elif old.is_of_others(catalogue):
         limits = f"does not say what has gone from the {old.source} one, which the lock is of"
     else:
-        return
+        return ()
     click.echo(f"router: the {catalogue.source} catalogue {limits}", err=True)
+    unlisted = [name for name, each in old.policies.items() if listed(catalogue, each.model) is None]
+    for name in unlisted:
+        click.echo(f"router: {name}: nothing is known of {old.policies[name].model}, which it does not list", err=True)
+    return unlisted
 
 
 def _print_unmet(unmet: Mapping[str, Decision], days: int, *, as_json: bool) -> None:
@@ -232,22 +250,3 @@ def _print_unmet(unmet: Mapping[str, Decision], days: int, *, as_json: bool) -> 
     for name, decision in unmet.items():
         click.echo(f"router: {name}: {printable_lines(str(decision))}", err=True)
     click.echo(f"router: nothing is written; a model that retires within {days} days is not locked", err=True)
-
-
-def _write(path: str, text: str) -> None:
-    """Put the text in the place of the file, at once and with the permissions that it has."""
-    path = os.path.realpath(path)
-    temporary = f"{path}.{token_hex(4)}.tmp"
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with open(file, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(file)
-        with suppress(FileNotFoundError):
-            os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from base64 import b64encode
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ import click
 
 from router.catalogue import Catalogue
 from router.cli.output import catalogue_json, caution
+from router.cli.writing import write_file
 from router.decision import shown
 from router.errors import ConfigurationError, RequirementError, printable
 from router.kinds import KINDS, write_text
@@ -54,24 +54,10 @@ def write_page(path: str, text: str) -> None:
     if path == "-":
         click.echo(text, nl=False)
         return
-    target = os.path.realpath(path)
-    if os.path.isdir(target):
-        raise ConfigurationError(f"--html {printable(path)} is a directory: name a file in it")
-    is_replaced = os.path.isfile(target) or not os.path.exists(target)  # a device or a pipe is written to instead
-    written = os.path.join(os.path.dirname(target), f".router-{os.urandom(4).hex()}") if is_replaced else target
     try:
-        file = open(written, "xb" if is_replaced else "wb")  # noqa: SIM115 - what fails here is the path, not the disk
-    except OSError as error:
-        raise ConfigurationError(f"--html {printable(path)} cannot be written: {error.strerror}") from error
-    try:
-        with file:
-            file.write(text.encode("ascii"))
-        if is_replaced:
-            os.replace(written, target)
-    except BaseException:
-        if is_replaced:
-            os.unlink(written)
-        raise
+        write_file(path, text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--html {error}") from error
     click.echo(f"wrote {printable(path)}", err=True)
 
 
