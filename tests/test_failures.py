@@ -269,6 +269,7 @@ def test_what_an_sdk_wraps(cause: Exception | None, is_callers_own: bool) -> Non
         b'{"error": {"type": "not_found_error", "message": "File not found: claude-notes.pdf"}}',
         b'{"error": {"type": "not_found_error", "message": "Skill not found: model-review"}}',
     ],
+    ids=ascii,
 )
 def test_what_else_is_not_found(text: bytes) -> None:
     """A 404 that says something, but nothing of the model, is a wrong address or another thing that is gone."""

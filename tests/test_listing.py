@@ -237,6 +237,7 @@ def test_as_many_models_as_allowed() -> None:
         (b'{"data": {"id": "a"}, "has_more": false}', "data must be a list (got dict)"),
         (b'{"data": "abc", "has_more": false}', "data must be a list (got str)"),
     ],
+    ids=ascii,
 )
 def test_what_is_no_page(body: bytes, problem: str) -> None:
     """P8: another shape than a page's is refused by name."""
@@ -432,6 +433,7 @@ def test_file_forms() -> None:
         (b'"text"', "a listing is an object whose `data` is a list"),
         (b"null", "a listing is an object whose `data` is a list"),
     ],
+    ids=ascii,
 )
 def test_what_is_no_file(body: bytes, problem: str) -> None:
     """A cut listing and every other shape is refused."""
