@@ -67,8 +67,10 @@ def test_credential_of_environment(environ: dict[str, str], holds: bool) -> None
         (KEY, f"key ...{KEY[-12:]}", True),
         (KEY, f"key {KEY[5:17]}", True),
         (KEY, f"key {KEY[:11]}", False),
+        (KEY, f"key {KEY[-11:]}", False),
         ("short", "a short text", True),
         ("short", "a shor text", False),
+        ("short", "a hort text", False),
         ("exactly12chr", "exactly12chr", True),
         ("exactly12chr", "exactly12ch", False),
     ],
@@ -100,6 +102,19 @@ def test_is_repeated_by(secret: str, text: str, repeats: bool) -> None:
 def test_is_stated_in(secret: str, body: str, states: bool) -> None:
     """K1: a body states a secret where it has all of it, escaped or not, and that is of 24 characters or more."""
     assert Credential("x-api-key", secret).is_stated_in(body.encode()) is states
+
+
+@pytest.mark.parametrize(
+    ("credential", "shown"),
+    [
+        (Credential.read("k", None, {}), "<Credential x-api-key>"),
+        (Credential.read(None, "t", {}), "<Credential authorization>"),
+    ],
+    ids=repr,
+)
+def test_shows_its_header(credential: Credential, shown: str) -> None:
+    """A credential shows which header it goes into, which is also part of the name of its file on disk."""
+    assert repr(credential) == shown
 
 
 @pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])

@@ -282,6 +282,13 @@ def test_what_is_no_json(body: bytes) -> None:
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_constants_are_named(constant: str) -> None:
+    """P11: a number that JSON has no word for is refused by the name that it was given."""
+    with pytest.raises(CatalogueError, match=f"^{NOT_JSON}: {constant} is not JSON$"):
+        read_json(f"[{constant}]".encode())
+
+
 def test_nesting() -> None:
     """P11: nesting that no reader survives is named, for there is no other word for it."""
     with pytest.raises(CatalogueError, match=f"^{NOT_JSON}: it nests too deep or is too large$"):

@@ -874,7 +874,7 @@ def test_one_waiter_cancelled_on_trio(shut: Gate) -> None:
 
 
 @loops
-def test_every_waiter_gone(run: Run, shut: Gate) -> None:
+def test_every_waiter_gone(run: Run, shut: Gate, caplog: pytest.LogCaptureFixture) -> None:
     """C4, C5: a flight lands though each waiter and its loop are gone, and nobody is told in vain."""
     source = FakeSource(shut.before(FIRST))
     rig = Rig(source)
@@ -891,7 +891,9 @@ def test_every_waiter_gone(run: Run, shut: Gate) -> None:
     shut.open()
 
     assert eventually(lambda: rig.loader.catalogue() is FIRST)
+    source.threads[0].join()
     assert source.fetches == 1
+    assert caplog.records == []
 
 
 @loops

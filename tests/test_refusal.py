@@ -87,6 +87,25 @@ def test_any_refusal_is_an_error_like_another(status: int | None, headers: dict[
     assert str(refusal).startswith("refused")
 
 
+@pytest.mark.parametrize(
+    ("headers", "retry_after", "retryable"),
+    [
+        ({"retry-after": "Sun, 22 Nov 2026 12:01:40 GMT"}, 100.0, True),
+        ({"retry-after": "Sun, 22 Nov 2026 12:01:40 GMT", "x-should-retry": "false"}, 100.0, False),
+        ({"x-should-retry": "true"}, None, True),
+        ({}, None, False),
+    ],
+    ids=str,
+)
+def test_refusal_carries_what_the_headers_say(
+    headers: dict[str, str], retry_after: float | None, retryable: bool
+) -> None:
+    """R2, R3, R5: the error says how long to wait, counted from now, and whether a later try is worth it."""
+    refusal = read_refusal("refused", 429, headers, None, NOW)
+
+    assert (refusal.retry_after, refusal.retryable) == (retry_after, retryable)
+
+
 def test_no_answer_is_retried() -> None:
     """R1: where no answer has come, a later try may get one."""
     assert read_refusal("refused", None, {}, None, NOW).retryable
