@@ -321,6 +321,22 @@ def test_flight_is_a_daemon() -> None:
     assert not thread.is_alive()
 
 
+LATE = """
+import sys
+sys.modules["platformdirs"] = None
+from router.loading.flight import import_late
+import_late()
+print(*sorted({"email.utils", "router.loading.store", "router.loading.wire", "tenacity"} & sys.modules.keys()))
+"""
+
+
+def test_what_a_flight_imports_is_imported_before() -> None:
+    """All that a flight needs later is there before it has a thread; what cannot be had stops nothing."""
+    run = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)  # noqa: S603 - our own text
+
+    assert run.stdout.split() == ["email.utils", "router.loading.store", "router.loading.wire", "tenacity"]
+
+
 HANGING = """
 import sys, time
 from router import Router, CatalogueUnavailableError
