@@ -41,7 +41,7 @@ from router.errors import CatalogueError, CatalogueUnavailableError, RouterError
 from router.loading.credential import Credential
 from router.loading.deadline import Deadline
 from router.loading.listing import MAX_PAGE_BYTES, Get, walk
-from router.loading.wire import MAX_BYTES, Wire
+from router.loading.wire import MAX_BYTES, Wire, _tls_context
 
 JSON = {"content-type": "application/json"}
 NOT_JSON = "not JSON from the API"
@@ -261,6 +261,16 @@ def tls() -> Iterator[FakeAPI]:
         yield api
 
 
+@pytest.fixture
+def certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of certificates that the environment does not name, nor any other."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "certificates.pem"
+    AUTHORITY.cert_pem.write_to_path(path)
+    return path
+
+
 def trusting() -> httpx.HTTPTransport:
     """Return a transport that trusts the certificate of the tests."""
     context = ssl.create_default_context()
@@ -291,6 +301,37 @@ def test_certificate_of_nobody(tls: FakeAPI) -> None:
         Wire(tls.url, {}, Credential("x-api-key", KEY)).exchange(Deadline(5), lambda get: get(PATH, [], {}))
 
     assert tls.requests == []
+
+
+def test_certificates_that_the_environment_names(
+    tls: FakeAPI, monkeypatch: pytest.MonkeyPatch, certificates: Path
+) -> None:
+    """K4: a file of certificates is trusted for as long as the environment names it."""
+    live = Wire(tls.url, {}, Credential("x-api-key", KEY))
+
+    def refuses() -> bool:
+        with pytest.raises(CatalogueUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+            live.exchange(Deadline(5), page_of)
+        return True
+
+    assert refuses()
+    with monkeypatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(certificates))
+        assert len(json.loads(live.exchange(Deadline(5), page_of))["data"]) == 3
+    assert refuses()
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_certificates_are_read_once(monkeypatch: pytest.MonkeyPatch, certificates: Path, name: str) -> None:
+    """What the environment names is read once; another name has a context of its own."""
+    unnamed = _tls_context()
+
+    with monkeypatch.context() as patch:
+        patch.setenv(name, str(certificates if name == "SSL_CERT_FILE" else certificates.parent))
+        named = _tls_context()
+        assert named is not unnamed
+        assert _tls_context() is named
+    assert _tls_context() is unnamed
 
 
 def test_plain_http_where_tls_was_expected(api: FakeAPI) -> None:
@@ -639,6 +680,17 @@ def test_spend_limits(api: FakeAPI, code: str) -> None:
     assert refusal.retry_after == 1.0
 
 
+def test_date_to_come_back_at(api: FakeAPI) -> None:
+    """R3, R5: a date to come back at is so many seconds from now, by the wall clock of the wire."""
+    api.script(failure(429, "rate_limit_error", headers={"retry-after": "Wed, 01 Jan 2025 00:01:40 GMT"}))
+    at_new_year = Wire(api.url, {}, Credential("x-api-key", KEY), plain_transport(), lambda: 1_735_689_600.0)
+
+    with pytest.raises(CatalogueUnavailableError) as caught:
+        at_new_year.exchange(Deadline(5), page_of)
+
+    assert (caught.value.retry_after, caught.value.retryable) == (100.0, True)
+
+
 def test_another_error_code(api: FakeAPI) -> None:
     """R4: a code that is no limit of money changes nothing."""
     error = {"type": "rate_limit_error", "message": "no", "details": {"error_code": "of_another_kind"}}
@@ -770,6 +822,18 @@ def test_key_that_the_server_repeats(api: FakeAPI, echo: bytes, status: int | No
     assert "repeats the credential" in str(error)
 
 
+def test_key_in_the_type_of_an_error_alone(api: FakeAPI) -> None:
+    """K1: the type of an error is held back as its words are, though no word repeats it."""
+
+    def use(_: Get) -> None:
+        raise CatalogueUnavailableError("refused", error_type=KEY)
+
+    with pytest.raises(CatalogueUnavailableError, match="repeats the credential") as caught:
+        wire(api.url).exchange(Deadline(5), use)
+
+    assert leaks(vars(caught.value)) == []
+
+
 def test_key_that_the_server_repeats_with_a_time(api: FakeAPI) -> None:
     """R3: an answer that repeats the key still says when to come back."""
     error = refused(api, failure(429, "rate_limit_error", f"too much of {KEY}", {"retry-after": "7"}))
@@ -795,16 +859,26 @@ def test_environment_that_breaks_the_client(monkeypatch: pytest.MonkeyPatch, pro
     assert "sEcretOfTheProxy" not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
 
 
-def test_foreign_errors_are_translated(api: FakeAPI) -> None:
-    """Whatever else goes wrong while pages are read is one kind of error, not to be retried."""
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ZeroDivisionError(), "ZeroDivisionError"),
+        (ZeroDivisionError("by nought"), "ZeroDivisionError: by nought"),
+        (ZeroDivisionError(f"by {KEY}"), "ZeroDivisionError"),
+    ],
+    ids=["silent", "plain", "with-the-key"],
+)
+def test_foreign_errors_are_translated(api: FakeAPI, error: Exception, said: str) -> None:
+    """Whatever else goes wrong while pages are read is one kind of error, not to be retried, and without the key."""
 
     def use(get: Get) -> None:
         get(PATH, [], {})
-        raise ZeroDivisionError
+        raise error
 
-    with pytest.raises(CatalogueUnavailableError, match="ZeroDivisionError") as caught:
+    with pytest.raises(CatalogueUnavailableError) as caught:
         wire(api.url).exchange(Deadline(5), use)
 
+    assert str(caught.value) == f"the API cannot be reached: {said}"
     assert not caught.value.retryable
 
 
