@@ -375,6 +375,20 @@ def test_bomb(api: FakeAPI) -> None:
     assert peak(work) < 16 * 2**20
 
 
+def test_bomb_in_pieces() -> None:
+    """N4: pieces that are each within the bound are counted together as they are unpacked."""
+    packer = zlib.compressobj(9, wbits=31)
+    pieces = iter([packer.compress(bytes(2**20)) + packer.flush(zlib.Z_SYNC_FLUSH) for _ in range(16)])
+    bomber = httpx.MockTransport(
+        lambda _: httpx.Response(200, headers=JSON | {"content-encoding": "gzip"}, content=pieces)
+    )
+
+    with pytest.raises(CatalogueUnavailableError, match=f"^the API answered with more than {MAX_PAGE_BYTES} bytes$"):
+        wire("http://127.0.0.1", bomber).exchange(Deadline(5), page_of)
+
+    assert len(list(pieces)) == 11
+
+
 def test_httpx_alone_unpacks_a_bomb(api: FakeAPI) -> None:
     """The twin of the bomb: httpx unpacks all of it."""
     api.script(BOMB)
