@@ -306,7 +306,7 @@ def test_certificate_of_nobody(tls: FakeAPI) -> None:
 def test_certificates_that_the_environment_names(
     tls: FakeAPI, monkeypatch: pytest.MonkeyPatch, certificates: Path
 ) -> None:
-    """K4: a file of certificates is trusted for as long as the environment names it."""
+    """K4: a file of certificates is trusted for as long as the environment names it, and is read but once."""
     live = Wire(tls.url, {}, Credential("x-api-key", KEY))
 
     def refuses() -> bool:
@@ -317,6 +317,8 @@ def test_certificates_that_the_environment_names(
     assert refuses()
     with monkeypatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(certificates))
+        assert len(json.loads(live.exchange(Deadline(5), page_of))["data"]) == 3
+        certificates.write_bytes(b"")
         assert len(json.loads(live.exchange(Deadline(5), page_of))["data"]) == 3
     assert refuses()
 
