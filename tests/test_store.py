@@ -505,6 +505,44 @@ def test_what_is_no_catalogue_is_read_as_nothing(store: Store, text: bytes, capl
     assert unchanged(store, 2)
 
 
+@pytest.mark.parametrize(
+    ("text", "size", "reason"),
+    [
+        (b"", 0, "it has another format"),
+        (GOOD, len(GOOD) - 1, "its length is wrong"),
+        (GOOD[:-1] + b" ", len(GOOD), "its checksum is wrong"),
+        (sealed(FACTS, "{}"), len(sealed(FACTS, "{}")), "it holds another shape"),
+        (GOOD, MAX_BYTES + 1, f"it has more than {MAX_BYTES} bytes"),
+    ],
+    ids=["format", "length", "checksum", "shape", "size"],
+)
+def test_what_is_wrong_with_a_file_is_said(
+    store: Store, text: bytes, size: int, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log line says where the file is, and what is wrong with it."""
+    write_text(store.path, text)
+    os.truncate(store.path, size)
+
+    assert store.read() is None
+    assert caplog.messages == [f"cannot read the catalogue on disk in {store.directory}: {reason}"]
+
+
+@pytest.mark.parametrize("what", ["read", "write", "lock"])
+def test_what_cannot_be_done_is_said(store: Store, what: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The log line says what the trouble stood in the way of."""
+    os.chmod(store.directory, 0o777)  # noqa: S103 - that is the trouble
+
+    if what == "lock":
+        with store.locked() as held:
+            assert not held
+    elif what == "write":
+        assert not store.write(catalogue(2))
+    else:
+        assert store.read() is None
+
+    assert caplog.messages == [f"cannot {what} the catalogue on disk in {store.directory}: others may write to it"]
+
+
 def test_a_date_without_fraction_is_a_date(store: Store) -> None:
     """Whole seconds are read as what a date is: a float."""
     write_text(store.path, sealed('{"fetched_at": 2, "validators": {"etag": 3}}'))
