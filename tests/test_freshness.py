@@ -21,7 +21,7 @@ from fake_source import FakeClock, FakeSource, Gate, at_most, at_once, eventuall
 
 from router import Router
 from router.catalogue import Catalogue, CatalogueDiff
-from router.errors import CatalogueUnavailableError
+from router.errors import CatalogueError, CatalogueUnavailableError
 from router.loading.loader import ALOFT
 from router.loading.sources import AnthropicSource, FileSource, Source, StaticSource
 from router.loading.store import Store, Stored
@@ -708,6 +708,17 @@ def test_a_failure_is_shared(shared: Machine) -> None:
     assert (second.fetches, [(str(error), error.status) for error in errors]) == (0, [("down", 500)])
     assert len(router.refresh()) == 6
     assert second.fetches == 1
+
+
+def test_a_failure_of_any_kind_is_shared(shared: Machine) -> None:
+    """C2: another process hears of the same failure, also of one that is of the listing and not of the server."""
+    odd = FakeSource(CatalogueError("the listing is odd"), identity=IDENTITY)
+    assert shared.router(odd).catalogue.source == "bundled"
+    source = FakeSource(SIX, identity=IDENTITY)
+    router = shared.router(source)
+
+    assert asked(router).source == "bundled"
+    assert (source.fetches, str(router.status().last_error)) == (0, "the listing is odd")
 
 
 def test_a_failure_is_shared_until_its_time(shared: Machine) -> None:

@@ -531,6 +531,15 @@ def test_renewal_is_due(random: float, age: float) -> None:
     assert source.fetches == 2
 
 
+@pytest.mark.parametrize("now", [1e13, 1e18, 1e300, -1e13, float("nan")])
+def test_wall_clock_beyond_all_dates(now: float) -> None:
+    """A wall clock that shows no date takes none from the catalogue, and stops neither a load nor the status."""
+    rig = Rig(FakeSource(FIRST), wall=FakeClock(now))
+
+    assert rig.loader.refresh() is FIRST
+    assert (rig.loader.status().as_of, rig.loader.status().age) == (None, None)
+
+
 def test_stale_is_older_than_max_stale(shut: Gate) -> None:
     """S12: a catalogue that cannot be renewed is stale when it is as old as `max_stale`, and goes on answering."""
     rig = Rig(FakeSource(FIRST, shut.before(SECOND)), ttl=100, max_stale=500)
@@ -675,6 +684,20 @@ def test_local_sources_are_not_retried() -> None:
 
 
 # Closing, configuration, the key
+
+
+def test_status_before_the_first_load() -> None:
+    """Nothing is held, so nothing is left out of it, and nothing is known of its age."""
+    status = Rig(FakeSource(FIRST)).loader.status()
+
+    assert (status.source, status.as_of, status.age, status.quarantined) == (None, None, None, 0)
+
+
+def test_stand_in_has_the_facts_of_the_package() -> None:
+    """What stands in for a source that says nothing of documented facts has those that come with the library."""
+    stand_in = Rig(FakeSource(DOWN)).loader.catalogue()
+
+    assert "price.output" in stand_in["claude-opus-5-5"].values
 
 
 def test_close() -> None:

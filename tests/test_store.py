@@ -42,6 +42,7 @@ from router.loading.store import (
     Store,
     Stored,
     _encoded,
+    _held_temporary,
     _sealed,
 )
 
@@ -1206,6 +1207,15 @@ def test_what_a_killed_writer_left_is_swept_at_once(store: Store) -> None:
     assert unchanged(store, 2)
 
 
+def test_what_a_writer_makes_is_what_a_sweep_knows(store: Store) -> None:
+    """The file of a writer that ends before it has written is swept by the next."""
+    descriptor, temporary = _held_temporary(store.path)
+    os.close(descriptor)
+
+    assert store.write(catalogue(2))
+    assert not os.path.exists(temporary)
+
+
 def test_what_is_left_is_swept_before_the_write(store: Store) -> None:
     """A write that fails has swept all the same: who is killed in each write does not leave a file each time."""
     left = left_over(store, "abcd_123")
@@ -1281,6 +1291,17 @@ def test_no_more_than_so_many_catalogues_are_kept(directory: str) -> None:
     assert len(os.listdir(directory)) == 3 * len(kept) + 1
     assert MAX_ENTRIES == 32
     assert unchanged(store)
+
+
+def test_a_catalogue_that_is_renewed_takes_the_place_of_no_other(directory: str) -> None:
+    """The file that is about to be replaced is its own, and no more counted than at its first write."""
+    others = others_in(directory, 40)
+    store = Store(directory, IDENTITY)
+
+    assert store.write(catalogue(1))
+    assert store.write(catalogue(2))
+
+    assert [one for one in others if os.path.exists(one.path)] == others[: MAX_ENTRIES - 1]
 
 
 def test_a_catalogue_counts_from_its_last_renewal(directory: str) -> None:
