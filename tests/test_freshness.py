@@ -764,6 +764,69 @@ def test_a_failure_is_shared_for_as_long_as_it_says(
     assert source.fetches == 1
 
 
+def test_a_shared_failure_is_like_ones_own(shared: Machine) -> None:
+    """C2: it says when to come back and whether to, spreads the processes after it, and is no failure of this one's."""
+    shared.random = 1.0
+    assert shared.router(FakeSource(DOWN, identity=IDENTITY)).catalogue.source == "bundled"
+    router = shared.router(FakeSource(DOWN, identity=IDENTITY))
+    _ = asked(router)
+
+    status = router.status()
+    assert status.last_error is not None
+    assert (status.last_error.retry_after, status.last_error.retryable) == (5.0, True)
+    assert status.next_refresh == 7.0
+    shared.passes(8)
+    _ = asked(router)
+    assert router.status().next_refresh == 5.0
+
+
+def test_a_refused_key_is_shared_as_such(shared: Machine) -> None:
+    """K7: what no later try can cure is not said to be worth one because another process has met it."""
+    refused = FakeSource(CatalogueUnavailableError("no", status=401), identity=IDENTITY)
+    _ = shared.router(refused).catalogue
+    router = shared.router(FakeSource(SIX, identity=IDENTITY))
+    _ = asked(router)
+
+    error = router.status().last_error
+    assert error is not None
+    assert (error.status, error.retryable) == (401, False)
+
+
+def test_a_failure_is_known_before_the_first_renewal(shared: Machine) -> None:
+    """C2: a process that reads an old catalogue from disk begins nothing while the failure of another holds."""
+    first = shared.router(FakeSource(SIX, DOWN, identity=IDENTITY))
+    first.refresh()
+    shared.passes(TTL)
+    _ = asked(first)
+    router = shared.router(FakeSource(SIX, identity=IDENTITY))
+
+    assert asked(router).source == "disk"
+    assert (router.status().failures, router.status().next_refresh) == (0, 4.0)
+
+
+def test_a_refresh_is_not_answered_from_the_future(shared: Machine) -> None:
+    """What is on disk from a clock that goes ahead is no answer to who asks for that of now."""
+    ahead = Machine(shared.cache, wall=FakeClock(NOON + 60))
+    ahead.router(FakeSource(SIX, identity=IDENTITY)).refresh()
+    source = FakeSource(OTHER, identity=IDENTITY)
+
+    assert ids(shared.router(source).refresh()) == ids(OTHER)
+    assert source.fetches == 1
+
+
+def test_a_renewal_is_answered_from_a_clock_ahead(shared: Machine) -> None:
+    """A renewal that nobody asked for takes what another process has just fetched, though its clock goes ahead."""
+    source = FakeSource(SIX, identity=IDENTITY)
+    router = shared.router(source)
+    router.refresh()
+    shared.passes(TTL)
+    ahead = Machine(shared.cache, wall=FakeClock(shared.wall.now + 60))
+    ahead.router(FakeSource(OTHER, identity=IDENTITY)).refresh()
+
+    assert ids(asked(router)) == ids(OTHER)
+    assert source.fetches == 1
+
+
 def test_a_failure_does_not_hurry_what_is_fresh(shared: Machine) -> None:
     """A fresh catalogue on disk is not renewed earlier because an explicit refresh has failed."""
     first = FakeSource(SIX, DOWN, identity=IDENTITY)
@@ -976,6 +1039,18 @@ def test_the_disk_is_a_measure(shared: Machine) -> None:
     assert "only 2 models" in str(router.status().last_error)
 
 
+def test_a_listing_that_loses_an_older_model_is_no_older(machine: Machine) -> None:
+    """P14: it is the newest model that tells, and a listing that still has it is not flagged."""
+    newest = max(SIX, key=lambda model: str(model.created_at))
+    fewer = Catalogue.from_listing([dict(model.entry) for model in SIX][:-1], source="live")
+    assert newest.id in ids(fewer)
+    router = machine.router(FakeSource(SIX, fewer))
+    router.refresh()
+
+    assert len(router.refresh()) == 5
+    assert not router.status().regressed
+
+
 def test_an_older_listing_is_flagged(machine: Machine) -> None:
     """P14: a listing whose newest model is older than before is taken and flagged, until a newer one comes."""
     router = machine.router(FakeSource(SIX, OTHER, OTHER, SIX))
@@ -1179,6 +1254,40 @@ def test_a_slow_hook_hears_of_each_failure(machine: Machine, shut: Gate) -> None
         assert eventually(lambda: told == [first, DOWN])
         assert ids(router.refresh()) == ids(OTHER)
         assert eventually(lambda: told == [first, DOWN, last])
+
+
+def test_what_was_given_up_is_told_once(machine: Machine, shut: Gate) -> None:
+    """A flight that was given up and then fails is not told of again."""
+    source = FakeSource(shut.before(DOWN))
+    errors: list[CatalogueUnavailableError] = []
+    router = machine.router(source, deadline=0.1, on_error=errors.append)
+    with pytest.raises(CatalogueUnavailableError):
+        router.refresh()
+
+    shut.open()
+    source.threads[0].join()
+
+    assert [str(error) for error in errors] == ["no whole answer within the deadline of 0.1 s"]
+
+
+def test_what_a_hook_asks_for_is_given_up_in_silence(machine: Machine, shut: Gate) -> None:
+    """A refresh that the hook itself asked for is not told to it, nor when it hangs."""
+    source = FakeSource(DOWN, shut.before(SIX), OTHER)
+    errors: list[CatalogueUnavailableError] = []
+
+    def ask_again(error: CatalogueUnavailableError) -> None:
+        errors.append(error)
+        if len(errors) == 1:
+            router.refresh()
+
+    router = machine.router(source, deadline=0.1, on_error=ask_again)
+    with pytest.raises(CatalogueUnavailableError):
+        router.refresh()
+    source.threads[0].join()
+
+    assert ids(router.refresh()) == ids(OTHER)
+    source.threads[-1].join()
+    assert [str(error) for error in errors] == ["down"]
 
 
 def test_each_that_was_given_up_is_told(machine: Machine, shut: Gate) -> None:

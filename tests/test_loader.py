@@ -404,6 +404,7 @@ def test_no_thread_for_a_renewal() -> None:
         assert rig.loader.catalogue() is FIRST
 
     assert threading.current_thread() not in source.threads
+    assert str(rig.error) == "no thread for a refresh"
 
 
 # The first load
@@ -684,6 +685,19 @@ def test_local_sources_are_not_retried() -> None:
 
 
 # Closing, configuration, the key
+
+
+def test_the_same_failure_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """A failure is a warning, one like it is for who looks closely, and one of another status is a warning again."""
+    caplog.set_level(logging.DEBUG, "router")
+    rig = Rig(FakeSource(DOWN, DOWN, CatalogueUnavailableError("no", status=401)))
+
+    for _ in range(3):
+        with pytest.raises(CatalogueUnavailableError):
+            rig.loader.refresh()
+
+    levels = [record.levelno for record in caplog.records if record.name == "router"]
+    assert levels == [logging.WARNING, logging.DEBUG, logging.WARNING]
 
 
 def test_status_before_the_first_load() -> None:

@@ -528,6 +528,15 @@ def test_what_is_wrong_with_a_file_is_said(
     assert caplog.messages == [f"cannot read the catalogue on disk in {store.directory}: {reason}"]
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no directory that nothing can be made in")
+def test_a_directory_that_is_never_there_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    """A directory that another process might have removed is made anew, but not for ever."""
+    assert not Store("/proc/nonexistent/cache", IDENTITY).write(catalogue(1))
+
+    (said,) = caplog.messages
+    assert said.endswith(": No such file or directory")
+
+
 @pytest.mark.parametrize("what", ["read", "write", "lock"])
 def test_what_cannot_be_done_is_said(store: Store, what: str, caplog: pytest.LogCaptureFixture) -> None:
     """The log line says what the trouble stood in the way of."""
