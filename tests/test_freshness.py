@@ -652,6 +652,16 @@ def test_documented_facts_are_those_of_the_source(shared: Machine, documented: s
         assert ("price.output" in catalogue["claude-opus-5-5"].values) is priced
 
 
+def test_documented_facts_of_a_source_that_says_nothing_of_them(shared: Machine) -> None:
+    """What the disk has kept of such a source has the facts that come with the library."""
+    plain = Catalogue.from_listing([{"id": "claude-opus-5-5", "created_at": "2026-09-28T00:00:00Z"}], source="live")
+    shared.router(FakeSource(plain, identity=IDENTITY)).refresh()
+    kept = shared.router(FakeSource(DOWN, identity=IDENTITY)).catalogue
+
+    assert kept.source == "disk"
+    assert "price.output" in kept["claude-opus-5-5"].values
+
+
 def test_strict_takes_what_the_disk_has_kept(shared: Machine) -> None:
     """With `strict`, what another process has fetched answers while it is not too old, and nothing older does."""
     shared.router(FakeSource(SIX, identity=IDENTITY)).refresh()

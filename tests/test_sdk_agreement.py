@@ -233,6 +233,32 @@ def test_the_client_as_a_source(api: FakeAPI) -> None:
         assert (theirs.source, [model.id for model in theirs]) == (own.source, [model.id for model in own])
 
 
+def test_no_beta_through_the_client(api: FakeAPI) -> None:
+    """Where no beta is asked for, none is named."""
+    through(api)
+
+    assert all("anthropic-beta" not in request.headers for request in api.requests)
+
+
+@pytest.mark.parametrize(("arguments", "priced"), [({}, True), ({"documented": None}, False)], ids=str)
+def test_documented_facts_through_the_client(arguments: dict[str, Any], priced: bool) -> None:
+    """Documented facts lie over what the client reads as over what we read."""
+    with serve([{"id": "claude-opus-5-5", "created_at": "2026-09-28T00:00:00Z"}]) as api:
+        catalogue = through(api, **arguments)
+
+    assert ("price.output" in catalogue["claude-opus-5-5"].values) is priced
+
+
+def test_date_to_come_back_at_through_the_client(api: FakeAPI) -> None:
+    """R5: a date to come back at is so many seconds from now, by the wall clock of the source."""
+    api.script(failure(429, "rate_limit_error", headers={"retry-after": "Wed, 01 Jan 2025 00:01:40 GMT"}))
+
+    with pytest.raises(CatalogueUnavailableError) as caught:
+        through(api, wall=lambda: 1_735_689_600.0)
+
+    assert caught.value.retry_after == 100.0
+
+
 def test_the_client_walks_every_page() -> None:
     """More models than a page can hold come over several, all by the client's own credential."""
     with serve(entries(1001)) as api:
@@ -245,7 +271,7 @@ def test_the_client_walks_every_page() -> None:
         assert [dict(request.query).get("after_id") for request in api.requests] == [None, "claude-fake-999"]
         assert all(KEY in "".join(value for _, value in request.fields) for request in api.requests)
         assert {request.headers["anthropic-beta"] for request in api.requests} == {"one,two"}
-        assert KEY not in repr(source)
+        assert repr(source) == "SDKSource(Anthropic)"
 
 
 def test_an_unchanged_listing_through_the_client() -> None:

@@ -131,6 +131,16 @@ def test_second_page_fails(api: FakeAPI) -> None:
     assert len(api.requests) == 2
 
 
+def test_date_to_come_back_at(api: FakeAPI) -> None:
+    """R5: a date to come back at is so many seconds from now, by the wall clock of the source."""
+    api.script(failure(429, "rate_limit_error", headers={"retry-after": "Wed, 01 Jan 2025 00:01:40 GMT"}))
+
+    with pytest.raises(CatalogueUnavailableError) as caught:
+        fetch(api, wall=lambda: 1_735_689_600.0)
+
+    assert caught.value.retry_after == 100.0
+
+
 def test_wrong_key(api: FakeAPI) -> None:
     """A key that the API refuses is its refusal, with the status."""
     with pytest.raises(CatalogueUnavailableError, match="authentication_error") as caught:
@@ -195,6 +205,7 @@ def test_headers(api: FakeAPI) -> None:
         ({"version": ""}, "version must be"),
         ({"betas": ["fine", "a b"]}, "betas must be"),
         ({"betas": [7]}, "betas must be"),
+        ({"betas": "one"}, "^betas must be a list of names, not one text$"),
         ({"workspace_id": "é"}, "workspace_id must be"),
         ({"lifecycle": ["gone"]}, r"lifecycle must be among active, deprecated, retired \(got 'gone'\)"),
         ({"lifecycle": "active"}, "lifecycle must be among"),
@@ -255,6 +266,8 @@ BASE_URLS = {
     "path": ("https://gateway.example/anthropic/", "https://gateway.example/anthropic"),
     "port": ("https://gateway.example:8443", "https://gateway.example:8443"),
     "space": ("  https://gateway.example\n", "https://gateway.example"),
+    "lowest-port": ("https://gateway.example:1", "https://gateway.example:1"),
+    "capital-at-the-end": ("https://gateway.example/X/", "https://gateway.example/X"),
     "loopback": ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
     "loopback-v6": ("http://[::1]:8080", "http://[::1]:8080"),
     "localhost": ("http://localhost", "http://localhost"),
@@ -288,6 +301,7 @@ BAD_BASE_URLS = {
     "half-an-address": ("https://[::1", "must be an http or https URL"),
     "port-is-no-number": ("https://gateway.example:port", "must be an http or https URL"),
     "password-with-a-slash": (f"https://user:{KEY}@gateway.example", "base_url must"),
+    "port-nought": ("https://gateway.example:0", "must be an http or https URL"),
     "port-too-large": ("https://gateway.example:65536", "must be an http or https URL"),
 }
 
@@ -441,9 +455,22 @@ def test_retrieve_quotes_its_id(api: FakeAPI) -> None:
     assert source(api).retrieve("publisher/model@1").id == "publisher/model@1"
 
     for id in ("../messages", "a?b=c", "a#b", "é"):
-        with pytest.raises(UnknownModelError):
+        with pytest.raises(UnknownModelError) as caught:
             source(api).retrieve(id)
+        assert caught.value.id == id
     assert all(request.path.startswith(f"{PATH}/") and not request.query for request in api.requests)
+
+
+def test_retrieve_quotes_the_slash_of_an_id(api: FakeAPI) -> None:
+    """A slash is quoted too: before it is decoded, the path has one segment after that of the models."""
+    asked: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path)
+        return httpx.Response(200, json={"id": "publisher/model"})
+
+    assert source(api, transport=httpx.MockTransport(answer)).retrieve("publisher/model").id == "publisher/model"
+    assert asked == [b"/v1/models/publisher%2Fmodel"]
 
 
 def test_retrieve_lays_documented_facts(api: FakeAPI) -> None:
@@ -725,6 +752,8 @@ def test_static() -> None:
 
     assert held.fetch(Deadline(1)) is catalogue
     assert repr(held) == "StaticSource(<Catalogue of 2 models, static>)"
+    with pytest.raises(ConfigurationError, match=r"^a Catalogue was expected \(got list\)$"):
+        StaticSource([])  # type: ignore[arg-type]
 
 
 def test_what_is_local() -> None:
