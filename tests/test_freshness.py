@@ -941,6 +941,22 @@ def test_validators_of_one_page_only(machine: Machine, api: FakeAPI) -> None:
     assert not [each for each in api.requests if {"if-none-match", "if-modified-since"} & each.headers.keys()]
 
 
+def test_validators_for_the_first_page_only(machine: Machine, api: FakeAPI) -> None:
+    """What was offered with the one page that is held is not what a second page is asked by."""
+    everything = list_models(entries(6), [])[1]
+    api.script(reply(200, everything, {"etag": '"v1"'}))
+    router = machine.router(live(api))
+    router.refresh()
+    api.script(
+        reply(200, everything | {"has_more": True}), reply(200, {"data": entries(1, start=9), "has_more": False})
+    )
+
+    assert len(router.refresh()) == 7
+    _, first, second = api.requests
+    assert first.headers["if-none-match"] == '"v1"'
+    assert "if-none-match" not in second.headers
+
+
 def test_not_modified_since_the_disk(shared: Machine, api: FakeAPI) -> None:
     """Validators outlive the process: what was on disk is confirmed by a 304, and so is as young as another."""
     api.script(*[with_validators("etag")] * 2)

@@ -252,6 +252,18 @@ def test_no_thread_is_left(api: FakeAPI) -> None:
     assert not any(timer.is_alive() for timer in timers)
 
 
+def test_no_exit_waits_for_a_deadline(api: FakeAPI) -> None:
+    """The thread that cuts the connection at the deadline is a daemon."""
+
+    def use(_: Get) -> list[bool]:
+        return [thread.daemon for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+
+    daemons = wire(api.url).exchange(Deadline(5), use)
+
+    assert daemons
+    assert all(daemons)
+
+
 @pytest.fixture
 def tls() -> Iterator[FakeAPI]:
     """A server over TLS, whose certificate nobody trusts by default."""
