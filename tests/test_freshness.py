@@ -21,7 +21,7 @@ from fake_source import FakeClock, FakeSource, Gate, at_most, at_once, eventuall
 
 from router import Router
 from router.catalogue import Catalogue, CatalogueDiff
-from router.errors import CatalogueError, CatalogueUnavailableError
+from router.errors import CatalogueError, CatalogueUnavailableError, ConfigurationError
 from router.loading.loader import ALOFT
 from router.loading.sources import AnthropicSource, FileSource, Source, StaticSource
 from router.loading.store import Store, Stored
@@ -1326,6 +1326,13 @@ def test_each_that_was_given_up_is_told(machine: Machine, shut: Gate) -> None:
 
     router.refresh()
     assert eventually(lambda: told == errors)
+
+
+@pytest.mark.parametrize("name", ["on_refresh", "on_error"])
+def test_what_is_no_hook(machine: Machine, name: str) -> None:
+    """A hook that cannot be called is refused by its name when the router is made."""
+    with pytest.raises(ConfigurationError, match=rf"^{name} must be a function \(got int\)$"):
+        machine.router(FakeSource(SIX), **{name: 7})
 
 
 def test_hooks_that_fail(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:

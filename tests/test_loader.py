@@ -736,6 +736,11 @@ def test_times_refused(name: str, seconds: float) -> None:
         Rig(FakeSource(FIRST), **{name: seconds})  # type: ignore[arg-type]  # names are data
 
 
+def test_longest_times() -> None:
+    """Thirty years, in seconds, are taken for each of the three."""
+    assert Rig(FakeSource(FIRST), ttl=1e9, max_stale=1e9, deadline=1e9).loader.refresh() is FIRST
+
+
 def test_progress() -> None:
     """Progress is passed on to the source."""
     told: list[int] = []
