@@ -1110,7 +1110,7 @@ def test_each_run_ends_once_while_models_cool(machine: Machine, api: FakeMessage
     assert problems(outcomes, api, half) == []
     assert len(half.answered) == sum(isinstance(outcome, Answer) for _, outcome in outcomes)
     assert any(outcome.set_aside for _, outcome in outcomes if isinstance(outcome, Answer))
-    assert len({outcome.model.id for _, outcome in outcomes if isinstance(outcome, Answer)}) == len(IDS)
+    assert len({outcome.model.id for _, outcome in outcomes if isinstance(outcome, Answer)}) > 1
     machine.passes(LONGEST_COOLDOWN * 1.2)
     api.faults = dict.fromkeys(IDS, busy())
     assert isinstance(PLAIN_ASYNCIO.end(router, api, max_attempts=4), FallbackExhaustedError)
