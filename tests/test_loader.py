@@ -307,6 +307,19 @@ def test_one_background_refresh_at_every_expiry() -> None:
         assert source.fetches == 1 + expiries
 
 
+def test_a_handler_does_not_wait_for_what_it_has_stopped(shut: Gate) -> None:
+    """C11: who asks in the midst of this thread's own work on a flight, as a signal's handler may, loads in line."""
+    source = FakeSource(shut.before(FIRST), SECOND)
+    rig = Rig(source, deadline=0.1)
+    rig.loader._start()
+    assert eventually(lambda: source.fetches == 1)
+
+    with rig.loader._lock:
+        assert rig.loader.refresh() is SECOND
+
+    assert source.threads[1] is threading.current_thread()
+
+
 def test_flight_is_a_daemon() -> None:
     """C11: a fetch from the network has a daemon thread of its own, which ends with it."""
     source = FakeSource(FIRST)
@@ -671,6 +684,19 @@ def test_local_sources_are_read_where_they_are_asked(tmp_path: Any) -> None:
     missing = Rig(FileSource(tmp_path / "missing"))
     assert missing.loader.catalogue().source == "bundled"
     assert missing.is_stale
+
+
+def test_local_sources_are_hastened_too() -> None:
+    """What is gone from a catalogue of this machine has it read again, once it is a minute old."""
+    source = FakeSource(FIRST, SECOND, remote=False)
+    rig = Rig(source)
+    rig.loader.refresh()
+
+    rig.loader.hasten()
+    assert rig.loader.catalogue() is FIRST
+    rig.wall.now += 60
+    rig.loader.hasten()
+    assert rig.loader.catalogue() is SECOND
 
 
 def test_local_sources_are_not_retried() -> None:
