@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import anthropic
@@ -24,6 +25,8 @@ from router.calling.failures import read_failure
 NEXT, LARGER, LACKS, GIVE_UP = FailureClass
 MODEL = Catalogue.bundled()["claude-opus-5"]
 URL = "https://127.0.0.1/v1/messages"
+OPENAIS: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
+"""The httpx of OpenAI's SDK: `httpx` up to its version 2, `httpx2` since version 3."""
 
 
 class StatusError(Exception):
@@ -50,7 +53,7 @@ def of_anthropic(status: int, answer: object, headers: Mapping[str, str]) -> Exc
 
 def of_openai(status: int, answer: object, headers: Mapping[str, str]) -> Exception:
     """Return what OpenAI's SDK raises."""
-    response = httpx.Response(status, json=answer, headers=headers, request=httpx.Request("POST", URL))
+    response = OPENAIS.Response(status, json=answer, headers=headers, request=OPENAIS.Request("POST", URL))
     return openai.OpenAI(api_key="x", base_url="http://127.0.0.1")._make_status_error_from_response(response)
 
 
@@ -195,7 +198,7 @@ def test_codes_of_others(code: str | None, status: int, meant: FailureClass) -> 
         httpx2.ReadTimeout("slow"),
         anthropic.APIConnectionError(request=httpx2.Request("POST", URL)),
         anthropic.APITimeoutError(request=httpx2.Request("POST", URL)),
-        openai.APIConnectionError(request=httpx.Request("POST", URL)),
+        openai.APIConnectionError(request=OPENAIS.Request("POST", URL)),
     ],
     ids=lambda error: f"{type(error).__module__}.{type(error).__name__}",
 )
