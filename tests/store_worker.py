@@ -70,24 +70,28 @@ def spawn(work: Callable[[], object], fork: Callable[[], int] = os.fork) -> int:
         os._exit(status)
 
 
-def write_for_ever(write: Callable[[Stored], bool], first: int) -> NoReturn:
-    """Write one generation after the other; a write that is refused ends the process."""
+def write_for_ever(write: Callable[[Stored], bool], first: int, tell: int) -> NoReturn:
+    """Tell that it begins, and write one generation after the other; a write that is refused ends the process."""
     generation = first
+    os.write(tell, b".")
     while write(catalogue(generation)):
         generation += 1
     raise AssertionError("a write was refused")
 
 
 def kill(directory: str, *, writers: int, kills: int, seed: int, naive: bool = False) -> dict[str, Any]:
-    """Kill writers at random moments, a reader looking after each kill, and count what went wrong."""
+    """Kill writers at random moments of their writes, a reader looking after each kill, and count what went wrong."""
     began, random = time.monotonic(), Random(seed)  # noqa: S311 - moments, not secrets
+    told, tell = os.pipe()
     store = Store(directory, IDENTITY)
     store.write(catalogue(0))
     write = writer_of(store, naive=naive)
     unreadable = interrupted = refused = done = 0
     while done < kills:
-        children = [spawn(partial(write_for_ever, write, random.randrange(10**6))) for _ in range(writers)]
-        time.sleep(random.uniform(0.0, 0.003 * (1 + writers)))
+        children = [spawn(partial(write_for_ever, write, random.randrange(10**6), tell)) for _ in range(writers)]
+        for _ in children:
+            os.read(told, 1)
+        time.sleep(random.uniform(0.0, 0.002 * (1 + writers)))
         for child in children:
             os.kill(child, signal.SIGKILL)
             if writers == 1:
