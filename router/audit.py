@@ -18,8 +18,7 @@ from typing import Final
 from attrs import frozen
 
 from router.catalogue import Catalogue
-from router.errors import ConfigurationError
-from router.kinds import KINDS, shifted
+from router.kinds import read_days, shifted
 from router.model import Model, is_id
 from router.requirement import moment
 
@@ -108,7 +107,7 @@ class Audit:
     """
 
     def __init__(self, catalogue: Catalogue, *, within: str = "60d", now: datetime | None = None) -> None:
-        self._until = shifted(moment(now), _read_duration(within))
+        self._until = shifted(moment(now), read_days("within", within))
         self._names = _known_names(catalogue)
         tails = {name.removeprefix(_BEDROCK) for name in self._names if name != _BEDROCK}
         self._clue = _common_beginning(tails)
@@ -194,17 +193,6 @@ def _begins(text: str, start: int) -> bool:
     if start == 0 or not _GOES_ON_BEFORE.match(text, start - 1):
         return True
     return _NO_PART_OF_A_NAME.search(text, max(0, start - _LONGEST_BEFORE), start) is not None
-
-
-def _read_duration(within: str) -> int:
-    kind = KINDS["duration"]
-    try:
-        days = kind.parse(str(within))
-    except ValueError:
-        days = -1
-    if days < 0:
-        raise ConfigurationError(f"within must be {kind.expected} (got {within!r})")
-    return int(days)
 
 
 def _known_names(catalogue: Catalogue) -> Mapping[str, _Known]:

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from router.errors import ConfigurationError
+
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 """The moment of what is not scheduled: later than every bound that a requirement can set."""
 
@@ -257,6 +259,18 @@ def like(text: str, pattern: str) -> bool:
         else:
             return False
     return not pattern[in_pattern:].strip("*")
+
+
+def read_days(what: str, value: object) -> int:
+    """Return the days of a duration such as `14d`; raises `ConfigurationError`, which says of what, for all else."""
+    kind = KINDS["duration"]
+    try:
+        days: int = kind.parse(str(value))
+    except ValueError:
+        days = -1
+    if days < 0:
+        raise ConfigurationError(f"{what} must be {kind.expected} (got {value!r})")
+    return days
 
 
 def shifted(now: datetime, days: int) -> datetime:

@@ -21,7 +21,7 @@ from typing import Any, Final
 from attrs import evolve, field, frozen
 
 from router.errors import ConfigurationError, RequirementError, nearest, printable
-from router.kinds import KINDS
+from router.kinds import read_days
 from router.language import KEYWORDS, parse, require
 from router.model import Model
 from router.requirement import Comparison, Requirement, conjunction
@@ -49,14 +49,7 @@ def _read_all(requirements: Sequence[str | Requirement]) -> tuple[Requirement, .
 def _read_age(age: str | Requirement | None) -> Requirement | None:
     if age is None or (isinstance(age, Comparison) and (age.field, age.op) == ("age", ">=")):
         return age
-    kind = KINDS["duration"]
-    try:
-        days = kind.parse(str(age))
-    except ValueError:
-        days = -1
-    if days < 0:
-        raise ConfigurationError(f"minimum_age must be {kind.expected} (got {age!r})")
-    return Comparison("age", kind.name, ">=", days)
+    return Comparison("age", "duration", ">=", read_days("minimum_age", age))
 
 
 def _read_order(order: str) -> str:

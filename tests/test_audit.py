@@ -606,7 +606,7 @@ def test_what_may_not_be_read(here: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["--within", "soon"], 2, "within must be a duration such as 14d or 2w"),
+        (["--within", "soon"], 2, "--within must be a duration such as 14d or 2w"),
         (["--source", "nowhere.json"], 3, "nowhere.json"),
         (["--lifecycle", "active"], 2, "--lifecycle"),
         (["--bogus"], 2, "No such option"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from router.cli import output
-from router.cli.options import common
+from router.cli.options import DAYS, common
 from router.cli.session import Session
 from router.errors import printable
 
@@ -27,14 +27,12 @@ _COLORS: Final = {"retired": "red", "retiring": "yellow", "deprecated": "yellow"
 
 @click.command()
 @click.argument("paths", nargs=-1)
-@click.option(
-    "--within", default="60d", show_default=True, metavar="DURATION", help="How soon is too soon to retire: 60d, 2w."
-)
+@click.option("--within", type=DAYS, default="60d", show_default=True, help="How soon is too soon to retire: 60d, 2w.")
 @click.option("--all", "with_fine", is_flag=True, help="Also print the places that are fine.")
 @common
 def audit(
     paths: Sequence[str],
-    within: str,
+    within: int,
     with_fine: bool,
     source: str | None,
     lifecycle: Sequence[str],
@@ -54,7 +52,7 @@ def audit(
     from router.cli.files import Skipped, read_files
 
     session = Session(source, lifecycle, no_color)
-    audit = Audit(session.catalogue, within=within)
+    audit = Audit(session.catalogue, within=f"{within}d")
     findings: list[Finding] = []
     skipped: list[Skipped] = []
     count = 0

@@ -10,12 +10,11 @@ import click
 
 from router.catalogue import Catalogue
 from router.cli import output
-from router.cli.options import check_alone, common, named_policy, policies_option, policy_file, policy_of
+from router.cli.options import DAYS, check_alone, common, named_policy, policies_option, policy_file, policy_of
 from router.cli.session import Session
 from router.cli.writing import write_file
 from router.decision import Decision
 from router.errors import ConfigurationError, printable, printable_lines
-from router.kinds import KINDS
 from router.language import require
 from router.lockfile import WITHIN, Lock, check, listed, outdated, resolve
 from router.policy import Policy, read_policies
@@ -27,7 +26,7 @@ _NAME: Final = "router.lock"
 
 _within_option: Final = click.option(
     "--within",
-    metavar="DURATION",
+    type=DAYS,
     default=f"{WITHIN}d",
     show_default=True,
     help="A model that retires sooner is not locked, and complained of.",
@@ -52,7 +51,7 @@ def lock(
     upgrade: bool,
     dry_run: bool,
     is_check: bool,
-    within: str,
+    within: int,
     frozen: bool,
     source: str | None,
     lifecycle: Sequence[str],
@@ -69,17 +68,17 @@ def lock(
         raise ConfigurationError("--check only looks: neither --upgrade nor --dry-run goes with it")
     if names and not upgrade:
         raise ConfigurationError(f"{printable(names[0])}: policies are named to --upgrade them; else all are locked")
-    days, (where, asked) = _days(within), _policies(policies)
+    where, asked = _policies(policies)
     moved = {name: policy_of(name, asked, where) for name in names} or asked
     path = _beside(where)
     old = _read_lock(path)
     session = Session(source, lifecycle, no_color, frozen=frozen)
     if is_check:
-        _check(old, asked, session, days, as_json=as_json)
+        _check(old, asked, session, within, as_json=as_json)
         return
-    found = resolve(asked, session.catalogue, old, upgrade=moved if upgrade else (), within=days, now=moment(None))
+    found = resolve(asked, session.catalogue, old, upgrade=moved if upgrade else (), within=within, now=moment(None))
     if found.unmet:
-        _print_unmet(found.unmet, days, as_json=as_json)
+        _print_unmet(found.unmet, within, as_json=as_json)
         raise click.exceptions.Exit(PROBLEMS)
     is_new = found.lock != old
     if is_new and not dry_run:
@@ -102,7 +101,7 @@ def lock(
 @common
 def outdated_(
     policies: str | None,
-    within: str,
+    within: int,
     frozen: bool,
     exit_code: bool,
     source: str | None,
@@ -114,10 +113,10 @@ def outdated_(
 
     `router lock --upgrade` moves to it.
     """
-    days, (where, asked) = _days(within), _policies(policies)
+    where, asked = _policies(policies)
     old = _read_lock(_beside(where))
     session = Session(source, lifecycle, no_color, frozen=frozen)
-    found = outdated(old, asked, session.catalogue, within=days, now=moment(None))
+    found = outdated(old, asked, session.catalogue, within=within, now=moment(None))
     if not as_json:
         _print_limits(old, session.catalogue)
     if as_json:
@@ -173,17 +172,6 @@ def why(
         raise click.exceptions.Exit(PROBLEMS)
 
 
-def _days(within: str) -> int:
-    kind = KINDS["duration"]
-    try:
-        days: int = kind.parse(within)
-    except ValueError:
-        days = -1
-    if days < 0:
-        raise ConfigurationError(f"--within must be {kind.expected} (got {within!r})")
-    return days
-
-
 def _policies(path: str | None) -> tuple[str, Mapping[str, Policy]]:
     where = policy_file(path)
     return where, read_policies(where)
@@ -209,8 +197,8 @@ def _read_lock(path: str) -> Lock | None:
         raise ConfigurationError(f"{error}; restore the file, or delete it and run router lock") from error
 
 
-def _check(old: Lock | None, asked: Mapping[str, Policy], session: Session, days: int, *, as_json: bool) -> None:
-    problems = check(old, asked, session.catalogue, within=days, now=moment(None))
+def _check(old: Lock | None, asked: Mapping[str, Policy], session: Session, within: int, *, as_json: bool) -> None:
+    problems = check(old, asked, session.catalogue, within=within, now=moment(None))
     if as_json:
         output.print_json([output.problem_json(each) for each in problems])
     for each in problems if not as_json else ():
@@ -243,10 +231,10 @@ def _print_limits(old: Lock | None, catalogue: Catalogue) -> Sequence[str]:
     return unlisted
 
 
-def _print_unmet(unmet: Mapping[str, Decision], days: int, *, as_json: bool) -> None:
+def _print_unmet(unmet: Mapping[str, Decision], within: int, *, as_json: bool) -> None:
     if as_json:
         output.print_json({"unmet": {name: output.decision_json(each) for name, each in unmet.items()}})
         return
     for name, decision in unmet.items():
         click.echo(f"router: {name}: {printable_lines(str(decision))}", err=True)
-    click.echo(f"router: nothing is written; a model that retires within {days} days is not locked", err=True)
+    click.echo(f"router: nothing is written; a model that retires within {within} days is not locked", err=True)

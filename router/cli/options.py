@@ -8,9 +8,22 @@ from typing import Any, Final, TypeVar
 import click
 
 from router.errors import ConfigurationError, nearest, printable
+from router.kinds import read_days
 from router.policy import Policy, find_policies, read_policies
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Days(click.ParamType[int]):
+    """A duration such as 60d or 2w, as its days."""
+
+    name = "DURATION"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return read_days(param.opts[0] if param else self.name, value)
+
+
+DAYS: Final = _Days()
 
 policies_option: Final = click.option(
     "--policies",
