@@ -531,9 +531,9 @@ class Router:
         Raises `ConfigurationError` for a request that is no mapping.
         """
         from router.calling.fallbacks import fallbacks_of
+        from router.calling.request import checked
 
-        if not isinstance(request, Mapping):
-            raise ConfigurationError(f"request must be the parameters of a request (got {type(request).__name__})")
+        checked(request)
         catalogue = self._loader.catalogue()
         first = catalogue[model if isinstance(model, str) else model.id]
         return fallbacks_of(first, catalogue.candidates(self._named(need)), request)

@@ -75,7 +75,7 @@ def test_a_model_that_nobody_knows() -> None:
 
 def test_a_request_that_is_none() -> None:
     """What is no mapping of parameters is told."""
-    with pytest.raises(ConfigurationError, match="request must be the parameters of a request"):
+    with pytest.raises(ConfigurationError, match="a request must be a mapping"):
         router(entry(0)).fallbacks_param(ALL[0], "pdf_input", None)  # type: ignore[arg-type]
 
 
