@@ -471,18 +471,26 @@ class Catalogue:
 
     def check_names(self, requirement: Requirement) -> None:
         """Raise `UnknownNameError` for a name that neither the vocabulary nor this catalogue knows."""
-        for name in requirement.capabilities:
+        for name in sorted(requirement.capabilities):  # the same error each time
             if not self.names.knows_capability(name):
                 if self.names.knows_field(name) or any(
                     self.names.knows_field(name[:at]) for at, mark in enumerate(name) if mark == "."
                 ):
                     raise RequirementError(f"{name!r} is no capability but a field: compare it, as in '{name} == ...'")
-                raise UnknownNameError(name, self.names.nearest(name))
-        for name in requirement.fields:
+                raise UnknownNameError(name, self._meant(name))
+        for name in sorted(requirement.fields):
             if not self.names.knows_field(name):
                 if self.names.knows_capability(name):
                     raise RequirementError(f"{name!r} is a capability: write '{name}' or 'not {name}', uncompared")
-                raise UnknownNameError(name, self.names.nearest(name))
+                raise UnknownNameError(name, self._meant(name))
+
+    def _meant(self, name: str) -> tuple[str, ...]:
+        """Return what may have been meant by a name that nobody knows: a model, a line, or the names most like it."""
+        if name in self:
+            return (f"id == {self[name].id}",)
+        if any(model.line == name for model in self):
+            return (f"line == {name}",)
+        return self.names.nearest(name)
 
 
 def _check_bundled(text: bytes) -> None:

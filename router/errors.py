@@ -97,7 +97,7 @@ class RequirementSyntaxError(RequirementError):
 
 
 class UnknownNameError(RequirementError, LookupError):
-    """A name that neither the vocabulary nor a catalogue knows; carries `name` and the `nearest` known ones."""
+    """A name that neither the vocabulary nor a catalogue knows; carries `name` and the `nearest` that may be meant."""
 
     def __init__(self, name: str, nearest: Sequence[str] = ()) -> None:
         super().__init__(name, tuple(nearest))

@@ -34,7 +34,7 @@ from router.requirement import (
     negation,
     possibility,
 )
-from router.vocabulary import CAPABILITIES, FIELDS, LEVELS, MINIMUMS, capability_name
+from router.vocabulary import CAPABILITIES, FIELDS, LEVELS, MINIMUMS, capability_name, meant_elsewhere
 
 Need = bool | str | int | Sequence[str]
 """What a keyword of `require` takes."""
@@ -110,7 +110,15 @@ def _keyword(name: str, need: Need) -> Requirement:
         raise RequirementError(
             f"{name}={_shown(need)} says neither minimum nor maximum: write {minimum}={_shown(need)}, or text"
         )
-    raise RequirementError(f"{name}= must be a bool, a text or a list of texts (got {_shown(need)})")
+    hint = _minimum_hint(name) if type(need) is int else ""
+    raise RequirementError(f"{name}= must be a bool, a text or a list of texts (got {_shown(need)}){hint}")
+
+
+def _minimum_hint(name: str) -> str:
+    """Return which keyword takes the number that this one was given: `min_context` is `min_input_tokens`."""
+    field = meant_elsewhere(name) or meant_elsewhere(name.removeprefix("min_"))
+    meant = [short for short, limit in MINIMUMS.items() if limit == field] or nearest(name, MINIMUMS, limit=1)
+    return f"; did you mean {meant[0]}=?" if meant else ""
 
 
 def _shown(need: object) -> str:

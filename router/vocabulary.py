@@ -30,6 +30,14 @@ DURATIONS: Final[dict[str, dict[str, str]]] = _DATA["durations"]
 FIELDS: Final[dict[str, str]] = {**_DATA["fields"], **dict.fromkeys(DURATIONS, "duration")}
 MINIMUMS: Final[dict[str, str]] = _DATA["minimums"]
 
+ELSEWHERE: Final[dict[str, str]] = _DATA["elsewhere"]
+"""What the catalogues of LiteLLM, models.dev, OpenRouter, Mistral, Ollama and Vercel call a name, with the name."""
+
+
+def meant_elsewhere(name: str) -> str | None:
+    """Return the name of what other catalogues call `name`."""
+    return ELSEWHERE.get(name.removeprefix("supports_"))
+
 
 def capability_name(path: str) -> str:
     """Return the short spelling of a capability: transparent keys are left out, the first key never."""
@@ -57,8 +65,9 @@ class Names:
         return name in FIELDS or name in self.fields
 
     def nearest(self, name: str) -> tuple[str, ...]:
-        """Return the known names most like `name`."""
-        return nearest(name, {*CAPABILITIES, *FIELDS, *self.capabilities, *self.fields})
+        """Return what other catalogues mean by `name`, else the known names most like it."""
+        meant = meant_elsewhere(name)
+        return (meant,) if meant else nearest(name, {*CAPABILITIES, *FIELDS, *self.capabilities, *self.fields})
 
     def __or__(self, other: Names) -> Names:
         return Names(self.capabilities | other.capabilities, self.fields | other.fields)

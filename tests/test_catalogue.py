@@ -290,6 +290,26 @@ def test_an_unknown_model_names_the_nearest() -> None:
     assert "claude-haiku-4-5" in raised.value.nearest
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("claude-opus-5-5", "id == claude-opus-5-5"),
+        ("claude-haiku-4-5 and pdf_input", "id == claude-haiku-4-5-20251001"),
+        ("opus or haiku", "line == haiku"),
+        ("haiku >= 4", "line == haiku"),
+        ("context_window >= 1M", "max_input_tokens"),
+        ("supports_vision", "image_input"),
+    ],
+)
+def test_what_is_no_name_but_means_something(text: str, meant: str) -> None:
+    """A model, a line, or what other catalogues call a name is told with what to write."""
+    with pytest.raises(UnknownNameError) as raised:
+        BUNDLED.select(text)
+
+    assert raised.value.nearest == (meant,)
+    assert BUNDLED.candidates(meant if " " in meant or meant == "image_input" else f"{meant} >= 1")
+
+
 @pytest.mark.parametrize("ask", ["select", "candidates", "where", "explain"])
 def test_names_are_checked_when_a_requirement_meets_a_catalogue(ask: str) -> None:
     """A name that neither the vocabulary nor the catalogue knows raises with the nearest ones, each time."""

@@ -354,6 +354,19 @@ def test_text_and_keywords_together_are_both_required() -> None:
         ({"pdf_input": None}, "pdf_input= must be a bool, a text or a list of texts (got None)"),
         ({"pdf_input": 1.5}, "pdf_input= must be a bool, a text or a list of texts (got 1.5)"),
         ({"pdf_input": 1}, "pdf_input= must be a bool, a text or a list of texts (got 1)"),
+        ({"vision": 3}, "vision= must be a bool, a text or a list of texts (got 3)"),
+        (
+            {"min_context": 5},
+            "min_context= must be a bool, a text or a list of texts (got 5); did you mean min_input_tokens=?",
+        ),
+        (
+            {"max_context_length": 5},
+            "max_context_length= must be a bool, a text or a list of texts (got 5); did you mean min_input_tokens=?",
+        ),
+        (
+            {"min_output": 5},
+            "min_output= must be a bool, a text or a list of texts (got 5); did you mean min_output_tokens=?",
+        ),
         ({"line": []}, "line= must be a bool, a text or a list of texts (got [])"),
         ({"line": ["opus", 5]}, "line= must be a bool, a text or a list of texts (got ['opus', 5])"),
         ({"line": True}, "'line' is a field, neither true nor false: give the value it must have"),

@@ -16,6 +16,7 @@ from router.kinds import KINDS
 from router.vocabulary import (
     CAPABILITIES,
     DURATIONS,
+    ELSEWHERE,
     FIELDS,
     LEVELS,
     MINIMUMS,
@@ -126,6 +127,16 @@ def test_the_nearest_names_are_of_either_kind() -> None:
     assert names.nearest("chanel") == ("channel",)
     assert names.nearest("lin") == ("line",)
     assert names.nearest("pdf_imput")[0] == "pdf_input"
+
+
+def test_what_others_call_a_name() -> None:
+    """Each name of another catalogue is none of ours, and stands for one that is."""
+    names = Names()
+    for other, own in ELSEWHERE.items():
+        assert not names.knows_capability(other)
+        assert not names.knows_field(other)
+        assert names.knows_capability(own) or names.knows_field(own)
+        assert names.nearest(other) == names.nearest(f"supports_{other}") == (own,)
 
 
 def test_names_are_joined_without_being_changed() -> None:
