@@ -34,7 +34,7 @@ Query = Sequence[tuple[str, str]]
 PATH = "/v1/models"
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 1000
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds after which a test that waits for the server gives up."""
 
 

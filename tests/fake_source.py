@@ -14,7 +14,7 @@ from router.loading.listing import Progress
 
 Outcome = Catalogue | BaseException | Callable[[], Catalogue]
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds after which a test that waits gives up."""
 
 
