@@ -138,7 +138,7 @@ class Decision:
 
     def locked(self, model: Model, note: str) -> Decision:
         """Return the decision for a model that a lock names: it comes first, and the other candidates follow."""
-        notes = self.notes
+        notes = tuple(each for each in self.notes if each not in note)
         if self.model is not None and self.model.id != model.id:
             notes = ("; ".join((f"without the lock it would be {self.model.id}", *notes)),)
         return evolve(

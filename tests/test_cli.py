@@ -999,11 +999,13 @@ def test_support_is_coloured_on_a_terminal(listing: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.parametrize(("option", "variable"), [(["--no-color"], {}), ([], {"NO_COLOR": "1"})])
+@pytest.mark.parametrize(
+    ("option", "variable"), [(["--no-color"], {}), ([], {"NO_COLOR": "1"}), ([], {"TERM": "dumb"})]
+)
 def test_no_colour_means_no_styles_at_all(
     listing: str, monkeypatch: pytest.MonkeyPatch, name: str, option: list[str], variable: dict[str, str]
 ) -> None:
-    """The option and the variable hold on a terminal, for every command alike."""
+    """The option and the variable hold on a terminal, for every command alike; and a dumb terminal knows no style."""
     for each, value in variable.items():
         monkeypatch.setenv(each, value)
     ran = on_terminal(run, *arguments_of(name, "claude-small-2"), "--source", listing, *option)

@@ -261,6 +261,18 @@ def test_what_a_lock_is_moved_by_is_told(command: Command) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["lock", "outdated"])
+def test_a_file_without_policies(command: Command, name: str) -> None:
+    """That nothing is wrong with no policy at all is no good news."""
+    Path("router.toml").write_text("", encoding="utf-8")
+
+    status, out, err = command(name)
+
+    assert (status, out) == (2, "")
+    assert "router.toml has no policies: one is a table such as [policies.reports]" in err
+    assert not os.path.exists("router.lock")
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

@@ -183,6 +183,18 @@ def test_only_policies_are_locked() -> None:
         router.select("reports", pdf_input=True)
 
 
+def test_what_the_lock_has_said_is_not_said_again() -> None:
+    """A note that still stands as it did when the policy was locked is there once."""
+    policies = {"preferred": Policy(require="pdf_input", prefer=["id == claude-one"])}
+    lock = resolve(policies, live(NEWER, MODEL)).lock
+    why = lock.policies["preferred"].why
+
+    router = Router(FakeSource(live(NEWER, MODEL)), policies=policies, lock=lock, cache_dir=False)
+
+    assert router.explain("preferred").notes == (f"when it was locked: {why}",)
+    assert why == "preferred to the newer claude-two for id == claude-one"
+
+
 def test_the_reason_is_the_lock() -> None:
     """An explanation names the lock, what was said when it was made, and the chain that a run follows."""
     decision = router_of(live(NEWER, DEPRECATED)).explain("reports")

@@ -174,7 +174,10 @@ def why(
 
 def _policies(path: str | None) -> tuple[str, Mapping[str, Policy]]:
     where = policy_file(path)
-    return where, read_policies(where)
+    policies = read_policies(where)
+    if not policies:
+        raise ConfigurationError(f"{printable(where)} has no policies: one is a table such as [policies.reports]")
+    return where, policies
 
 
 def _beside(policies: str) -> str:

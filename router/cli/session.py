@@ -30,7 +30,8 @@ class Session:
     """
 
     def __init__(self, source: str | None, lifecycle: Sequence[str], no_color: bool, *, frozen: bool = False) -> None:
-        self.color = False if no_color or os.environ.get("NO_COLOR") else None
+        is_plain = no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        self.color = False if is_plain else None
         context = click.get_current_context()
         context.color = self.color
         if frozen and source == "live":
