@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,7 +13,18 @@ from hypothesis import strategies as st
 
 from router.catalogue import read_listing
 from router.errors import CatalogueError, CatalogueUnavailableError
-from router.loading.listing import MAX_MODELS, MAX_PAGES, Query, read_file, read_json, read_page, walk
+from router.loading.listing import (
+    MAX_MODELS,
+    MAX_PAGE_VALUES,
+    MAX_PAGES,
+    MAX_VALUES,
+    Query,
+    gathered,
+    read_file,
+    read_json,
+    read_page,
+    walk,
+)
 from router.refusal import read_error
 
 NOT_JSON = "not JSON from the API"
@@ -223,6 +235,58 @@ def test_as_many_models_as_allowed() -> None:
     reader = over_pages([page(*map(str, range(MAX_MODELS)), more=False)])
 
     assert len(reader.read()) == MAX_MODELS == 20_000
+
+
+def page_of_values(count: int, *, more: bool = False) -> bytes:
+    """Return a page of so many values, nearly all of them numbers of its one model."""
+    before, after = f'{{"data": [{{"id": "m{count}", "x": [', f']}}], "has_more": {str(more).lower()}'
+    after += f', "last_id": "m{count}"}}'
+    numbers = count - 7  # three members, a list, and a model of two members
+    return f"{before}{'0, ' * (numbers - 1)}0{after}".encode()
+
+
+def test_values_of_a_page() -> None:
+    """N4: a page that would take far more memory than its bytes is no page, were it even an error of the API."""
+    body = page_of_values(MAX_PAGE_VALUES)
+    assert len(json.loads(body)["data"][0]["x"]) == MAX_PAGE_VALUES - 7 == 149_993
+    assert [entry["id"] for entry in read_page(body).data] == [f"m{MAX_PAGE_VALUES}"]
+
+    for more in (page_of_values(MAX_PAGE_VALUES + 1), b"{" + b'"a":1,' * MAX_PAGE_VALUES + b'"a":1}'):
+        with pytest.raises(CatalogueError, match=f"an answer of more than {MAX_PAGE_VALUES} values$"):
+            read_json(more)
+
+
+def test_values_of_a_listing() -> None:
+    """N4: the pages of a listing share a bound as well, of ten times that."""
+    sizes = [MAX_PAGE_VALUES - at for at in range(10)]
+
+    def walked(last: int) -> list[Any]:
+        bodies = iter([page_of_values(size, more=True) for size in sizes] + [page_of_values(last)])
+        return Reader(lambda _: next(bodies)).read()
+
+    left = MAX_VALUES - sum(sizes)
+    assert len(walked(left)) == 11
+    with pytest.raises(CatalogueError, match=f"^the listing has more than {MAX_VALUES} values$"):
+        walked(left + 1)
+
+
+def test_a_file_may_be_as_large_as_it_likes() -> None:
+    """What the application itself names has no bound of that kind."""
+    assert len(read_file(page_of_values(MAX_PAGE_VALUES + 1))) == 1
+
+
+def test_small_chunks_cost_what_they_hold() -> None:
+    """N4: a body in a million chunks takes the memory of its bytes, not of a million objects."""
+
+    def peak(gather: Callable[[Iterable[bytes]], bytes]) -> int:
+        tracemalloc.start()
+        try:
+            assert len(gather(bytes(2) for _ in range(100_000))) == 200_000
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(gathered) < 1_000_000 < peak(b"".join)
 
 
 @pytest.mark.parametrize(

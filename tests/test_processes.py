@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import fcntl
+import gzip
 import json
 import os
 import select
@@ -718,11 +719,19 @@ def large_page() -> bytes:
     return reply(200, b'{"data": [%s], "has_more": false}' % b", ".join([entry] * (73 * 10**6 // len(entry))), JSON)
 
 
+@lru_cache(1)
+def values() -> bytes:
+    """Return a page, packed, that is as it should be, and 80 times as large in memory as in its own bytes."""
+    return gzip.compress(b'{"data": [{"id": "m", "x": [[]%s]}], "has_more": false}' % (b",[]" * (4 * MIB // 3 - 50)))
+
+
 GREEDY: dict[str, Callable[[], Answer]] = {
     "N4-bomb": lambda: bomb(300),
     "N5-endless body": lambda: chain([head(200, JSON)], repeat(b" " * 65536)),
     "N5-endless headers": lambda: chain([b"HTTP/1.1 200 OK\r\n"], repeat(b"x-more: of it\r\n" * 4096)),
     "P7-page of 73 MB": large_page,
+    "N4-many values": lambda: reply(200, values(), JSON | {"content-encoding": "gzip"}),
+    "N4-many values of an error": lambda: reply(500, values(), JSON | {"content-encoding": "gzip"}),
 }
 
 

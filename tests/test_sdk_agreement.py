@@ -357,6 +357,7 @@ def test_attempts_are_ours(status: int, requests: int) -> None:
 
 
 JSON = {"content-type": "application/json"}
+EMPTY = b'{"data": [], "has_more": false}'
 
 
 def test_bounds_through_the_client() -> None:
@@ -388,11 +389,16 @@ def test_bounds_through_the_client() -> None:
         (reply(200, {"data": None}), "data must be a list"),
         (reply(200, {"data": [], "has_more": "false"}), "has_more must be true or false"),
         (failure(200, "overloaded_error"), "overloaded_error"),
+        (reply(200, EMPTY, {"content-type": "text/html"}), "not JSON from the API: the answer is text/html"),
+        (reply(200, EMPTY, {"content-type": "application/json; charset=utf-16"}), "not JSON from the API"),
+        (reply(200, EMPTY, {}), "not JSON from the API: the answer is untyped"),
+        (reply(203, {"data": [], "has_more": False}), "the API answered 203"),
+        (reply(206, {"data": [], "has_more": False}), "the API answered 206"),
     ],
-    ids=["html", "no-list", "no-bool", "error"],
+    ids=["html", "no-list", "no-bool", "error", "named-html", "utf-16", "untyped", "203", "206"],
 )
 def test_guards_through_the_client(answer: bytes, problem: str) -> None:
-    """P3, P8: what the client would take is held to our guards."""
+    """N7, P3, P8: what the client would take is held to our guards."""
     with serve(entries(1)) as api:
         api.script(answer)
         with pytest.raises(RouterError, match=problem):

@@ -6,7 +6,7 @@ Every page or none: whatever breaks the listing raises, and no part of it is han
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from attrs import field, frozen
@@ -26,6 +26,12 @@ MAX_MODELS: Final = 20_000
 MAX_PAGE_SIZE: Final = 1000
 """The API's own largest `limit`."""
 
+MAX_PAGE_VALUES: Final = 150_000
+"""How many values a page may have: each costs far more memory than the two bytes that spell it."""
+
+MAX_VALUES: Final = 1_500_000
+"""How many values a listing may have: a model of today has forty."""
+
 _SHOWN: Final = 200
 
 
@@ -39,6 +45,21 @@ class Reply:
 
 Get = Callable[[str, Query, Mapping[str, str]], Reply]
 """Asks for a path with a query, and with the validators of an earlier answer."""
+
+
+def gathered(chunks: Iterable[bytes]) -> bytes:
+    """Return the chunks as one; however small a server makes them, they cost what they hold."""
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+    return bytes(body)
+
+
+def check_media_type(content_type: str) -> None:
+    """Raise `CatalogueError` for an answer that does not call itself JSON in UTF-8."""
+    media_type, _, parameters = content_type.lower().partition(";")
+    if media_type.strip() != "application/json" or ("charset" in parameters and "utf-8" not in parameters):
+        raise CatalogueError(f"not JSON from the API: the answer is {printable(media_type)[:80] or 'untyped'}")
 
 
 @frozen
@@ -62,7 +83,7 @@ def walk(
     """Walk a listing forward, or backward from `before_id`, and return its entries in the listing's own order.
 
     Raises `CatalogueError` for a page that is not one, for a cursor that is missing, unknown or
-    repeated, and for more than `MAX_PAGES` pages or `MAX_MODELS` entries.
+    repeated, and for more than `MAX_PAGES` pages, `MAX_MODELS` entries or `MAX_VALUES` values.
     """
     fixed = [("limit", str(page_size)), *(("lifecycle[]", stage) for stage in lifecycle)]
     backward = before_id is not None
@@ -70,8 +91,13 @@ def walk(
     cursor = before_id if backward else after_id
     seen = {cursor}
     pages: list[list[Any]] = []
+    values = 0
     while True:
-        page = read_page((yield [*fixed, (name, cursor)] if cursor is not None else fixed))
+        body = yield [*fixed, (name, cursor)] if cursor is not None else fixed
+        values += _values(body)
+        if values > MAX_VALUES:
+            raise CatalogueError(f"the listing has more than {MAX_VALUES} values")
+        page = read_page(body)
         pages.append(page.data)
         count = sum(map(len, pages))
         if progress:
@@ -118,7 +144,7 @@ def read_page(body: bytes) -> Page:
 
 def read_file(body: bytes) -> list[Any]:
     """Read a saved listing, or a bare list of entries; raises `CatalogueError` for all else, also for a cut one."""
-    answer = read_json(body)
+    answer = _read(body)
     if isinstance(answer, dict) and answer.get("has_more"):
         raise CatalogueError("the listing is cut: has_more is true")
     entries = answer.get("data") if isinstance(answer, dict) else answer
@@ -128,7 +154,18 @@ def read_file(body: bytes) -> list[Any]:
 
 
 def read_json(body: bytes) -> Any:
-    """Read JSON strictly as UTF-8; raises `CatalogueError` for all else, however hostile."""
+    """Read an answer's JSON strictly as UTF-8; raises `CatalogueError` for all else, however hostile."""
+    if _values(body) > MAX_PAGE_VALUES:
+        raise CatalogueError(f"not JSON from the API: an answer of more than {MAX_PAGE_VALUES} values")
+    return _read(body)
+
+
+def _values(body: bytes) -> int:
+    """Return how many values a body has at most: before each but the first stands one of these marks."""
+    return 1 + sum(map(body.count, (b"[", b"{", b",")))
+
+
+def _read(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError, MemoryError) as error:

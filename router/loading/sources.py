@@ -33,6 +33,8 @@ from router.loading.listing import (
     Progress,
     Query,
     Reply,
+    check_media_type,
+    gathered,
     read_file,
     read_json,
     walk,
@@ -55,6 +57,7 @@ DEFAULT_VERSION: Final = "2023-06-01"
 
 _LIFECYCLES: Final = ("active", "deprecated", "retired")
 _CURSOR_GONE: Final = frozenset({400, 404})
+_OK: Final = 200
 _PATH: Final = "/v1/models"
 _STREAMED: Final = "X-Stainless-Raw-Response"
 """The header by which `with_streaming_response` has the client hand out a response whose body it has not read."""
@@ -348,7 +351,11 @@ class SDKSource:
                 options={"params": _grouped(query), "headers": self._headers, "follow_redirects": False},
             )
             try:
-                return Reply(b"".join(_bounded(response.iter_bytes(), deadline)))
+                if response.status_code != _OK:
+                    reason = f"the API answered {response.status_code}"
+                    raise read_refusal(reason, response.status_code, response.headers, None, self._wall())
+                check_media_type(response.headers.get("content-type", ""))
+                return Reply(gathered(_bounded(response.iter_bytes(), deadline)))
             finally:
                 response.close()
         except RouterError:

@@ -23,7 +23,7 @@ from router.errors import CatalogueError, CatalogueUnavailableError, RouterError
 from router.fork import unforked
 from router.loading.credential import Credential
 from router.loading.deadline import Deadline
-from router.loading.listing import MAX_PAGE_BYTES, Get, Query, Reply, read_json
+from router.loading.listing import MAX_PAGE_BYTES, Get, Query, Reply, check_media_type, gathered, read_json
 from router.refusal import read_refusal
 
 Result = TypeVar("Result")
@@ -151,7 +151,7 @@ class _Session:
         ) as response:
             if response.status_code == _NOT_MODIFIED and conditions:
                 return Reply(None, validators)
-            body = b"".join(_decoded(response, self._deadline))
+            body = gathered(_decoded(response, self._deadline))
             if self._watchdog.bit:  # a body without a length only seems to end where the connection was cut
                 raise self._deadline.missed()
             self._received += len(body)
@@ -159,9 +159,7 @@ class _Session:
                 raise CatalogueUnavailableError(f"the API answered with more than {MAX_BYTES} bytes")
             if response.status_code != _OK:
                 raise self._wire.refusal(response, body)
-            media_type, _, parameters = response.headers.get("content-type", "").lower().partition(";")
-            if media_type.strip() != "application/json" or ("charset" in parameters and "utf-8" not in parameters):
-                raise CatalogueError(f"not JSON from the API: the answer is {printable(media_type)[:80] or 'untyped'}")
+            check_media_type(response.headers.get("content-type", ""))
             self._wire.check_body(body)
             offered = {name: response.headers[name] for name in _CONDITIONS if name in response.headers}
             return Reply(body, {name: value for name, value in offered.items() if len(value) <= MAX_VALIDATOR})
