@@ -573,4 +573,5 @@ class Router:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Router({self._loader.source!r})"
+        loader = getattr(self, "_loader", None)  # which it has not where it could not be made
+        return f"Router({loader.source!r})" if loader is not None else "Router()"

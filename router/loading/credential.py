@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
-from router.errors import ConfigurationError
+from router.errors import CatalogueUnavailableError, ConfigurationError, RouterError
 
 _SENDABLE: Final = re.compile(r"[!-~]{1,4096}")
 _WINDOW: Final = 12
@@ -30,6 +30,10 @@ def sendable(name: str, value: object) -> str:
     if not _SENDABLE.fullmatch(text):
         raise ConfigurationError(f"{name} must be 1 to 4096 printable ASCII characters without spaces")
     return text
+
+
+class _RepeatedError(CatalogueUnavailableError):
+    """An answer that may go no further, nor the frames that hold it; `disclosed` makes another of it."""
 
 
 class Credential:
@@ -73,6 +77,11 @@ class Credential:
         text = "\0".join((self._header, *facts)).encode()
         return hmac.new(self._secret.encode(), b"capability-router catalogue v1\0" + text, "sha256").hexdigest()[:40]
 
+    def check_body(self, body: bytes) -> None:
+        """Refuse a body that repeats the credential: it would be logged, or kept on disk."""
+        if self.is_stated_in(body):
+            raise _RepeatedError("a body that repeats the credential")
+
     def is_stated_in(self, body: bytes) -> bool:
         """Return whether `body`, or the JSON in it, holds the whole secret, where no chance puts it there."""
         secret = self._secret.encode()
@@ -90,3 +99,30 @@ class Credential:
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("a credential is not to be copied or pickled")
+
+
+def disclosed(error: RouterError, credentials: Iterable[Credential]) -> RouterError:
+    """Return the error as it may be told, logged and kept.
+
+    It comes without the frames that raised it, which hold what the server sent: that may repeat the request, and with
+    it the key. Where its own words do, which are the server's, it comes without them too.
+    """
+    said = f"{error} {getattr(error, 'error_type', '')}"
+    if isinstance(error, _RepeatedError) or any(each.is_repeated_by(said) for each in credentials):
+        return CatalogueUnavailableError(
+            "the API's answer is withheld: it repeats the credential",
+            status=getattr(error, "status", None),
+            retry_after=getattr(error, "retry_after", None),
+            retryable=getattr(error, "retryable", False),
+        )
+    return unframed(error)
+
+
+def unframed(error: RouterError) -> RouterError:
+    """Return the error, and the errors of ours that it comes from, without the frames that raised them."""
+    each: BaseException | None = error
+    while each is not None:
+        each.__traceback__ = each.__context__ = None
+        each.__cause__ = each.__cause__ if isinstance(each.__cause__, RouterError) else None
+        each = each.__cause__
+    return error

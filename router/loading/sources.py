@@ -23,7 +23,7 @@ from router.errors import (
     UnknownModelError,
 )
 from router.fork import renewed_in_child
-from router.loading.credential import Credential, sendable
+from router.loading.credential import Credential, disclosed, sendable, unframed
 from router.loading.deadline import Deadline
 from router.loading.listing import (
     MAX_PAGE_BYTES,
@@ -197,8 +197,15 @@ class AnthropicSource:
         wall: Callable[[], float] = time.time,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self._credential = Credential.read(api_key, auth_token, environ)
-        self.base_url = _base_url(base_url or environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL, allow_insecure)
+        failure: RouterError | None = None
+        try:
+            self._credential = Credential.read(api_key, auth_token, environ)
+            self.base_url = _base_url(base_url or environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL, allow_insecure)
+        except ConfigurationError as error:
+            failure = unframed(error)
+        del api_key, auth_token, base_url, environ  # or whoever reports an error from here with its frames shows them
+        if failure is not None:
+            raise failure
         self._headers = {"anthropic-version": sendable("version", version)}
         if isinstance(betas, str):
             raise ConfigurationError("betas must be a list of names, not one text")
@@ -284,11 +291,14 @@ class AnthropicSource:
 
         path = f"{_PATH}/{quote(id, safe='')}"
         try:
-            entry = read_json(self._wire().exchange(deadline, lambda get: get(path, [], {}).body or b""))
+            return self._wire().exchange(deadline, lambda get: self._read_model(get(path, [], {}).body or b""))
         except CatalogueUnavailableError as error:
             if error.status == 404:  # noqa: PLR2004 - "not found"
                 raise UnknownModelError(id) from None
             raise
+
+    def _read_model(self, body: bytes) -> Model:
+        entry = read_json(body)
         failure = read_error(entry)
         if failure is not None:
             raise failure
@@ -302,7 +312,7 @@ class AnthropicSource:
         return Wire(self.base_url, self._headers, self._credential, self._transport, self._wall)
 
     def __repr__(self) -> str:
-        return f"AnthropicSource(base_url={self.base_url!r})"
+        return f"AnthropicSource(base_url={getattr(self, 'base_url', None)!r})"  # none where it could not be made
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("a source holds a credential: it is not to be copied or pickled")
@@ -339,7 +349,16 @@ class SDKSource:
         def pages() -> Pages:
             return walk(lifecycle=self._lifecycle, progress=progress)
 
-        return _fetched(pages, partial(self._get, deadline), held, self.documented, self._wall)
+        try:
+            return _fetched(pages, partial(self._get, deadline), held, self.documented, self._wall)
+        except RouterError as error:
+            failure = disclosed(error, self._credentials())
+        raise failure
+
+    def _credentials(self) -> list[Credential]:
+        """Return the credentials that the client was given; what a profile of its own holds it does not tell."""
+        given = (getattr(self._client, name, None) for name in ("api_key", "auth_token"))
+        return [Credential("", secret) for secret in given if isinstance(secret, str) and secret]
 
     def _get(self, deadline: Deadline, path: str, query: Query, validators: Mapping[str, str]) -> Reply:
         failure: CatalogueUnavailableError
@@ -355,9 +374,12 @@ class SDKSource:
                     reason = f"the API answered {response.status_code}"
                     raise read_refusal(reason, response.status_code, response.headers, None, self._wall())
                 check_media_type(response.headers.get("content-type", ""))
-                return Reply(gathered(_bounded(response.iter_bytes(), deadline)))
+                body = gathered(_bounded(response.iter_bytes(), deadline))
             finally:
                 response.close()
+            for credential in self._credentials():
+                credential.check_body(body)
+            return Reply(body)
         except RouterError:
             raise
         except Exception as error:  # noqa: BLE001 - the client raises its own tree, or what its credentials raise

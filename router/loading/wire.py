@@ -21,7 +21,7 @@ import httpx
 
 from router.errors import CatalogueError, CatalogueUnavailableError, RouterError, printable
 from router.fork import unforked
-from router.loading.credential import Credential
+from router.loading.credential import Credential, disclosed
 from router.loading.deadline import Deadline
 from router.loading.listing import MAX_PAGE_BYTES, Get, Query, Reply, check_media_type, gathered, read_json
 from router.refusal import read_refusal
@@ -35,10 +35,6 @@ _CONDITIONS: Final = {"etag": "if-none-match", "last-modified": "if-modified-sin
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
 _GZIP: Final = 16 + zlib.MAX_WBITS
-
-
-class _RepeatedError(CatalogueUnavailableError):
-    """An answer that may go no further, nor the frames that hold it; never leaves this room."""
 
 
 class Wire:
@@ -59,7 +55,7 @@ class Wire:
             "user-agent": "capability-router",
             **headers,
         }
-        self._credential = credential
+        self.credential = credential
         self._transport = transport
         self._wall = wall
 
@@ -68,15 +64,13 @@ class Wire:
 
         Raises `CatalogueUnavailableError` for every failure of the network, the server or the deadline.
         """
-        failure: CatalogueUnavailableError
+        failure: RouterError
         with _Watchdog(deadline) as watchdog:
             try:
                 with self._client() as client:
                     return use(_Session(client, deadline, watchdog, self).get)
             except RouterError as error:
-                if not watchdog.bit and not self._is_repeated_by(error):
-                    raise
-                failure = deadline.missed() if watchdog.bit else _withheld(error)
+                failure = deadline.missed() if watchdog.bit else disclosed(error, [self.credential])
             except httpx.TimeoutException:
                 failure = deadline.missed()
             except Exception as error:  # noqa: BLE001 - httpx, ssl and the environment raise many kinds
@@ -96,17 +90,8 @@ class Wire:
         )
 
     def _authorize(self, request: httpx.Request) -> httpx.Request:
-        self._credential.authorize(request.headers)
+        self.credential.authorize(request.headers)
         return request
-
-    def _is_repeated_by(self, error: RouterError) -> bool:
-        said = f"{error} {getattr(error, 'error_type', '')}"
-        return isinstance(error, _RepeatedError) or self._credential.is_repeated_by(said)
-
-    def check_body(self, body: bytes) -> None:
-        """Refuse a body that repeats the credential: it would be logged, or kept on disk."""
-        if self._credential.is_stated_in(body):
-            raise _RepeatedError("a body that repeats the credential")
 
     def refusal(self, response: httpx.Response, body: bytes) -> CatalogueUnavailableError:
         """Return the error of an answer that is no 200."""
@@ -121,7 +106,8 @@ class Wire:
 
     def _translated(self, error: Exception) -> CatalogueUnavailableError:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        if self._credential.is_repeated_by(reason):
+        # What else raises is a setting of the environment, and may name the password of a proxy.
+        if not isinstance(error, (httpx.TransportError, OSError)) or self.credential.is_repeated_by(reason):
             reason = type(error).__name__
         return CatalogueUnavailableError(
             f"the API cannot be reached: {reason}", retryable=isinstance(error, httpx.TransportError)
@@ -160,7 +146,7 @@ class _Session:
             if response.status_code != _OK:
                 raise self._wire.refusal(response, body)
             check_media_type(response.headers.get("content-type", ""))
-            self._wire.check_body(body)
+            self._wire.credential.check_body(body)
             offered = {name: response.headers[name] for name in _CONDITIONS if name in response.headers}
             return Reply(body, {name: value for name, value in offered.items() if len(value) <= MAX_VALIDATOR})
 
@@ -178,16 +164,6 @@ def _tls_context() -> ssl.SSLContext:
         if named not in _contexts:
             _contexts[named] = httpx.create_ssl_context()
         return _contexts[named]
-
-
-def _withheld(error: RouterError) -> CatalogueUnavailableError:
-    """Return the error without its words, which are the server's and repeat what we sent."""
-    return CatalogueUnavailableError(
-        "the API's answer is withheld: it repeats the credential",
-        status=getattr(error, "status", None),
-        retry_after=getattr(error, "retry_after", None),
-        retryable=getattr(error, "retryable", False),
-    )
 
 
 def _decoded(response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
