@@ -106,8 +106,8 @@ class Wire:
 
     def _translated(self, error: Exception) -> CatalogueUnavailableError:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        # What else raises is a setting of the environment, and may name the password of a proxy.
-        if not isinstance(error, (httpx.TransportError, OSError)) or self.credential.is_repeated_by(reason):
+        # The URL of a proxy that cannot be read is quoted in part, which may be its password.
+        if isinstance(error, (httpx.InvalidURL, ValueError)) or self.credential.is_repeated_by(reason):
             reason = type(error).__name__
         return CatalogueUnavailableError(
             f"the API cannot be reached: {reason}", retryable=isinstance(error, httpx.TransportError)
