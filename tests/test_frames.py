@@ -12,6 +12,7 @@ import anthropic
 import pytest
 from canary import KEY, leaks, remains
 from fake_api import Entry, FakeAPI, entries, failure, plain_transport, reply, serve
+from fake_source import eventually
 
 from router import AnthropicSource, ConfigurationError, Router, RouterError, SDKSource
 from router.loading.deadline import Deadline
@@ -72,6 +73,7 @@ def test_what_a_refresh_leaves_behind(api: FakeAPI, source: Callable[[FakeAPI], 
     with pytest.raises(RouterError) as caught:
         router.refresh()
 
+    assert eventually(lambda: bool(told))
     kept = router.status().last_error
     assert kept is not None
     assert [leaks(remains(error)) for error in (caught.value, kept, *told)] == [[]] * 3
