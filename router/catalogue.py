@@ -167,13 +167,17 @@ class Catalogue:
 
     @classmethod
     def bundled(cls, *, documented: DocumentedPath = PACKAGED) -> Catalogue:
-        """Return the catalogue that comes with the library: no key and no network."""
+        """Return the catalogue that comes with the library: no key and no network.
+
+        Raises `CatalogueError` where its file has been damaged since it was packaged.
+        """
         text = packaged("bundled.json")
         _check_bundled(text)
-        listing = json.loads(text)
-        return cls.from_listing(
-            listing["data"], source="bundled", as_of=read_date(packaged_as_of()), documented=documented
-        )
+        try:
+            entries, as_of = json.loads(text)["data"], read_date(packaged_as_of())
+        except (ValueError, TypeError, KeyError) as error:
+            raise CatalogueError("the bundled catalogue is damaged: install capability-router again") from error
+        return cls.from_listing(entries, source="bundled", as_of=as_of, documented=documented)
 
     @classmethod
     def from_listing(

@@ -8,6 +8,9 @@ from typing import Any, Final
 
 from router.errors import CatalogueUnavailableError
 
+REFUSED_TYPES: Final = frozenset({"authentication_error", "permission_error"})
+"""The API's error types of a credential that is not taken, which only somebody can heal."""
+
 MAX_RETRY_AFTER: Final = 3600.0
 """Seconds: the longest wait that a server can ask for."""
 

@@ -237,6 +237,26 @@ def test_the_vocabulary_is_that_of_the_listing() -> None:
     assert named | traits == CAPABILITIES
 
 
+@pytest.mark.parametrize("left", [0, 1000])
+def test_a_damaged_catalogue_is_an_error_like_another(tmp_path: Path, left: int) -> None:
+    """K6: where the bundled catalogue was cut, what needs it raises an error of ours, which says what to do."""
+    package = shutil.copytree(Path(router.__file__).parent, tmp_path / "router")
+    os.truncate(package / "data" / "bundled.json", left)
+    program = """if True:
+        import router
+        for source in (router.BundledSource(), router.FileSource("nowhere.json")):
+            try:
+                router.Router(source).select()
+            except router.CatalogueUnavailableError as error:
+                print(error)
+    """
+    run = subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, "-c", program], cwd=tmp_path, env=ELSEWHERE, capture_output=True, text=True, check=True
+    )
+
+    assert run.stdout == "the bundled catalogue is damaged: install capability-router again\n" * 2
+
+
 @pytest.mark.parametrize("edited", [True, False])
 def test_an_edited_catalogue_is_told_of(tmp_path: Path, edited: bool) -> None:
     """K6: a bundled catalogue that is not as it was packaged answers, after a warning; the packaged one without."""

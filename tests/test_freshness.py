@@ -172,6 +172,22 @@ def test_max_stale_is_marked(machine: Machine) -> None:
     assert not router.status().stale
 
 
+def test_what_is_too_old_is_told_of_once(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    """S12: a warning says that `max_stale` has passed, once until a refresh has ended it."""
+    router = machine.router(FakeSource(SIX, DOWN, DOWN, DOWN, SIX, DOWN))
+
+    def told() -> int:
+        return caplog.text.count("is older than max_stale, 1000 s, and has not been renewed")
+
+    counts = []
+    for seconds in (0, MAX_STALE - 1, 1, 5, 5, MAX_STALE):
+        machine.passes(seconds)
+        with suppress(CatalogueUnavailableError):
+            router.refresh()
+        counts.append(told())
+    assert counts == [0, 0, 1, 1, 1, 2]
+
+
 def test_strict_raises_when_too_old(machine: Machine) -> None:
     """S12: with `strict`, what is too old is an error with the cause; the server is asked no more often for it."""
     source = FakeSource(SIX, *[DOWN] * 50, OTHER)
@@ -989,7 +1005,9 @@ def test_a_confirmation_is_unconditional(machine: Machine, api: FakeAPI) -> None
 
 
 @pytest.mark.parametrize(("count", "fetches"), [(6, 2), (3, 2), (2, 3), (1, 3), (0, 3)])
-def test_a_shrunken_listing_is_confirmed(machine: Machine, count: int, fetches: int) -> None:
+def test_a_shrunken_listing_is_confirmed(
+    machine: Machine, count: int, fetches: int, caplog: pytest.LogCaptureFixture
+) -> None:
     """P12, P13: less than half of the models, or none, counts only when it is listed again a second later."""
     source = FakeSource(SIX, listing(count))
     router = machine.router(source)
@@ -998,6 +1016,8 @@ def test_a_shrunken_listing_is_confirmed(machine: Machine, count: int, fetches: 
     assert len(router.refresh()) == count
     assert source.fetches == fetches
     assert machine.clock.slept == [1.0] * (fetches - 2)
+    told = f"the listing has only {count} models now: two answers agree on that"
+    assert caplog.text.count(told) == fetches - 2
 
 
 @pytest.mark.parametrize("second", [SIX, listing(2, start=1), listing(0), DOWN], ids=["old", "other", "none", "error"])
@@ -1077,7 +1097,7 @@ def test_a_listing_that_loses_an_older_model_is_no_older(machine: Machine) -> No
     assert not router.status().regressed
 
 
-def test_an_older_listing_is_flagged(machine: Machine) -> None:
+def test_an_older_listing_is_flagged(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
     """P14: a listing whose newest model is older than before is taken and flagged, until a newer one comes."""
     router = machine.router(FakeSource(SIX, OTHER, OTHER, SIX))
 
@@ -1088,6 +1108,7 @@ def test_an_older_listing_is_flagged(machine: Machine) -> None:
     assert flags[:2] == [False, True]
     assert flags[3] is False
     assert ids(router.catalogue) == ids(SIX)
+    assert caplog.text.count("the live catalogue is older than the last one: its newest model is gone") == 1
 
 
 # All pages or nothing

@@ -604,6 +604,13 @@ def test_delay_after_a_refused_credential(status: int, random: float, expected: 
     assert delays(CatalogueUnavailableError("no", status=status), random, 2) == expected
 
 
+@pytest.mark.parametrize("type", ["authentication_error", "permission_error"])
+def test_delay_after_a_credential_refused_in_a_200(type: str) -> None:
+    """N8, K7: an error that comes with status 200 is put off as its type says."""
+    assert delays(CatalogueUnavailableError("no", error_type=type), 0.0, 2) == [240.0, 240.0]
+    assert delays(CatalogueUnavailableError("no", error_type="api_error"), 0.0, 2) == [4.0, 8.0]
+
+
 def test_delay_after_too_many_requests() -> None:
     """R4: 429 without a time to come back stops the asking for minutes."""
     (delay,) = delays(CatalogueUnavailableError("no", status=429, error_type="rate_limit_error"), 0.0, 1)

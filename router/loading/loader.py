@@ -29,7 +29,7 @@ from router.loading.deadline import Deadline
 from router.loading.flight import GRACE, Flight, import_late, in_event_loop, own
 from router.loading.listing import Progress
 from router.loading.sources import Source, restored
-from router.refusal import TOO_MANY_REQUESTS
+from router.refusal import REFUSED_TYPES, TOO_MANY_REQUESTS
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -152,7 +152,7 @@ class Loader:
         self._untold: list[CatalogueUnavailableError] = []
         """Why flights were given up, until there is a thread to call the hook in."""
         self._streak = self._refreshes = self._failures = 0
-        self._regressed = self._closed = False
+        self._regressed = self._closed = self._is_too_old = False
         self.start_anew()
         renewed_in_child(self)
 
@@ -288,7 +288,7 @@ class Loader:
         if self._bundled is None:
             try:
                 self._bundled = Catalogue.bundled(documented=getattr(self.source, "documented", PACKAGED))
-            except (OSError, MemoryError) as error:
+            except (RouterError, OSError, MemoryError) as error:
                 raise _unavailable(error) from error
         return self._bundled
 
@@ -537,6 +537,7 @@ class Loader:
         self._sleep(CONFIRMED_AFTER)
         if self._tried(deadline, None).digest != catalogue.digest:
             raise CatalogueUnavailableError(f"the listing has only {len(catalogue)} models, and the next one differs")
+        log("warning", "the listing has only %d models now: two answers agree on that", len(catalogue))
         return catalogue
 
     def _tried(self, deadline: Deadline, held: Catalogue | None) -> Catalogue:
@@ -572,6 +573,7 @@ class Loader:
         if before is not None and before is not catalogue:
             ends = self.clock() + WARMING
             catalogue = catalogue.knowing(before.names).warmed_by(before, lambda: self.clock() < ends)
+        regressed = False
         with self._lock:
             held, now = self.held, self.clock()
             if held is not None and turn < self._turn:
@@ -579,8 +581,10 @@ class Loader:
             self._turn = turn
             if held is not None and held is not catalogue:
                 catalogue = catalogue.knowing(held.names)
-                self._regressed = held is not self._bundled and _newest(catalogue) < _newest(held)
+                regressed = held is not self._bundled and _newest(catalogue) < _newest(held)
+                self._regressed = regressed
             self._refreshes += 1
+            self._is_too_old = False
             self._error = None
             self._streak = 0
             self._confirmed = confirmed
@@ -593,6 +597,8 @@ class Loader:
             self._expires = now + self._max_stale - max(age, 0.0)
             # A date in the future says that one of the clocks was wrong: such a catalogue is due at once.
             self._put_off(lifetime - age if age > -_CLOCK_SKEW else 0.0)
+        if regressed:
+            log("warning", "the %s catalogue is older than the last one: its newest model is gone", catalogue.source)
         return held, catalogue
 
     def hasten(self) -> None:
@@ -609,7 +615,9 @@ class Loader:
 
     def _delay(self, error: CatalogueUnavailableError) -> float:
         # A 429 that no wait was named for is a limit of the whole organisation: it will not heal in seconds.
-        if error.status in _REFUSED or (error.status == TOO_MANY_REQUESTS and not error.retryable):
+        # A 200 that carries an error has no status of its own, only a type.
+        is_refused = error.status in _REFUSED or error.error_type in REFUSED_TYPES
+        if is_refused or (error.status == TOO_MANY_REQUESTS and not error.retryable):
             longest = REFUSED_DELAY
         else:
             longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self._streak, 10))
@@ -619,6 +627,8 @@ class Loader:
         with self._lock:
             delay = self._delay(error) if flight.delay is None else flight.delay
             is_news = self._error is None or self._error.status != error.status
+            is_too_old = self.clock() >= self._expires and not self._is_too_old
+            self._is_too_old |= is_too_old
             self._failures += 1
             self._streak += not flight.is_shared
             self._error = error
@@ -631,6 +641,13 @@ class Loader:
         as_of = f" (of {held.as_of:%Y-%m-%d %H:%MZ})" if held is not None and held.as_of else ""
         level = "warning" if is_news else "debug"
         log(level, "the catalogue could not be loaded: %s; %s%s", error, source, as_of)
+        if is_too_old:
+            log(
+                "warning",
+                "the catalogue%s is older than max_stale, %g s, and has not been renewed",
+                as_of,
+                self._max_stale,
+            )
 
 
 def _newest(catalogue: Catalogue) -> datetime:
