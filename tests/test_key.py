@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
 import logging
 import pickle
 import shutil
-import ssl
 import threading
 import warnings
-from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
 
 import attrs
 import httpx
 import pytest
-import trustme
 from canary import KEY, leaks, remains
-from fake_api import End, FakeAPI, Scripted, drip, entries, failure, head, list_models, plain_transport, reply, serve
+from fake_api import FakeAPI, entries, failure, plain_transport, reply, serve
 from fake_source import FakeClock, eventually
+from scenarios import ENCODED, FAULTS, JSON, PAGE, PASSWORD, PROXY, SCENARIOS, Arguments, Stage, staged
 from terminal import COMMAND, ended, environment, started
 
 import router as package
@@ -63,126 +59,11 @@ from router.cli.commands import run
 from router.loading.deadline import Deadline
 from router.lockfile import resolve
 
-PASSWORD: Final = "sEcretOfTheProxy"  # noqa: S105 - it is to be looked for
-PROXY: Final = f"http://user:{PASSWORD}@127.0.0.1"
-ENCODED: Final = b64encode(f"user:{PASSWORD}".encode()).decode()
-JSON: Final = {"content-type": "application/json"}
-PAGE: Final = json.dumps(list_models(entries(20), [])[1]).encode()
-ODD: Final = {"id": "\x00"}
-
-Arguments = dict[str, Any]
-
-
-@attrs.frozen
-class Stage:
-    """What a scenario is played on."""
-
-    api: FakeAPI
-    patch: pytest.MonkeyPatch
-    stack: ExitStack
-
-
-Scenario = Callable[[Stage], Arguments]
-"""Prepares the stage, and returns the arguments of the source."""
-
 
 def shown(*texts: object) -> list[str]:
     """Return what is found of the key, and of the password of a proxy."""
     text = "\n".join(map(str, texts))
     return leaks(text) + [secret for secret in (PASSWORD, ENCODED) if secret in text]
-
-
-def answering(answer: Callable[[], Scripted], **arguments: Any) -> Scenario:
-    """Return the scenario of a server that answers each attempt like this."""
-
-    def arrange(stage: Stage) -> Arguments:
-        stage.api.script(*(answer() for _ in range(3)))
-        return arguments
-
-    return arrange
-
-
-def behind(port: int, answer: bytes = b"") -> Scenario:
-    """Return the scenario of a proxy with a password: at that port, or the server itself, which then answers this."""
-
-    def arrange(stage: Stage) -> Arguments:
-        for name, value in (("HTTP_PROXY", f"{PROXY}:{port or stage.api.port}"), ("NO_PROXY", "")):
-            stage.patch.setenv(name, value)
-            stage.patch.setenv(name.lower(), value)
-        stage.api.script(*[answer] * 3)
-        return {"transport": None}
-
-    return arrange
-
-
-def gone(_: Stage) -> Arguments:
-    """Nobody listens."""
-    with serve() as other:
-        return {"base_url": other.url}
-
-
-def plain(stage: Stage) -> Arguments:
-    """Plain HTTP is spoken where TLS is expected."""
-    return {"base_url": stage.api.url.replace("http:", "https:"), "transport": None}
-
-
-def untrusted(stage: Stage) -> Arguments:
-    """The certificate is nobody's."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    return {"base_url": stage.stack.enter_context(serve(tls=context)).url, "transport": None}
-
-
-def netrc(stage: Stage) -> Arguments:
-    """The key is another program's password for the same host as well, and is refused."""
-    path = Path(stage.stack.enter_context(TemporaryDirectory())) / "netrc"
-    path.write_text(f"machine 127.0.0.1 login user password {KEY}\n", encoding="utf-8")
-    stage.patch.setenv("NETRC", str(path))
-    stage.api.script(failure(401, "authentication_error"))
-    return {"transport": None}
-
-
-def token(stage: Stage) -> Arguments:
-    """The key is a bearer token, and the server repeats it."""
-    stage.api.script(failure(401, "authentication_error", f"Bearer {KEY} is not known"))
-    return {"api_key": None, "auth_token": KEY}
-
-
-def refusing(status: int) -> Scenario:
-    """Return the scenario of that status."""
-    return answering(lambda: failure(status, "api_error"))
-
-
-FAULTS: Final[Mapping[str, Scenario]] = {
-    **{str(status): refusing(status) for status in (400, 401, 403, 404, 408, 500, 529)},
-    "429": answering(lambda: failure(429, "rate_limit_error", "slow down", {"retry-after": "1"})),
-    "echo": answering(lambda: failure(401, "authentication_error", f"invalid x-api-key {KEY}")),
-    "redirect": answering(lambda: reply(307, headers={"location": "http://elsewhere.invalid/"})),
-    "cookie": answering(lambda: reply(500, headers={"set-cookie": "session=1; Path=/"})),
-    "html": answering(lambda: reply(200, b"<h1>", {"content-type": "text/html"})),
-    "error-in-200": answering(lambda: failure(200, "overloaded_error")),
-    "cut-json": answering(lambda: reply(200, PAGE[:-1], JSON)),
-    "no-page": answering(lambda: reply(200, {"data": None, "has_more": False})),
-    "circle": answering(lambda: reply(200, {"data": entries(1), "has_more": True, "last_id": "claude-fake-0"})),
-    "drift": answering(lambda: reply(200, {"data": [*entries(5), ODD], "has_more": False})),
-    "not-gzip": answering(lambda: reply(200, PAGE, {**JSON, "content-encoding": "gzip"})),
-    "reset": answering(lambda: [head(200, {**JSON, "content-length": "9"}) + b"{", End.RESET]),
-    "not-http": answering(lambda: [b"junk\r\n\r\n", End.CLOSE]),
-    "late": answering(lambda: [60.0], deadline=0.3),
-    "slow": answering(lambda: drip(reply(200, PAGE, JSON), 0.05), deadline=0.3),
-    "gone": gone,
-    "plain": plain,
-    "untrusted": untrusted,
-    "proxy-gone": behind(9),
-    "proxy-refuses": behind(0, failure(407, "proxy", "authenticate")),
-    "netrc": netrc,
-    "token": token,
-}
-SCENARIOS: Final[Mapping[str, Scenario]] = {
-    **FAULTS,
-    "good": answering(lambda: reply(200, PAGE, {**JSON, "etag": '"1"'})),
-    "quarantined": answering(lambda: reply(200, {"data": [*entries(20), ODD], "has_more": False})),
-}
 
 
 def by_refresh(router: Router) -> Catalogue:
@@ -255,14 +136,15 @@ def api() -> Iterator[FakeAPI]:
 
 
 @pytest.fixture
-def stage(api: FakeAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(api: FakeAPI) -> Iterator[Stage]:
     """A stage of that server."""
-    with ExitStack() as stack:
-        yield Stage(api, monkeypatch, stack)
+    with staged(api) as stage:
+        yield stage
 
 
 RUNS: Final = [(name, by_refresh) for name in SCENARIOS] + [
-    (name, by_arefresh) for name in ("401", "echo", "cut-json", "late", "good", "quarantined", "proxy-refuses")
+    (name, by_arefresh)
+    for name in ("K7-401", "K1-echo", "P10-cut", "N3-silence", "good", "quarantined", "K4-proxy-refuses")
 ]
 
 
@@ -275,10 +157,9 @@ def test_nothing_is_left_behind(
     refresh: Callable[[Router], Catalogue],
 ) -> None:
     """K1, K4, K5: however a refresh ends, neither the key nor the password of a proxy is in anything it leaves."""
-    arguments = {"deadline": 30.0, **SCENARIOS[name](stage)}
-    deadline = arguments.pop("deadline")
+    source = live(stage.api, **SCENARIOS[name].arrange(stage))
 
-    raised, left = left_behind(live(stage.api, **arguments), tmp_path / "cache", caplog, refresh, deadline)
+    raised, left = left_behind(source, tmp_path / "cache", caplog, refresh, SCENARIOS[name].deadline)
 
     assert bool(raised) == (name in FAULTS)
     assert "httpcore" in caplog.text
@@ -539,14 +420,14 @@ def test_poisoned_base_url(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert shown(out, err) == []
 
 
-ONCE: Final = ("400", "404", "echo", "redirect", "html", "cut-json", "drift", "good", "quarantined")
+ONCE: Final = ("N9-400", "N9-404", "K1-echo", "N6-307", "N7-html", "P10-cut", "P9-drift", "good", "quarantined")
 """Scenarios in which the command asks once, so that it has nothing to wait for."""
 
 
 @pytest.mark.parametrize("name", ONCE)
 def test_command_shows_no_key(stage: Stage, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
     """K1: the command writes no part of the key, neither to its outputs nor into the cache."""
-    SCENARIOS[name](stage)
+    SCENARIOS[name].arrange(stage)
     for variable, value in {"API_KEY": KEY, "BASE_URL": stage.api.url}.items():
         stage.patch.setenv(f"ANTHROPIC_{variable}", value)
     stage.patch.setenv("XDG_CACHE_HOME", str(tmp_path))
