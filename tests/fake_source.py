@@ -47,6 +47,7 @@ class FakeSource:
         self.threads: list[threading.Thread] = []
         self.held: list[Catalogue | None] = []
         """What the router held at each fetch."""
+        self.deadlines: list[Deadline] = []
         self._lock = threading.Lock()
 
     def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
@@ -56,6 +57,7 @@ class FakeSource:
             self.fetches += 1
             self.threads.append(threading.current_thread())
             self.held.append(held)
+            self.deadlines.append(deadline)
         if progress:
             progress(0)
         if isinstance(outcome, BaseException):

@@ -212,6 +212,22 @@ def test_backoff_beyond_the_deadline(api: FakeAPI) -> None:
     assert (len(api.requests), rig.clock.slept) == (1, [])
 
 
+def test_one_deadline_for_all_of_a_load() -> None:
+    """P2: each attempt, and each one to confirm a listing that has shrunk, is given the very deadline of the load."""
+    busy = CatalogueUnavailableError("busy", retryable=True)
+    source = FakeSource(Catalogue.from_listing(entries(3)), busy, busy, FIRST, busy, busy, FIRST)
+    rig = Rig(source, random=1.0)
+    rig.loader.refresh()
+
+    assert rig.loader.refresh().digest == FIRST.digest
+
+    first, second, *others = source.deadlines
+    assert first is not second
+    assert len(others) == 5
+    assert all(each is second for each in others)
+    assert second.left() == rig.deadline - sum(rig.clock.slept) == 10.0 - 4.0
+
+
 def test_longest_wait_between_attempts() -> None:
     """R1: what the server asks for is capped at an hour, and is then beyond every deadline but a long one."""
     rig = Rig(FakeSource(CatalogueUnavailableError("busy", retry_after=3600.0, retryable=True), FIRST), deadline=7200)
