@@ -10,9 +10,11 @@ import ssl
 import threading
 import time
 import tracemalloc
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -20,6 +22,7 @@ import httpx
 import pytest
 import trustme
 from canary import KEY, leaks, remains
+from crowds import Machine
 from fake_api import (
     PATH,
     Answer,
@@ -37,6 +40,7 @@ from fake_api import (
     serve,
 )
 
+from router import AnthropicSource, Router
 from router.errors import CatalogueError, CatalogueUnavailableError, RouterError
 from router.loading.credential import Credential
 from router.loading.deadline import Deadline
@@ -334,6 +338,86 @@ def test_certificates_that_the_environment_names(
         certificates.write_bytes(b"")
         assert len(json.loads(live.exchange(Deadline(5), page_of))["data"]) == 3
     assert refuses()
+
+
+PAST = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def speaking(
+    version: ssl.TLSVersion | None = None, name: str = "127.0.0.1", ended: datetime | None = None
+) -> ssl.SSLContext:
+    """Return the context of a server with a certificate for that name until then, which speaks that version alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    began = ended - timedelta(days=1) if ended else None
+    AUTHORITY.issue_cert(name, not_before=began, not_after=ended).configure_cert(context)
+    if version is not None:
+        as_of_old(context, version)
+    return context
+
+
+def as_of_old(context: ssl.SSLContext, version: ssl.TLSVersion) -> None:
+    """Let a context speak that version, and none above it, with whatever ciphers it has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = version
+    context.set_ciphers("ALL:@SECLEVEL=0")
+
+
+UNSAFE: dict[str, Callable[[], ssl.SSLContext]] = {
+    "expired": lambda: speaking(ended=PAST),
+    "of-another-name": lambda: speaking(name="elsewhere.example"),
+    "TLS-1.0": lambda: speaking(ssl.TLSVersion.TLSv1),
+    "TLS-1.1": lambda: speaking(ssl.TLSVersion.TLSv1_1),
+}
+
+
+def test_a_server_whose_certificate_is_good(monkeypatch: pytest.MonkeyPatch, certificates: Path) -> None:
+    """N10: a certificate of this name and time, of an authority that the environment names, is taken."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
+
+    with serve(entries(3), tls=speaking()) as api:
+        assert len(over_the_network(api).refresh()) == 3
+
+
+def over_the_network(api: FakeAPI) -> Router:
+    """Return a router over that server, with the client that everybody has."""
+    return Machine().router(AnthropicSource(api_key=KEY, base_url=api.url, environ={}))
+
+
+@pytest.mark.parametrize("context", UNSAFE.values(), ids=UNSAFE)
+def test_unsafe_servers(
+    monkeypatch: pytest.MonkeyPatch, certificates: Path, context: Callable[[], ssl.SSLContext]
+) -> None:
+    """N10: a certificate that is over or another's, or TLS of old, ends each attempt before a request is made."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
+
+    with serve(entries(3), tls=context()) as api:
+        with pytest.raises(CatalogueUnavailableError, match="cannot be reached: ConnectError"):
+            over_the_network(api).refresh()
+
+        assert (api.connections, api.requests) == (3, [])
+
+
+def test_tls_of_old_is_not_spoken() -> None:
+    """N10: whatever the ciphers of this machine allow, no TLS before 1.2 is spoken, and each name is checked."""
+    context = _tls_context()
+
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_a_client_that_trusts_anybody(name: str) -> None:
+    """The twin of the unsafe servers: a client that checks nothing gives each of them the key."""
+    lax = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    lax.check_hostname, lax.verify_mode = False, ssl.CERT_NONE
+    if name.startswith("TLS"):
+        as_of_old(lax, ssl.TLSVersion.TLSv1 if name == "TLS-1.0" else ssl.TLSVersion.TLSv1_1)
+
+    with serve(entries(3), tls=UNSAFE[name]()) as api, httpx.Client(verify=lax) as client:
+        client.get(f"{api.url}{PATH}", headers={"x-api-key": KEY})
+
+        assert api.requests[0].headers["x-api-key"] == KEY
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
