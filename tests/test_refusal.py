@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
+import httpx
 import pytest
+from canary import KEY
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.loading.credential import Credential
+from router.loading.wire import Wire
 from router.refusal import MAX_RETRY_AFTER, read_refusal, read_retry_after
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
@@ -104,6 +109,63 @@ def test_refusal_carries_what_the_headers_say(
     refusal = read_refusal("refused", 429, headers, None, NOW)
 
     assert (refusal.retry_after, refusal.retryable) == (retry_after, retryable)
+
+
+CURED = {408, 409, 500, 502, 503, 504, 529}
+"""R1: the statuses that a later try can cure; those of R2 and all others stand."""
+
+ANSWERS: dict[str, bytes] = {
+    "json": b'{"type": "error", "error": {"type": "api_error", "message": "no"}}',
+    "html": b"<h1>No</h1>",
+    "empty": b"",
+    "limit of money": (
+        b'{"type": "error", "error": {"type": "rate_limit_error", "message": "no",'
+        b' "details": {"error_code": "enforced_spend_limit_reached"}}}'
+    ),
+}
+TIMES: dict[str, tuple[dict[str, str], float | None]] = {
+    "none": ({}, None),
+    "short": ({"retry-after": "3"}, 3.0),
+    "huge": ({"retry-after": "9e9"}, 3600.0),
+    "bad": ({"retry-after": "soon"}, None),
+    "finer": ({"retry-after-ms": "250"}, 0.25),
+    "both": ({"retry-after-ms": "250", "retry-after": "3"}, 0.25),
+}
+"""R5: what the headers say of a time, and the seconds that this means."""
+
+WORDS: dict[str, dict[str, str]] = {
+    "absent": {},
+    **{word: {"x-should-retry": word} for word in ("true", "false", "junk")},
+}
+
+
+def is_cured(status: int, answer: str, seconds: float | None, word: str) -> bool:
+    """Return whether a later try can cure it, read straight from R1 to R4."""
+    if word == "true":
+        return True
+    if word == "false":
+        return False
+    if answer == "limit of money":
+        return False
+    if status == 429:
+        return seconds is not None
+    return status in CURED
+
+
+def test_every_refusal_there_can_be() -> None:
+    """N9: of every status with every body, time and word of the server, the error says what part R says, and why."""
+    wire = Wire("http://127.0.0.1", {}, Credential("x-api-key", KEY), wall=lambda: NOW)
+    differing = []
+    for (times, seconds), (word, said) in product(TIMES.values(), WORDS.items()):
+        headers = httpx.Headers(times | said)
+        for status, (answer, body) in product(range(300, 600), ANSWERS.items()):
+            error = wire.refusal(httpx.Response(status, headers=headers), body)
+            is_named = answer in {"json", "limit of money"}
+            found = (error.status, error.retry_after, error.retryable, error.error_type is not None)
+            if found != (status, seconds, is_cured(status, answer, seconds, word), is_named):
+                differing.append((status, answer, times, word, found))
+
+    assert differing == []
 
 
 def test_no_answer_is_retried() -> None:
