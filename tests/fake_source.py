@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from router.catalogue import Catalogue
 from router.loading.deadline import Deadline
@@ -16,6 +18,9 @@ Outcome = Catalogue | BaseException | Callable[[], Catalogue]
 
 PATIENCE = 30.0
 """Seconds after which a test that waits gives up."""
+
+NO_TIMES = (0, 0.0, -1, 1e10, math.nan, math.inf, -math.inf, True, False, None, "5", [5], timedelta(seconds=5))
+"""What is no number of seconds that can be waited for."""
 
 
 class FakeClock:

@@ -14,7 +14,7 @@ import pytest
 import trio
 from canary import KEY, leaks
 from fake_api import FakeAPI, entries, plain_transport, reply, serve
-from fake_source import FakeClock, FakeSource, Gate, at_most, eventually, gate
+from fake_source import NO_TIMES, FakeClock, FakeSource, Gate, at_most, eventually, gate
 
 from router import Router
 from router.catalogue import Catalogue
@@ -142,11 +142,13 @@ def test_cache_dir(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [{"ttl": 0}, {"deadline": -1}, {"max_stale": 0}, {"ttl": float("nan")}], ids=str)
-def test_times_refused(arguments: dict[str, float]) -> None:
-    """R16: times that cannot be kept are refused when the router is made."""
-    with pytest.raises(ConfigurationError):
-        Router(StaticSource(FIRST), **arguments)  # type: ignore[arg-type]  # names are data here
+@pytest.mark.parametrize("name", ["ttl", "max_stale", "deadline"])
+@pytest.mark.parametrize("seconds", NO_TIMES, ids=repr)
+def test_times_refused(name: str, seconds: Any) -> None:
+    """R16: times that cannot be kept are refused when the router is made, also where none will be waited for."""
+    arguments = {name: seconds}
+    with pytest.raises(ConfigurationError, match=f"^{name} must be a number of seconds"):
+        Router(StaticSource(FIRST), **arguments)
 
 
 LAZY = """

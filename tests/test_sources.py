@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pickle
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
@@ -15,6 +16,7 @@ import httpx
 import pytest
 from canary import KEY, leaks, remains
 from fake_api import PATH, Answer, FakeAPI, drip, entries, failure, head, plain_transport, reply, serve
+from fake_source import NO_TIMES
 
 from router.catalogue import Catalogue
 from router.errors import (
@@ -525,6 +527,18 @@ def test_retrieve_deadline(api: FakeAPI, answer: Callable[[], Answer]) -> None:
 
     with pytest.raises(CatalogueUnavailableError, match=r"within the deadline of 0\.2 s"):
         source(api).retrieve("claude-fake", deadline=0.2)
+
+
+@pytest.mark.parametrize("seconds", NO_TIMES, ids=repr)
+def test_retrieve_refuses_what_is_no_deadline(api: FakeAPI, seconds: Any) -> None:
+    """R16: a deadline that cannot be kept is refused as a router refuses its own, known alias or not: none is asked."""
+    live = source(api)
+    for asked in (0, 1):
+        said = f"deadline must be a number of seconds above 0 and at most 1e+09 (got {seconds!r})"
+        with pytest.raises(ConfigurationError, match=f"^{re.escape(said)}$"):
+            live.retrieve("claude-fake-0", deadline=seconds)
+        assert len(api.requests) == asked
+        live.retrieve("claude-fake-0", deadline=1e9)
 
 
 # Entries that cannot be read

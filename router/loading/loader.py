@@ -20,10 +20,10 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from router.application import check_hook, contained, log
+from router.application import check_hook, check_seconds, contained, log
 from router.catalogue import Catalogue, CatalogueDiff
 from router.documented import PACKAGED
-from router.errors import CatalogueUnavailableError, ConfigurationError, RouterError
+from router.errors import CatalogueUnavailableError, RouterError
 from router.fork import renewed_in_child
 from router.loading.deadline import Deadline
 from router.loading.flight import GRACE, Flight, import_late, in_event_loop, own
@@ -68,9 +68,6 @@ ALOFT: Final = 4
 _CLOCK_SKEW: Final = 300.0
 _REFUSED: Final = frozenset({401, 403})
 _FOREVER: Final = float("inf")
-_LONGEST: Final = 1e9
-"""Seconds, thirty years: what can be waited for on every platform."""
-
 _AFTER_OTHERS: Final = 2.0
 """Seconds over which the processes that share a failure spread their next try, before jitter."""
 
@@ -116,10 +113,7 @@ class Loader:
         on_error: OnError | None = None,
     ) -> None:
         for name, seconds in (("ttl", ttl), ("max_stale", max_stale), ("deadline", deadline)):
-            if not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST:  # type: ignore[redundant-expr]
-                raise ConfigurationError(
-                    f"{name} must be a number of seconds above 0 and at most {_LONGEST:g} (got {seconds!r})"
-                )
+            check_seconds(name, seconds)
         check_hook("on_refresh", on_refresh)
         check_hook("on_error", on_error)
         self.source = source

@@ -12,6 +12,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from router.application import check_seconds
 from router.catalogue import Catalogue, read_listing
 from router.documented import PACKAGED, DocumentedPath, documented_facts
 from router.errors import (
@@ -271,6 +272,7 @@ class AnthropicSource:
         An alias is asked for once an hour. Raises `UnknownModelError` where the API knows no such
         model, and `CatalogueUnavailableError` where there is no answer within `deadline` seconds.
         """
+        check_seconds("deadline", deadline)
         if not is_id(id):
             raise UnknownModelError(id)
         from cachetools import TTLCache
