@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field
 from canary import KEY
 from fake_api import Answer, FakeAPI, Request, entries, plain_transport
-from fake_source import PATIENCE, FakeClock, eventually
+from fake_source import PATIENCE, FakeClock, eventually, join
 
 from router import Router
 from router.catalogue import Catalogue
@@ -53,34 +53,43 @@ class Crowd:
         self._ask: Ask | None = None
         self._answers: list[object] = []
         self._begin, self._end = threading.Barrier(size + 1), threading.Barrier(size + 1)
-        self._threads = [threading.Thread(target=self._work, name="crowd") for _ in range(size)]
+        self._threads = [threading.Thread(target=self._work, name="crowd", daemon=True) for _ in range(size)]
         for thread in self._threads:
             thread.start()
 
     def __call__(self, ask: Ask) -> list[object]:
         """Return what each thread was answered, or the exception that it met."""
         self._ask, self._answers = ask, []
-        self._begin.wait()
-        self._end.wait()
+        self._meet(self._begin)
+        self._meet(self._end)
         return self._answers
 
     def go(self) -> None:
         """End the threads."""
         self._ask = None
-        self._begin.wait()
-        for thread in self._threads:
-            thread.join()
+        self._meet(self._begin)
+        join(self._threads)
+
+    def _meet(self, barrier: threading.Barrier) -> None:
+        """Wait for all threads; where one hangs, all others end, and there is no crowd any more."""
+        try:
+            barrier.wait(2 * PATIENCE)
+        except threading.BrokenBarrierError:
+            self._begin.abort()
+            self._end.abort()
+            raise AssertionError("a thread of the crowd hangs") from None
 
     def _work(self) -> None:
-        while True:
-            self._begin.wait()
-            if self._ask is None:
-                return
-            try:
-                self._answers.append(self._ask())
-            except Exception as error:  # noqa: BLE001 - the answer of that thread
-                self._answers.append(error)
-            self._end.wait()
+        with suppress(threading.BrokenBarrierError):  # whoever has waited for them says so
+            while True:
+                self._begin.wait()
+                if self._ask is None:
+                    return
+                try:
+                    self._answers.append(self._ask())
+                except Exception as error:  # noqa: BLE001 - the answer of that thread
+                    self._answers.append(error)
+                self._end.wait()
 
 
 @contextmanager

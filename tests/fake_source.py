@@ -6,7 +6,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -114,27 +114,35 @@ def at_once(call: Callable[[], object], times: int = 50) -> list[object]:
 
     The threads give way to each other a thousand times as often as they would, so that none is always first.
     """
-    barrier = threading.Barrier(times)
+    barrier = threading.Barrier(times, timeout=PATIENCE)
     answers: list[object] = []
 
     def work() -> None:
-        barrier.wait()
         try:
+            barrier.wait()
             answers.append(call())
         except Exception as error:  # noqa: BLE001 - the answer of that thread
             answers.append(error)
 
-    threads = [threading.Thread(target=work) for _ in range(times)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(times)]
     interval = sys.getswitchinterval()
     sys.setswitchinterval(interval / 1000)
     try:
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        join(threads)
     finally:
         sys.setswitchinterval(interval)
     return answers
+
+
+def join(threads: Sequence[threading.Thread]) -> None:
+    """Wait until all have ended; those that hang are a failure, and are left behind if they are daemons."""
+    ends = time.monotonic() + 2 * PATIENCE
+    for thread in threads:
+        thread.join(max(0.0, ends - time.monotonic()))
+    hanging = sum(thread.is_alive() for thread in threads)
+    assert hanging == 0, f"{hanging} of {len(threads)} threads hang"
 
 
 def eventually(holds: Callable[[], bool]) -> bool:

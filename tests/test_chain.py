@@ -17,7 +17,7 @@ import pytest
 from attrs import evolve, frozen
 from crowds import NOON
 from fake_api import entries
-from fake_source import FakeClock, FakeSource, eventually
+from fake_source import FakeClock, FakeSource, eventually, join
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -658,11 +658,10 @@ def test_first_runs_of_many_threads_share_what_they_learn() -> None:
         together.wait(30)
         machine.run(Client({IDS[0]: BUSY}))
 
-    threads = [threading.Thread(target=work) for _ in range(50)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(50)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    join(threads)
 
     assert [each.failures for each in machine.router.status().cooling] == [50]
     assert len(opened) == 1
@@ -713,11 +712,10 @@ def test_one_probe_among_many(end: Exception | None, is_alone: bool) -> None:
         except Exception as error:  # noqa: BLE001 - the outcome of that thread
             outcomes.append(error)
 
-    threads = [threading.Thread(target=work) for _ in range(200)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(200)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    join(threads)
 
     assert len(outcomes) == 200
     assert (called.count(IDS[0]), called.count(IDS[1])) == (1, 199)
