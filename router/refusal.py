@@ -49,7 +49,8 @@ def read_refusal(
     stated = read_error(answer)
     retry_after = read_retry_after(headers, now)
     retryable = status is None or status in _RETRIED or (status == TOO_MANY_REQUESTS and retry_after is not None)
-    if _read_code(answer) in NEVER_HEALED:
+    code = read_member(read_member(read_member(answer, "error"), "details"), "error_code")
+    if isinstance(code, str) and code in NEVER_HEALED:
         retryable = False
     return CatalogueUnavailableError(
         f"{reason}: {stated.reason}" if stated is not None else reason,
@@ -92,10 +93,6 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 def _clamped(seconds: float) -> float:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
-
-
-def _read_code(answer: object) -> object:
-    return read_member(read_member(read_member(answer, "error"), "details"), "error_code")
 
 
 def read_member(answer: object, name: str) -> Any:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from router.loading.credential import Credential
 from router.loading.wire import Wire
-from router.refusal import MAX_RETRY_AFTER, read_refusal, read_retry_after
+from router.refusal import MAX_RETRY_AFTER, NEVER_HEALED, read_refusal, read_retry_after
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 
@@ -166,6 +166,45 @@ def test_every_refusal_there_can_be() -> None:
                 differing.append((status, answer, times, word, found))
 
     assert differing == []
+
+
+SPENT = {
+    "contract_spend_limit_reached",
+    "enforced_spend_limit_reached",
+    "insufficient_quota",
+    "linked_organization_billing_unavailable",
+    "linked_organization_spend_limit_reached",
+    "organization_on_hold",
+    "ramp_limit_exceeded",
+    "storage_quota_exceeded",
+}
+
+
+def too_many(code: object) -> dict[str, Any]:
+    """Return what the API answers with a 429 of that code."""
+    error = {"type": "rate_limit_error", "message": "no", "details": {"error_code": code}}
+    return {"type": "error", "error": error}
+
+
+@pytest.mark.parametrize("code", sorted(SPENT))
+def test_limits_of_an_organisation_do_not_heal(code: str) -> None:
+    """R4: none of the limits that only a person can lift is retried, though the server says when to come back."""
+    refusal = read_refusal("refused", 429, {"retry-after": "7"}, too_many(code), NOW)
+
+    assert (refusal.retry_after, refusal.retryable) == (7.0, False)
+
+
+@pytest.mark.parametrize("code", ["requests_per_minute", "organization", "ORGANIZATION_ON_HOLD", "", 7, None, [], {}])
+def test_limits_of_a_minute_heal(code: Any) -> None:
+    """R3: a 429 of any other code, or of what is no code, is retried when the server says."""
+    refusal = read_refusal("refused", 429, {"retry-after": "7"}, too_many(code), NOW)
+
+    assert (refusal.retry_after, refusal.retryable) == (7.0, True)
+
+
+def test_all_limits_of_an_organisation_are_known() -> None:
+    """R4: no code counts among them that is not tested here."""
+    assert NEVER_HEALED == SPENT
 
 
 def test_no_answer_is_retried() -> None:
