@@ -8,8 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ from crowds import (
     thousand,
 )
 from fake_api import FakeAPI, entries, failure, serve
-from fake_source import PATIENCE, FakeClock, FakeSource, at_most, at_once, eventually, gate
+from fake_source import PATIENCE, FakeClock, FakeSource, at_most, at_once, eventually, gate, join
 
 from router import Router
 from router.catalogue import Catalogue
@@ -168,6 +169,63 @@ def test_a_lock_makes_a_crowd_wait(machine: Machine, api: FakeAPI) -> None:
     machine.passes(2 * TTL)
 
     assert late(at_once, cache.select, silent(api), patience=0.2) > 0
+
+
+# A thread that does not let go of a lock
+
+
+def waits(lock: AbstractContextManager[Any], ask: Ask, patience: float = PATIENCE) -> bool:
+    """Return whether there is an answer only once another thread has let go of the lock, which it does then or late."""
+    held, answered = threading.Event(), threading.Event()
+    in_time: list[bool] = []
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            in_time.append(answered.wait(patience))
+
+    holder = threading.Thread(target=hold, daemon=True)
+    holder.start()
+    assert held.wait(PATIENCE)
+    ask()
+    answered.set()
+    join([holder])
+    return in_time == [False]
+
+
+READS: dict[str, Callable[[Router], Ask]] = {
+    "catalogue": lambda router: lambda: router.catalogue,
+    "select": lambda router: router.select,
+    "select-of-a-text": lambda router: partial(router.select, "pdf_input"),
+    "select-of-needs": lambda router: partial(router.select, "age > 0d", pdf_input=True),
+    "selector": lambda router: router.selector("pdf_input"),
+    "candidates": lambda router: partial(router.candidates, "pdf_input"),
+    "explain": lambda router: partial(router.explain, "pdf_input"),
+    "supports": lambda router: partial(router.supports, "claude-fake-0", "pdf_input"),
+    "gate": lambda router: partial(router.gate("claude-fake-0").allows, "pdf_input", default=False),
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize("name", ["_lock", "_writing"])
+def test_no_answer_waits_for_a_lock(machine: Machine, read: Callable[[Router], Ask], name: str) -> None:
+    """C3: while another thread holds a lock of the loader, a fresh catalogue answers, at first and again."""
+    router = machine.router(FakeSource(SIX))
+    router.refresh()
+    ask = read(router)
+
+    def ask_twice() -> None:
+        ask()
+        ask()
+
+    assert not waits(getattr(router._loader, name), ask_twice)
+
+
+def test_an_answer_under_a_lock_waits(machine: Machine) -> None:
+    """C3: it tells a cache whose readers take the lock."""
+    cache = Locked(FakeSource(SIX), machine)
+
+    assert waits(cache.lock, cache.select, patience=0.1)
 
 
 # Threads, and a leader that is lost
@@ -384,7 +442,7 @@ def torn(looks: Sequence[Look], swap: Callable[[int], object], swaps: int) -> li
                 seen.append(error)
                 return
 
-    readers = [threading.Thread(target=read, args=(look,)) for look in looks]
+    readers = [threading.Thread(target=read, args=(look,), daemon=True) for look in looks]
     interval = sys.getswitchinterval()
     sys.setswitchinterval(interval / 1000)
     for reader in readers:
@@ -394,9 +452,8 @@ def torn(looks: Sequence[Look], swap: Callable[[int], object], swaps: int) -> li
             swap(number)
     finally:
         over.set()
-        for reader in readers:
-            reader.join()
         sys.setswitchinterval(interval)
+        join(readers)
     return seen
 
 
