@@ -401,6 +401,52 @@ def test_the_wall_clock_is_set(machine: Machine, step: float) -> None:
     assert router.status().as_of == datetime.fromtimestamp(machine.wall.now - 50, UTC)
 
 
+@pytest.mark.parametrize("begins", [0.0, 0.001, 1e8])
+def test_a_monotonic_clock_may_begin_anywhere(tmp_path: Path, begins: float) -> None:
+    """T3: where the clock of a process begins, at its boot or years later, changes nothing of when what happens."""
+    machine = Machine(tmp_path / "cache", clock=FakeClock(begins))
+    source = FakeSource(SIX, DOWN, OTHER, DOWN, identity=IDENTITY)
+    router = machine.router(source)
+
+    def standing() -> tuple[object, ...]:
+        ids_held, status = ids(asked(router)), router.status()
+        assert status.age is not None
+        assert status.next_refresh is not None
+        return source.fetches, ids_held == ids(OTHER), round(status.age), round(status.next_refresh, 1), status.stale
+
+    assert standing() == (1, False, 0, 0.9 * TTL, False)
+    machine.passes(0.9 * TTL - 1)
+    assert standing() == (1, False, 89, 1.0, False)
+    machine.passes(2)
+    assert standing() == (2, False, 91, 4.0, False)
+    machine.passes(3)
+    assert standing() == (2, False, 94, 1.0, False)
+    machine.passes(2)
+    assert standing() == (3, True, 0, 0.9 * TTL, False)
+    machine.passes(MAX_STALE - 1)
+    assert standing() == (4, True, 999, 4.0, False)
+    machine.passes(1)
+    assert standing() == (4, True, 1000, 3.0, True)
+
+
+@pytest.mark.parametrize(("begins", "then"), [(1e8, 0.001), (0.001, 1e8)])
+def test_processes_whose_monotonic_clocks_differ(tmp_path: Path, begins: float, then: float) -> None:
+    """T3: of what lies on disk only the wall clock counts: one process may have booted years before another."""
+    machine = Machine(tmp_path / "cache", clock=FakeClock(begins))
+    machine.router(FakeSource(SIX, identity=IDENTITY)).refresh()
+    machine.passes(10)
+    machine.clock.now = then
+    source = FakeSource(OTHER, identity=IDENTITY)
+    router = machine.router(source)
+
+    assert asked(router).source == "disk"
+    status = router.status()
+    assert (status.age, status.stale, source.fetches) == (10.0, False, 0)
+    assert status.next_refresh == pytest.approx(80.0)
+    machine.passes(81)
+    assert ids(asked(router)) == ids(OTHER)
+
+
 def test_an_empty_catalogue_is_one(machine: Machine) -> None:
     """P12: a catalogue without models is held like another: it has a source, an age, and no stand-in."""
     router = machine.router(FakeSource(listing(0), listing(0), DOWN))
@@ -485,6 +531,25 @@ def test_stale_on_disk_says_so(shared: Machine) -> None:
 
     assert asked(router).source == "disk"
     assert router.status().stale
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_older_on_disk_than_in_the_package(tmp_path: Path, *, strict: bool, frozen: bool) -> None:
+    """D8: what an API has said goes before what came with the library, however much older it is."""
+    bundled = Catalogue.bundled().as_of
+    assert bundled
+    machine = Machine(tmp_path / "cache", wall=FakeClock(bundled.timestamp() - 400 * 86_400))
+    machine.router(FakeSource(SIX, identity=IDENTITY)).refresh()
+    machine.passes(500 * 86_400)
+    source = FakeSource(DOWN, identity=IDENTITY)
+    router = machine.router(source, strict=strict, frozen=frozen, max_stale=1000 * 86_400)
+
+    for _ in range(2):
+        assert (asked(router).source, router.catalogue.digest) == ("disk", SIX.digest)
+        assert router.select().id == "claude-fake-0"
+    assert (router.status().source, router.status().age) == ("disk", 500 * 86_400)
+    assert source.fetches == (0 if frozen else 1)
 
 
 @pytest.mark.parametrize("ahead", [301.0, 86_400.0, 10**9])
