@@ -185,6 +185,36 @@ def test_imports_are_late(module: str, use: str, imported: str) -> None:
     assert run.stdout.strip() == imported
 
 
+LOGGING = """
+import logging
+from router import Catalogue, CatalogueUnavailableError, Router, StaticSource
+
+class Failing:
+    remote, identity = True, None
+    def fetch(self, deadline, progress=None, held=None):
+        raise CatalogueUnavailableError("it is down")
+
+def fails(*_):
+    raise ZeroDivisionError("of the hook")
+
+Router(Failing(), cache_dir=False).select()
+Router(StaticSource(Catalogue.bundled()), on_refresh=fails).select()
+loggers = {"": logging.root, **logging.root.manager.loggerDict}
+for name, logger in loggers.items():
+    if name.split(".")[0] in {"", "router"} and isinstance(logger, logging.Logger):
+        print(name, logger.handlers, logger.filters, logger.level, logger.propagate, logger.disabled)
+"""
+
+
+def test_logging_is_left_to_the_application() -> None:
+    """No handler, filter or level is set, not even by what is logged: it goes where Python sends it by default."""
+    run = subprocess.run([sys.executable, "-c", LOGGING], capture_output=True, text=True, check=True)  # noqa: S603 - our own text
+
+    assert run.stdout.splitlines() == [" [] [] 30 True False", "router [] [] 0 True False"]
+    assert run.stderr.count("the catalogue could not be loaded: it is down") == 1
+    assert run.stderr.count("the hook on_refresh failed") == 1
+
+
 # Answers are those of the current catalogue
 
 
@@ -323,7 +353,7 @@ def test_ttl_of_an_hour(api: FakeAPI) -> None:
     api.wait_for(2)
 
 
-@pytest.mark.parametrize(("asked", "waits"), [(9.0, [9.0]), (10.1, [])])
+@pytest.mark.parametrize(("asked", "waits"), [(9.99, [9.99]), (10.0, [])])
 def test_deadline_of_ten_seconds(api: FakeAPI, asked: float, waits: list[float]) -> None:
     """By default a load takes at most ten seconds, waits included."""
     clock = FakeClock()
@@ -334,6 +364,18 @@ def test_deadline_of_ten_seconds(api: FakeAPI, asked: float, waits: list[float])
         router.refresh()
 
     assert clock.slept == waits
+
+
+def test_max_stale_of_seven_days() -> None:
+    """S12: by default a catalogue that cannot be renewed is stale after seven days, and not a second before."""
+    clock = FakeClock()
+    router = router_of(FIRST, DOWN, clock=clock)
+    router.refresh()
+
+    clock.now += 7 * 86_400 - 1
+    assert not router.explain("pdf_input").stale
+    clock.now += 1
+    assert router.explain("pdf_input").stale
 
 
 def test_names_stay_known() -> None:
