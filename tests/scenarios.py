@@ -337,7 +337,9 @@ PAYLOADS: Final[Mapping[str, Scenario]] = {
     "N7-304": always(lambda: reply(304), "untyped", says="answered 304"),
     "N7-empty": always(lambda: reply(200, b"", JSON), "untyped", says=NOT_JSON),
     "N8-overloaded": always(lambda: failure(200, "overloaded_error"), "untyped", requests=3, says="overloaded_error"),
-    "N8-key": always(lambda: failure(200, "authentication_error"), "untyped", says="authentication_error"),
+    "N8-key": always(
+        lambda: failure(200, "authentication_error"), "untyped", says="authentication_error", next_try=REFUSED_DELAY
+    ),
     "P1-circle": in_turn(lambda: [page(FIRST)] * 2, "adopts", requests=2, says="in a circle"),
     "P1-alternating": in_turn(
         lambda: [page(FIRST), page(SECOND), page(FIRST)], "adopts", requests=3, says="in a circle"
