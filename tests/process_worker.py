@@ -416,6 +416,30 @@ def starved(
     return {"refreshed": refreshed, "selected": selected, "then": router.refresh().source}
 
 
+def short_of_memory(url: str, kib: int) -> dict[str, Any]:
+    """Select what is due for renewal with so little memory to be had, and say how that went, and how it goes then."""
+    import_late()
+    now = [0.0]
+    router = router_of(url, random=lambda: 0.0, clock=lambda: now[0])
+    router.refresh()
+    router.select("pdf_input")
+    now[0] += 4000.0
+    with limited(("AS", 32 * 2**20)):
+        ballast: list[bytes | None] = []
+        for size in (2**20, 2**16, 2**13, 2**10, 400, 64):
+            with suppress(MemoryError):
+                while True:
+                    ballast.append(bytes(size))
+        freed, at = 0, len(ballast)
+        while freed < kib * 1024:
+            at -= 1
+            freed += len(ballast[at] or b"") + 33
+            ballast[at] = None
+        selected = name_of(lambda: router.select("pdf_input"))
+        del ballast
+    return {"selected": selected, "then": router.refresh().source}
+
+
 def memory() -> dict[str, int]:
     """Return the memory of this process in bytes: in use now, and at its peak."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
@@ -474,6 +498,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         answers,
         careless,
         starved,
+        short_of_memory,
         grow,
         constructs,
     )

@@ -705,6 +705,14 @@ def test_no_more_files_for_the_careless(api: FakeAPI) -> None:
     assert worker("starved", url=api.url, free=0, naive=True)["refreshed"] == "ConnectError"
 
 
+@pytest.mark.parametrize("kib", [16, 64, 256])
+def test_no_more_memory(api: FakeAPI, kib: int) -> None:
+    """E1: with too little memory for a thread to live, what is held answers, and is renewed when there is more."""
+    met = worker("short_of_memory", url=api.url, kib=kib)
+
+    assert (met["selected"], met["then"]) == ("Model", "live")
+
+
 @lru_cache(1)
 def bomb(mib: int) -> bytes:
     """Return a small answer that unpacks to so many MiB."""

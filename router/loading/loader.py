@@ -65,6 +65,9 @@ CONFIRMED_AFTER: Final = 1.0
 ALOFT: Final = 4
 """How many flights may hang at once, each in its thread, before no further one is started."""
 
+ROOM: Final = 2**20
+"""Bytes that have to be free for a thread to be started."""
+
 _CLOCK_SKEW: Final = 300.0
 _REFUSED: Final = frozenset({401, 403})
 _FOREVER: Final = float("inf")
@@ -391,8 +394,9 @@ class Loader:
     def _has_taken_off(self, flight: Flight) -> bool:
         """Give the flight a thread of its own, and return whether one was to be had."""
         try:
+            bytes(ROOM)  # a thread that dies of want before it begins would be waited for, for ever
             threading.Thread(target=self._fly, args=(flight,), name="router-refresh", daemon=True).start()
-        except RuntimeError:
+        except (RuntimeError, MemoryError):
             return False
         return True
 
