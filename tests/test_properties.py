@@ -10,7 +10,7 @@ from itertools import combinations, product
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from strategies import (
     GUARDED,
@@ -90,6 +90,24 @@ def test_a_text_means_what_the_design_says(some: list[Entry], needs: list[Said])
             assert requirement.support(model, now=NOW) is need.truth(entry, NOW)
 
 
+@pytest.mark.parametrize(("size", "examples"), [(0, 2), (1, 20), (63, 20), (64, 20), (65, 20), (4096, 3), (20_000, 2)])
+def test_the_bitsets_answer_as_the_design_says_at_any_size(size: int, examples: int) -> None:
+    """S13: where the rows fill a word, or hundreds of them, the candidates are those of a scan of raw entries."""
+
+    @settings(max_examples=examples, phases=[Phase.generate])
+    @given(st.lists(entries(), min_size=24, max_size=24), st.lists(said((*LITERALS, *GUARDED)), min_size=4, max_size=4))
+    def check(some: list[Entry], needs: list[Said]) -> None:
+        listing = [{**some[at * 7 % 24], "id": f"m{at:05}"} for at in range(size)]
+        catalogue = catalogue_of(listing)
+        for need in needs:
+            met = [entry for entry in listing if need.truth(entry, NOW) is True and admitted(entry, need.text)]
+            candidates = catalogue.candidates(need.text, now=NOW)
+            assert [model.id for model in candidates] == [entry["id"] for entry in newest_first(met)]
+            assert catalogue.select(need.text, default=None, now=NOW) is (candidates[0] if candidates else None)
+
+    check()
+
+
 SINGLE = [(need, parse(need.text)) for need in (*LITERALS, *GUARDED)]
 
 
@@ -106,7 +124,7 @@ def newest_first(listing: list[Entry]) -> list[Entry]:
     """Return the entries in the order of the design: latest first, unknown dates last, ties by the smaller id."""
     by_id = sorted(listing, key=lambda entry: str(entry["id"]))
     dated = [entry for entry in by_id if date_of(entry.get("created_at"))]
-    undated = [entry for entry in by_id if entry not in dated]
+    undated = [entry for entry in by_id if not date_of(entry.get("created_at"))]
     return sorted(dated, key=lambda entry: date_of(entry["created_at"]) or NOW, reverse=True) + undated
 
 
