@@ -414,6 +414,7 @@ def test_a_monotonic_clock_may_begin_anywhere(tmp_path: Path, begins: float) -> 
         assert status.next_refresh is not None
         return source.fetches, ids_held == ids(OTHER), round(status.age), round(status.next_refresh, 1), status.stale
 
+    assert router.status().next_refresh == 0.0
     assert standing() == (1, False, 0, 0.9 * TTL, False)
     machine.passes(0.9 * TTL - 1)
     assert standing() == (1, False, 89, 1.0, False)

@@ -339,18 +339,18 @@ def test_renewal_in_the_background() -> None:
     assert eventually(lambda: router.select().id == "claude-fake-2")
 
 
-def test_ttl_of_an_hour(api: FakeAPI) -> None:
-    """By default a catalogue is renewed after an hour."""
+def test_ttl_of_an_hour(shut: Gate) -> None:
+    """By default a catalogue is renewed after an hour, and not a second before."""
     clock = FakeClock()
-    router = Router(clock=clock, random=lambda: 0.5)
+    router = Router(FakeSource(FIRST, shut.before(SECOND)), clock=clock, wall=FakeClock(), random=lambda: 0.5)
     router.refresh()
 
-    clock.now += 3599.5
+    clock.now += 3599
     router.select()
-    assert len(api.requests) == 1
+    assert not router.status().refreshing
     clock.now += 1
     router.select()
-    api.wait_for(2)
+    assert router.status().refreshing
 
 
 @pytest.mark.parametrize(("asked", "waits"), [(9.99, [9.99]), (10.0, [])])
