@@ -16,7 +16,7 @@ import httpx
 import pytest
 from canary import KEY, leaks, remains
 from fake_api import PATH, Answer, FakeAPI, drip, entries, failure, head, plain_transport, reply, serve
-from fake_source import NO_TIMES
+from fake_source import NO_TIMES, FakeClock
 
 from router.catalogue import Catalogue
 from router.errors import (
@@ -527,6 +527,20 @@ def test_retrieve_deadline(api: FakeAPI, answer: Callable[[], Answer]) -> None:
 
     with pytest.raises(CatalogueUnavailableError, match=r"within the deadline of 0\.2 s"):
         source(api).retrieve("claude-fake", deadline=0.2)
+
+
+def test_retrieve_waits_ten_seconds(api: FakeAPI) -> None:
+    """N3: without a deadline given it is that of a router's load."""
+    clock = FakeClock()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        clock.now += float(request.url.path.rpartition("-")[2])
+        return httpx.Response(200, json=api.models[7])
+
+    slow = source(api, transport=httpx.MockTransport(answer), clock=clock)
+    assert slow.retrieve("claude-9.99").id == "claude-fake-7"
+    with pytest.raises(CatalogueUnavailableError, match=r"within the deadline of 10 s"):
+        slow.retrieve("claude-10.0")
 
 
 @pytest.mark.parametrize("seconds", NO_TIMES, ids=repr)
