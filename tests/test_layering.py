@@ -25,7 +25,7 @@ LAYERS = (
     ("gate", "audit", "matrix", "lockfile", "why"),
     ("locked",),
     ("loading",),
-    ("loading.credential", "loading.deadline"),
+    ("loading.credential", "loading.deadline", "loading.tls"),
     ("loading.listing",),
     ("loading.wire", "loading.store"),
     ("loading.flight", "loading.sources"),

@@ -24,6 +24,7 @@ from router.fork import unforked
 from router.loading.credential import Credential, disclosed
 from router.loading.deadline import Deadline
 from router.loading.listing import MAX_PAGE_BYTES, Get, Query, Reply, check_media_type, gathered, read_json
+from router.loading.tls import uncut
 from router.refusal import read_refusal
 
 Result = TypeVar("Result")
@@ -162,7 +163,7 @@ def _tls_context() -> ssl.SSLContext:
     named = tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
     with unforked:
         if named not in _contexts:
-            _contexts[named] = httpx.create_ssl_context()
+            _contexts[named] = uncut(httpx.create_ssl_context())
         return _contexts[named]
 
 
