@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from typing import Final, Protocol
 
@@ -20,10 +21,37 @@ _renewables: Final[weakref.WeakSet[Renewable]] = weakref.WeakSet()
 unforked: Final = threading.RLock()
 """Held, briefly, over what a fork must not cut in two, such as a call of OpenSSL that takes locks of its own."""
 
+ENDING: Final = 0.5
+"""Seconds that a fork waits, at most, for threads that are ending."""
+
+_ending: Final[set[int]] = set()
+"""The threads that were about to end, by their numbers in `/proc`: where there is none, nobody waits for them."""
+
 
 def renewed_in_child(each: Renewable) -> None:
     """Have it started anew in every child of a fork."""
     _renewables.add(each)
+
+
+def end_thread() -> None:
+    """Say that this thread does nothing more: a fork waits until it is gone, as OpenSSL takes locks while it ends."""
+    with unforked:
+        _forget_ended()
+        _ending.add(threading.get_native_id())
+
+
+def _forget_ended() -> None:
+    _ending.difference_update([each for each in _ending if not os.path.exists(f"/proc/self/task/{each}")])
+
+
+def _before() -> None:
+    unforked.acquire()
+    ends = time.monotonic() + ENDING
+    _forget_ended()
+    while _ending and time.monotonic() < ends:
+        time.sleep(0.0002)
+        _forget_ended()
+    _ending.clear()
 
 
 def _in_child() -> None:
@@ -33,4 +61,4 @@ def _in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=unforked.acquire, after_in_parent=unforked.release, after_in_child=_in_child)
+    os.register_at_fork(before=_before, after_in_parent=unforked.release, after_in_child=_in_child)

@@ -35,7 +35,7 @@ from store_worker import limited, spawn
 
 import router as package
 from router import AnthropicSource, BundledSource, Router, UnknownModelError, UnknownNameError
-from router.fork import unforked
+from router.fork import end_thread, unforked
 from router.loading.flight import import_late
 
 PRELOADED = (difflib,)
@@ -206,6 +206,34 @@ def fork_at_random(
         while said.total() < forks if forks else time.monotonic() < ends:
             said[told_by_a_child(work, patience)] += 1
     return said
+
+
+def fork_at_once(url: str, *, forks: int = 0, seconds: float = PATIENCE, patience: float = 2.0) -> dict[str, int]:
+    """Ask a new router, and fork at once, while the thread that brought the answer is still ending."""
+    said: Counter[str] = Counter()
+    ends = time.monotonic() + seconds
+    while said.total() < forks if forks else time.monotonic() < ends:
+        router = router_of(url)
+        router.select()
+        said[told_by_a_child(lambda: name_of(router.refresh), patience)] += 1  # noqa: B023 - done within the turn
+    return said
+
+
+def fork_beside_an_end(lasts: float, *, naive: bool = False) -> dict[str, bool]:
+    """Fork beside a thread that takes so long to end, and say whether it has, and whether the fork took a while."""
+    begun = threading.Event()
+
+    def end() -> None:
+        if not naive:
+            end_thread()
+        begun.set()
+        time.sleep(lasts)
+
+    with under_way(end, begun):
+        thread = threading.enumerate()[-1]
+        began = time.monotonic()
+        os.waitpid(spawn(lambda: None), 0)
+        return {"ended": not thread.is_alive(), "waited": time.monotonic() - began > 0.15}
 
 
 def fork_while_locked(url: str, *, of_source: bool, naive: bool = False) -> str:
@@ -489,6 +517,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         load,
         fork_while_fetching,
         fork_at_random,
+        fork_at_once,
+        fork_beside_an_end,
         fork_while_locked,
         fork_in_a_handler,
         leave,

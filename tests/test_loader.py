@@ -17,7 +17,7 @@ import trio
 from attrs import define, field
 from canary import KEY, leaks, remains
 from fake_api import Canned, End, FakeAPI, entries, failure, plain_transport, reply, serve
-from fake_source import NO_TIMES, FakeClock, FakeSource, Gate, at_most, at_once, eventually, gate, no_threads
+from fake_source import NO_TIMES, FakeClock, FakeSource, Gate, Outcome, at_most, at_once, eventually, gate, no_threads
 
 from router.catalogue import Catalogue
 from router.errors import CatalogueError, CatalogueUnavailableError, ConfigurationError
@@ -349,6 +349,20 @@ def test_flight_is_a_daemon() -> None:
     assert (thread.name, thread.daemon) == ("router-refresh", True)
     thread.join(1.0)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("outcome", [FIRST, DOWN, KeyboardInterrupt()], ids=["lands", "fails", "is interrupted"])
+def test_flight_says_that_its_thread_ends(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+    """C7: a thread says that it ends, however its flight has: a fork waits until it is gone."""
+    ended: list[threading.Thread] = []
+    monkeypatch.setattr("router.loading.loader.end_thread", lambda: ended.append(threading.current_thread()))
+    source = FakeSource(outcome)
+
+    with suppress(CatalogueUnavailableError):
+        Rig(source).loader.refresh()
+
+    source.threads[0].join(1.0)
+    assert ended == source.threads
 
 
 LATE = """

@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+import trustme
 from attrs import evolve, field, frozen
 from canary import KEY
 from fake_api import Answer, FakeAPI, Request, entries, failure, head, plain_transport, reply, serve
@@ -95,9 +97,9 @@ def ended(process: subprocess.Popen[str], seconds: float | None = None) -> Any:
     return json.loads(out.splitlines()[-1])
 
 
-def worker(command: str, most: float = PATIENCE, **arguments: Any) -> Any:
+def worker(command: str, most: float = PATIENCE, environ: dict[str, str] = STRICT, **arguments: Any) -> Any:
     """Run a command of `process_worker`, and return what it says."""
-    with started(command, **arguments) as process:
+    with started(command, environ=environ, **arguments) as process:
         try:
             return ended(process, most)
         finally:
@@ -123,6 +125,16 @@ def api() -> Iterator[FakeAPI]:
     """A server with forty models."""
     with serve(entries(40)) as api:
         yield api
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Iterator[tuple[FakeAPI, dict[str, str]]]:
+    """The same server over TLS, and an environment that trusts it."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    with serve(entries(40), tls=context) as api:
+        yield api, STRICT | {"SSL_CERT_FILE": str(tmp_path / "authority.pem")}
 
 
 @pytest.fixture
@@ -316,6 +328,45 @@ def test_forks_at_random_for_minutes(api: FakeAPI) -> None:
     assert said == {"Catalogue": said["Catalogue"]}
     assert said["Catalogue"] > 1000
     print(f"{said['Catalogue']} forks")  # noqa: T201 - the figures
+
+
+def test_forks_over_tls(tls: tuple[FakeAPI, dict[str, str]], silence: Event) -> None:
+    """C7: no child hangs that is forked during a refresh over TLS, or as one begins or ends."""
+    api, environ = tls
+    hang_second(api, silence)
+
+    assert worker("fork_while_fetching", url=api.url, forks=20, environ=environ) == {"Catalogue": 20}
+    api.recover()
+    assert worker("fork_at_random", url=api.url, forks=50, environ=environ) == {"Catalogue": 50}
+    assert worker("fork_at_once", url=api.url, forks=50, environ=environ) == {"Catalogue": 50}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("command", ["fork_at_random", "fork_at_once"])
+def test_forks_over_tls_for_minutes(tls: tuple[FakeAPI, dict[str, str]], command: str) -> None:
+    """C7: nor does one of as many as there are in minutes."""
+    api, environ = tls
+    said = worker(command, url=api.url, seconds=A_LONG_TIME, most=2 * A_LONG_TIME, patience=8.0, environ=environ)
+
+    assert said == {"Catalogue": said["Catalogue"]}
+    assert said["Catalogue"] > 1000
+    print(f"{said['Catalogue']} forks")  # noqa: T201 - the figures
+
+
+def test_a_fork_waits_for_a_thread_that_ends() -> None:
+    """C7: a child never begins while a thread of its parent ends: OpenSSL takes locks meanwhile."""
+    assert worker("fork_beside_an_end", lasts=0.2) == {"ended": True, "waited": True}
+
+
+def test_a_fork_does_not_wait_for_other_threads() -> None:
+    """C7, the twin that must fail: of a thread that has not said so a fork knows nothing."""
+    assert worker("fork_beside_an_end", lasts=0.2, naive=True) == {"ended": False, "waited": False}
+
+
+def test_a_fork_waits_no_longer_than_that() -> None:
+    """C7: a thread that does not end though it said so is waited for half a second."""
+    assert worker("fork_beside_an_end", lasts=PATIENCE) == {"ended": False, "waited": True}
 
 
 def test_a_process_of_multiprocessing(api: FakeAPI, silence: Event) -> None:

@@ -24,7 +24,7 @@ from router.application import check_hook, check_seconds, contained, log
 from router.catalogue import Catalogue, CatalogueDiff
 from router.documented import PACKAGED
 from router.errors import CatalogueUnavailableError, RouterError
-from router.fork import renewed_in_child
+from router.fork import end_thread, renewed_in_child
 from router.loading.deadline import Deadline
 from router.loading.flight import GRACE, Flight, import_late, in_event_loop, own
 from router.loading.listing import Progress
@@ -395,10 +395,17 @@ class Loader:
         """Give the flight a thread of its own, and return whether one was to be had."""
         try:
             bytes(ROOM)  # a thread that dies of want before it begins would be waited for, for ever
-            threading.Thread(target=self._fly, args=(flight,), name="router-refresh", daemon=True).start()
+            threading.Thread(target=self._fly_alone, args=(flight,), name="router-refresh", daemon=True).start()
         except (RuntimeError, MemoryError):
             return False
         return True
+
+    def _fly_alone(self, flight: Flight) -> None:
+        """Be the flight's thread."""
+        try:
+            self._fly(flight)
+        finally:
+            end_thread()
 
     def _give_up(self, flight: Flight, error: CatalogueUnavailableError) -> None:
         """Let nobody wait for a flight that hangs; what it brings in the end counts, if nothing newer has come.
