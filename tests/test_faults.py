@@ -143,6 +143,30 @@ def test_held_catalogue_survives(stage: Stage, name: str, refresh: Refresh) -> N
     assert told == [status.last_error]
 
 
+@pytest.mark.parametrize("name", [name for name, scenario in FAULTS.items() if scenario.deadline == SHORT])
+def test_nobody_waits_for_a_slow_refresh(stage: Stage, name: str) -> None:
+    """N2, N3: while a refresh is held up, what is held answers, and the refresh is still held up after that."""
+    source = Turned(live(stage.api))
+    router = Machine().router(source, deadline=SHORT)
+    answer = router.refresh().select("pdf_input")
+    source.source = faulty(stage, FAULTS[name].arrange(stage))
+    ended = threading.Event()
+
+    def refresh() -> None:
+        with pytest.raises(CatalogueUnavailableError):
+            router.refresh()
+        ended.set()
+
+    thread = threading.Thread(target=refresh)
+    thread.start()
+    assert eventually(lambda: router.status().refreshing)
+    answers = {router.select("pdf_input") for _ in range(100)}
+    has_waited = ended.is_set()
+    thread.join()
+
+    assert (answers, has_waited, ended.is_set()) == ({answer}, False, True)
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_others_make_of_it(stage: Stage, name: str) -> None:
     """The twin that must fail: it is found out in every scenario, in the ways that the table names."""
