@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import weakref
+from importlib import import_module
 from typing import Final, Protocol
 
 
@@ -21,11 +22,60 @@ _renewables: Final[weakref.WeakSet[Renewable]] = weakref.WeakSet()
 unforked: Final = threading.RLock()
 """Held, briefly, over what a fork must not cut in two, such as a call of OpenSSL that takes locks of its own."""
 
+IMPORTING: Final = 5.0
+"""Seconds that a fork waits, at most, for a thread that imports: it may wait for what the forking one imports."""
+
 ENDING: Final = 0.5
 """Seconds that a fork waits, at most, for threads that are ending."""
 
 _ending: Final[set[int]] = set()
 """The threads that were about to end, by their numbers in `/proc`: where there is none, nobody waits for them."""
+
+
+class _Imports:
+    """Held by a thread while it imports: the child of a fork could never finish that for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._is_guarded = False
+
+    def guard(self) -> None:
+        """Have forks wait from now on.
+
+        What is registered last is called first: `logging` holds its own lock over a fork, and imports take it.
+        """
+        with unforked:
+            if not self._is_guarded and hasattr(os, "register_at_fork"):
+                import_module("logging")
+                os.register_at_fork(before=self._hold, after_in_parent=self._let_go, after_in_child=self._in_child)
+            self._is_guarded = True
+
+    def _hold(self) -> None:
+        self._lock.acquire(timeout=IMPORTING)
+
+    def _is_held(self) -> bool:
+        return bool(self._lock._is_owned())  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition does
+
+    def _let_go(self) -> None:
+        if self._is_held():
+            self._lock.release()
+
+    def _in_child(self) -> None:
+        if not self._is_held():
+            self._lock = threading.RLock()
+        else:
+            self._lock.release()
+
+    def __enter__(self) -> None:
+        if not self._is_guarded:
+            self.guard()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+importing: Final = _Imports()
 
 
 def renewed_in_child(each: Renewable) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from router.catalogue import Catalogue
 from router.errors import CatalogueUnavailableError
+from router.fork import importing
 from router.loading.deadline import Deadline
 
 GRACE: Final = 0.5
@@ -126,12 +127,16 @@ def in_event_loop() -> bool:
 
 
 def import_late() -> None:
-    """Import what a flight imports, and what that imports at its first use.
-
-    Its caller imports it, not its thread: a fork leaves a child that can never finish an import of another thread.
-    """
+    """Import what a flight imports, and what that imports at its first use, where its caller has to wait anyway."""
     for name in _LATE:
         with suppress(Exception):  # who needs it will say so
+            import_module(name)
+
+
+def import_alone() -> None:
+    """Import the same in the flight's thread, so that no read waits for it; forks do, for one name."""
+    for name in _LATE:
+        with importing, suppress(Exception):
             import_module(name)
 
 

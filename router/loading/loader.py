@@ -26,7 +26,7 @@ from router.documented import PACKAGED
 from router.errors import CatalogueUnavailableError, RouterError
 from router.fork import end_thread, renewed_in_child
 from router.loading.deadline import Deadline
-from router.loading.flight import GRACE, Flight, import_late, in_event_loop, own
+from router.loading.flight import GRACE, Flight, import_alone, import_late, in_event_loop, own
 from router.loading.listing import Progress
 from router.loading.sources import Source, restored
 from router.refusal import REFUSED_TYPES, TOO_MANY_REQUESTS
@@ -349,7 +349,7 @@ class Loader:
         had it flies in line, but not at the cost of a read that has an answer already. One that nobody
         asked for is started only if it is still due: another may just have landed.
         """
-        if self.source.remote:
+        if self.source.remote and in_line and not in_event_loop():
             import_late()
         with self._lock:
             overdue = self._flight if self._flight is not None and self._flight.is_overdue else None
@@ -403,6 +403,7 @@ class Loader:
     def _fly_alone(self, flight: Flight) -> None:
         """Be the flight's thread."""
         try:
+            import_alone()
             self._fly(flight)
         finally:
             end_thread()
