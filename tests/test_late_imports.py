@@ -65,7 +65,7 @@ threading.Thread(target=router.loading.flight.import_alone, daemon=True).start()
 while "certifi" not in sys.modules:
     time.sleep(0.001)
 began = time.perf_counter()
-print(json.dumps({"said": told_by_a_child(lambda: routed.refresh().source, 4.0), "took": seconds()}))
+print(json.dumps({"said": told_by_a_child(lambda: routed.refresh().source, 2.0 if naive else 4.0), "took": seconds()}))
 """
 
 SLOW = """
@@ -159,6 +159,6 @@ def test_a_fork_at_import(api: FakeAPI, tmp_path: Path, naive: bool) -> None:
     preload = {"certifi": "import forking", "forking": FORKING_AT_IMPORT}
     if naive:
         with pytest.raises(subprocess.TimeoutExpired):
-            said(PRELOADING, api, tmp_path, preload, naive=True, most=5.0)
+            said(PRELOADING, api, tmp_path, preload, naive=True, most=3.0)
     else:
         assert said(PRELOADING, api, tmp_path, preload)["said"] == "begun"

@@ -9,15 +9,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 import trustme
+from canary import KEY
 from fake_api import PATH, End, FakeAPI, entries, reply, serve
 
 from router.fork import unforked
+from router.loading.credential import Credential
+from router.loading.deadline import Deadline
 from router.loading.tls import uncut
+from router.loading.wire import Wire
 
 AUTHORITY = trustme.CA()
 RELEASING = {"_wrap_socket", "do_handshake", "read", "write"}
@@ -80,6 +85,18 @@ def test_a_fork_does_not_wait_for_a_plain_context(api: FakeAPI) -> None:
     api.script([reply(200), End.CLOSE])
 
     assert calls_of(lambda: asked(api, trusting(lambda context: context))) == {name: {False} for name in RELEASING}
+
+
+def test_a_fork_waits_for_each_call_of_a_refresh(api: FakeAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """C7: nor is one of those that a refresh makes."""
+    AUTHORITY.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    wire = Wire(api.url, {}, Credential("x-api-key", KEY))
+
+    def ask() -> None:
+        wire.exchange(Deadline(10.0), lambda get: get(PATH, [], {}))
+
+    assert calls_of(ask) == {name: {True} for name in RELEASING}
 
 
 @pytest.mark.parametrize("shakes", [True, False], ids=["answer", "handshake"])
