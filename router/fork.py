@@ -105,7 +105,10 @@ def _before() -> None:
 
 
 def _in_child() -> None:
-    unforked.release()
+    if unforked._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition does
+        unforked.release()
+    else:  # who forks without asking, as uWSGI does, has not waited for the thread that held it
+        unforked._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001 - as the standard library does
     for each in list(_renewables):
         each.start_anew()
 
