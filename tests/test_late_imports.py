@@ -132,12 +132,12 @@ def renewed(api: FakeAPI, tmp_path: Path, *, naive: bool = False) -> float:
 
 def test_a_read_does_not_wait_for_imports(api: FakeAPI, tmp_path: Path) -> None:
     """C1: who has started from the disk is answered at once when that is stale, though nothing is imported yet."""
-    assert min(renewed(api, tmp_path) for _ in range(3)) < 0.2
+    assert any(renewed(api, tmp_path) < 0.2 for _ in range(3)), "the best of three counts: others use this machine, too"
 
 
 def test_a_read_that_imports(api: FakeAPI, tmp_path: Path) -> None:
     """C1, the twin that must fail: a read that imports waits for most of it."""
-    assert min(renewed(api, tmp_path, naive=True) for _ in range(3)) > 0.3
+    assert renewed(api, tmp_path, naive=True) > 0.3
 
 
 def test_a_fork_waits_for_an_import(api: FakeAPI, tmp_path: Path) -> None:
