@@ -1391,7 +1391,9 @@ def test_an_old_catalogue_on_disk_is_renewed(command: Command, api: Api) -> None
     command("select")
     aged(1)
     api.entries = LISTING[1:]
-    answer = read(command("select", "--json"))
+    status, out, err = command("select", "--json")
+    answer = json.loads(out)
+    assert (status, err) == (0, "router: the live catalogue is older than the last one: its newest model is gone\n")
     assert (answer["model"], answer["catalogue"]["source"]) == ("claude-large-2", "live")
     assert len(api.asked) == 4
 

