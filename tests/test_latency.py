@@ -6,7 +6,7 @@ import gc
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
 
@@ -79,53 +79,61 @@ class Delay:
     worst: float
 
 
-def delays(ask: Ask, renew: Ask, *, pairs: int, seconds: float) -> Iterator[Delay]:
-    """Yield the delay of so many pairs of idle and busy runs, one after the other.
+def delay(ask: Ask, renew: Ask, *, pairs: int = 4, seconds: float = 6.0) -> Delay:
+    """Return the delay of all busy runs against all idle ones, which take turns.
 
     What the test process holds is kept from the collector: to walk over it takes longer than all that is measured.
     """
     gc.collect()
     gc.freeze()
+    idle: list[float] = []
+    busy: list[float] = []
     try:
         for _ in range(pairs):
-            idle = latencies(ask, seconds)
+            idle += latencies(ask, seconds)
             with renewing(renew, 1.0):
-                busy = latencies(ask, seconds)
-            at = -len(busy) // 1000
-            yield Delay(busy[at] - idle[at], busy[-1] - idle[-1])
+                busy += latencies(ask, seconds)
     finally:
         gc.unfreeze()
+    at = -len(busy) // 1000
+    return Delay(sorted(busy)[at] - sorted(idle)[at], max(busy) - max(idle))
 
 
-LATER, WORST = 0.005, 0.025
-
-
-def one_holds(found: Iterable[Delay]) -> bool:
-    """Whether a pair of runs held what must hold: on a busy machine either run of a pair may meet what others do."""
-    return any(each.most <= LATER and each.worst <= WORST for each in found)
-
-
-@pytest.fixture
-def large() -> Router:
-    """A router of a thousand models, of which each refresh brings others."""
-    source = AnthropicSource(api_key="k", base_url="https://gateway.example", environ={}, transport=Turns(*pages(1000)))
+def router_of(count: int) -> Router:
+    """Return a router of so many models, of which each refresh brings others."""
+    source = AnthropicSource(
+        api_key="k", base_url="https://gateway.example", environ={}, transport=Turns(*pages(count))
+    )
     router = Machine().router(source)
     router.refresh()
     return router
 
 
-@pytest.mark.long
-@pytest.mark.timeout(300)
-def test_no_answer_is_late_for_a_refresh(large: Router) -> None:
-    """While a thousand models are fetched each second, 999 of 1,000 answers are 5 ms later than else, and all 25."""
-    assert one_holds(delays(lambda: large.select("pdf_input"), large.refresh, pairs=12, seconds=10.0))
+WORST = 0.025
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_answers_are_late_for_a_lock(large: Router) -> None:
+@pytest.mark.parametrize(("count", "later"), [(33, 0.005), (300, 0.005), (1000, 0.010)])
+def test_no_answer_is_late_for_a_refresh(count: int, later: float) -> None:
+    """While so many models are fetched each second, 999 of 1,000 answers are 5 ms later than else, and all 25.
+
+    With a thousand models it is twice as much: a thread has the GIL for 5 ms where another waits for it, and to
+    read a page of that size, or to free one, is a single call of a few more.
+    """
+    router = router_of(count)
+
+    found = delay(lambda: router.select("pdf_input"), router.refresh)
+
+    assert found.most <= later
+    assert found.worst <= WORST
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_answers_are_late_for_a_lock() -> None:
     """The schedule tells a cache whose readers take the lock that its refresh holds."""
-    lock = threading.Lock()
+    lock, router = threading.Lock(), router_of(1000)
 
     def under(ask: Ask) -> Ask:
         def locked() -> object:
@@ -134,6 +142,6 @@ def test_answers_are_late_for_a_lock(large: Router) -> None:
 
         return locked
 
-    ask, renew = under(lambda: large.select("pdf_input")), under(large.refresh)
+    found = delay(under(lambda: router.select("pdf_input")), under(router.refresh), pairs=2)
 
-    assert not one_holds(delays(ask, renew, pairs=3, seconds=10.0))
+    assert found.most > 0.010
