@@ -290,6 +290,7 @@ def leave(url: str | None = None, *, naive: bool = False) -> str:
     if url is not None and naive:
         threading.Thread(target=httpx.get, args=[url], kwargs={"timeout": 60.0}).start()
     elif url is not None:
+        import_late()
         router = router_of(url, deadline=60.0)
 
         async def read() -> str:

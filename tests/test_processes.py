@@ -426,12 +426,15 @@ def black_hole() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def seconds_to_leave(url: str | None, most: float = 30.0, *, naive: bool = False) -> float:
-    """Return how long a process takes to end while a refresh is under way, or beside none."""
+def seconds_to_leave(
+    url: str | None, most: float = 30.0, *, naive: bool = False, begun: Callable[[], object] = lambda: time.sleep(0.2)
+) -> float:
+    """Return how long a process takes to end while a refresh is under way, once that has begun, or beside none."""
     with started("leave", url=url, naive=naive) as process:
         try:
             assert said(process) == "ready"
-            time.sleep(0.2 if url else 0.0)  # for the request to be under way
+            if url:
+                begun()
             began = time.monotonic()
             assert ended(process, most) == "left"
             return time.monotonic() - began
@@ -444,7 +447,7 @@ def test_a_process_ends_while_a_refresh_hangs(api: FakeAPI, silence: Event) -> N
     api.script([silence])
     bare = seconds_to_leave(None)
 
-    assert seconds_to_leave(api.url) < bare + 1.0
+    assert seconds_to_leave(api.url, begun=lambda: api.wait_for(1)) < bare + 1.0
     assert len(api.requests) == 1
     with black_hole() as nowhere:
         assert seconds_to_leave(nowhere) < bare + 1.0
