@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
+import tracemalloc
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -14,10 +16,10 @@ from typing import Any, Literal
 import anthropic
 import pytest
 from canary import KEY, leaks
-from fake_api import End, Entry, FakeAPI, drip, entries, failure, head, plain_transport, reply, serve
+from fake_api import Canned, End, Entry, FakeAPI, drip, entries, failure, head, plain_transport, reply, serve
 from fake_source import FakeClock, at_most
 
-from router import Router
+from router import Router, Source
 from router.catalogue import Catalogue
 from router.errors import CatalogueError, CatalogueUnavailableError, RouterError
 from router.loading.deadline import Deadline
@@ -358,6 +360,55 @@ def test_attempts_are_ours(status: int, requests: int) -> None:
 
 JSON = {"content-type": "application/json"}
 EMPTY = b'{"data": [], "has_more": false}'
+
+
+class Piecemeal:
+    """A client, and its answer: a 200 in JSON that comes in these pieces."""
+
+    status_code = 200
+    headers = JSON
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def with_options(self, **_: object) -> Piecemeal:
+        """Return the client."""
+        return self
+
+    def get(self, _: str, **__: object) -> Piecemeal:
+        """Return the answer."""
+        return self
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Return the pieces."""
+        return self._pieces
+
+    def close(self) -> None:
+        """End it."""
+
+
+@pytest.mark.parametrize("through_the_client", [False, True])
+def test_small_chunks_cost_what_they_hold(through_the_client: bool) -> None:
+    """N4: a page in many thousand chunks takes the memory of its bytes, not of as many objects, however it is read."""
+    body = json.dumps({"data": entries(300), "has_more": False}).encode()
+    pieces = [body[at : at + 2] for at in range(0, len(body), 2)]
+
+    def peak(chunks: list[bytes]) -> int:
+        fresh = (bytes(bytearray(each)) for each in chunks)  # each an object of its own, made when it is read
+        source: Source = (
+            SDKSource(Piecemeal(fresh))
+            if through_the_client
+            else AnthropicSource(api_key=KEY, environ={}, transport=Canned(fresh))
+        )
+        tracemalloc.start()
+        try:
+            assert len(source.fetch(Deadline(60))) == 300
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(pieces) < peak([body]) + 10 * len(body)
+    assert len(pieces) * sys.getsizeof(pieces[0]) > 10 * len(body), "what the chunks would take, were they kept"
 
 
 def test_bounds_through_the_client() -> None:
