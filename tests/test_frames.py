@@ -13,11 +13,10 @@ import pytest
 from canary import KEY, leaks, remains
 from fake_api import Entry, FakeAPI, entries, failure, plain_transport, reply, serve
 from fake_source import eventually
+from scenarios import PASSWORD
 
 from router import AnthropicSource, ConfigurationError, Router, RouterError, SDKSource
 from router.loading.deadline import Deadline
-
-PASSWORD: Final = "sEcretOfTheProxy"  # noqa: S105 - it is to be looked for
 
 ECHOES: Final[Mapping[str, Callable[[], bytes]]] = {
     "a page for debugging": lambda: reply(
@@ -177,3 +176,4 @@ def test_a_proxy_keeps_its_password(monkeypatch: pytest.MonkeyPatch, variable: s
         source.fetch(Deadline(1.0))
 
     assert PASSWORD not in remains(caught.value)
+    assert ("proxy that the environment names" in str(caught.value)) is url.endswith(":x")

@@ -110,6 +110,8 @@ class Wire:
         # The URL of a proxy that cannot be read is quoted in part, which may be its password.
         if isinstance(error, (httpx.InvalidURL, ValueError)) or self.credential.is_repeated_by(reason):
             reason = type(error).__name__
+            if isinstance(error, httpx.InvalidURL):
+                reason += ": is a proxy that the environment names (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) no URL?"
         return CatalogueUnavailableError(
             f"the API cannot be reached: {reason}", retryable=isinstance(error, httpx.TransportError)
         )
