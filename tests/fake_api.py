@@ -17,16 +17,19 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 from attrs import field, frozen
 from canary import KEY
+
+if TYPE_CHECKING:
+    import trustme
 
 Entry = dict[str, Any]
 Query = Sequence[tuple[str, str]]
@@ -325,6 +328,25 @@ class _Pieces(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._pieces)
+
+
+def certified(authority: trustme.CA, name: str = "127.0.0.1", **given: Any) -> ssl.SSLContext:
+    """Return the context of a server that this authority has given a certificate for the name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name, **given).configure_cert(context)
+    return context
+
+
+@contextmanager
+def black_hole() -> Iterator[str]:
+    """Give the URL of a server that neither takes a connection nor refuses it: the queue of those who wait is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0.0)
+            waiting.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @contextmanager

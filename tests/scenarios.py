@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,7 +28,23 @@ import pytest
 import trustme
 from attrs import field, frozen
 from canary import KEY
-from fake_api import PATH, End, Entry, FakeAPI, Scripted, Step, drip, entries, failure, head, list_models, reply, serve
+from fake_api import (
+    PATH,
+    End,
+    Entry,
+    FakeAPI,
+    Scripted,
+    Step,
+    black_hole,
+    certified,
+    drip,
+    entries,
+    failure,
+    head,
+    list_models,
+    reply,
+    serve,
+)
 
 PASSWORD: Final = "sEcretOfTheProxy"  # noqa: S105 - it is to be looked for
 PROXY: Final = f"http://user:{PASSWORD}@127.0.0.1"
@@ -67,9 +82,9 @@ class Stage:
 
 
 @contextmanager
-def staged(api: FakeAPI) -> Iterator[Stage]:
-    """Give a stage of that server, of which nothing is left behind."""
-    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+def staged() -> Iterator[Stage]:
+    """Give a stage with a server of 20 models, of which nothing is left behind."""
+    with serve(entries(20)) as api, ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         yield Stage(api, patch, stack)
 
 
@@ -135,14 +150,9 @@ def nameless(_: Stage) -> Arguments:
     return {"base_url": "https://nowhere.invalid"}
 
 
-def black_hole(stage: Stage) -> Arguments:
-    """Nobody takes the connection, nor refuses it: the queue of those who wait is full."""
-    listener = stage.stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-    for _ in range(4):
-        waiting = stage.stack.enter_context(socket.socket())
-        waiting.settimeout(0.0)
-        waiting.connect_ex(listener.getsockname())
-    return {"base_url": f"http://127.0.0.1:{listener.getsockname()[1]}"}
+def unreached(stage: Stage) -> Arguments:
+    """Nobody takes the connection, nor refuses it."""
+    return {"base_url": stage.stack.enter_context(black_hole())}
 
 
 def plain(stage: Stage) -> Arguments:
@@ -150,16 +160,9 @@ def plain(stage: Stage) -> Arguments:
     return {"base_url": stage.api.url.replace("http:", "https:"), "transport": None}
 
 
-def tls(authority: trustme.CA) -> ssl.SSLContext:
-    """Return the context of a server that this authority has given a certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
 def untrusted(stage: Stage) -> Arguments:
     """The certificate is nobody's."""
-    return {"base_url": stage.stack.enter_context(serve(tls=tls(trustme.CA()))).url, "transport": None}
+    return {"base_url": stage.stack.enter_context(serve(tls=certified(trustme.CA()))).url, "transport": None}
 
 
 def netrc(stage: Stage) -> Arguments:
@@ -192,7 +195,7 @@ def downgrade(stage: Stage) -> Arguments:
     authority = trustme.CA()
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    secure = stage.stack.enter_context(serve(tls=tls(authority)))
+    secure = stage.stack.enter_context(serve(tls=certified(authority)))
     secure.script(reply(308, headers={"location": f"{stage.elsewhere().url}{PATH}"}))
     return {"base_url": secure.url, "transport": httpx.HTTPTransport(verify=trusting)}
 
@@ -251,7 +254,7 @@ CONNECTIONS: Final[Mapping[str, Scenario]] = {
     ),
     "N1-not-http": always(lambda: [b"junk\r\n\r\n", End.CLOSE], "untyped", requests=3),
     "N2-no-such-host": Scenario(nameless, "untyped", 0),
-    "N2-black-hole": Scenario(black_hole, "untyped late", 0, deadline=SHORT),
+    "N2-black-hole": Scenario(unreached, "untyped late", 0, deadline=SHORT),
     "N3-silence": always(lambda: [60.0], "untyped late", deadline=SHORT),
     "N3-silence-within-the-body": always(lambda: [GOOD[:-9], 60.0], "untyped late", deadline=SHORT),
     "N3-slow-head": always(lambda: chain(slowly(SLOW_HEAD, 40), [PAGE]), "adopts late", deadline=SHORT),

@@ -18,7 +18,7 @@ import trio
 from attrs import define, field
 from canary import KEY
 from crowds import Machine, live
-from fake_api import PATH, FakeAPI, entries, plain_transport, serve
+from fake_api import PATH, plain_transport
 from fake_source import at_most, eventually
 from scenarios import FAULTS, SHORT, Arguments, Scenario, Stage, staged
 
@@ -31,16 +31,9 @@ SLACK = 0.4
 
 
 @pytest.fixture
-def api() -> Iterator[FakeAPI]:
-    """A server with 20 models."""
-    with serve(entries(20)) as api:
-        yield api
-
-
-@pytest.fixture
-def stage(api: FakeAPI) -> Iterator[Stage]:
-    """A stage of that server."""
-    with staged(api) as stage:
+def stage() -> Iterator[Stage]:
+    """A stage of its own for each test."""
+    with staged() as stage:
         yield stage
 
 

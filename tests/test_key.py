@@ -19,7 +19,7 @@ import attrs
 import httpx
 import pytest
 from canary import KEY, leaks, remains
-from fake_api import FakeAPI, entries, failure, plain_transport, reply, serve
+from fake_api import FakeAPI, entries, failure, plain_transport, reply
 from fake_source import FakeClock, eventually
 from scenarios import ENCODED, FAULTS, JSON, PAGE, PASSWORD, PROXY, SCENARIOS, Arguments, Stage, staged
 from terminal import COMMAND, ended, environment, started
@@ -129,17 +129,16 @@ def left_behind(
 
 
 @pytest.fixture
-def api() -> Iterator[FakeAPI]:
-    """A server with 20 models."""
-    with serve(entries(20)) as api:
-        yield api
+def stage() -> Iterator[Stage]:
+    """What a scenario is played on."""
+    with staged() as stage:
+        yield stage
 
 
 @pytest.fixture
-def stage(api: FakeAPI) -> Iterator[Stage]:
-    """A stage of that server."""
-    with staged(api) as stage:
-        yield stage
+def api(stage: Stage) -> FakeAPI:
+    """A server with 20 models."""
+    return stage.api
 
 
 RUNS: Final = [(name, by_refresh) for name in SCENARIOS] + [

@@ -10,8 +10,6 @@ import os
 import select
 import shutil
 import signal
-import socket
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -31,7 +29,19 @@ import pytest
 import trustme
 from attrs import evolve, field, frozen
 from canary import KEY
-from fake_api import Answer, FakeAPI, Request, entries, failure, head, plain_transport, reply, serve
+from fake_api import (
+    Answer,
+    FakeAPI,
+    Request,
+    black_hole,
+    certified,
+    entries,
+    failure,
+    head,
+    plain_transport,
+    reply,
+    serve,
+)
 from fake_source import at_once
 
 import router
@@ -130,10 +140,9 @@ def api() -> Iterator[FakeAPI]:
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[tuple[FakeAPI, dict[str, str]]]:
     """The same server over TLS, and an environment that trusts it."""
-    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
-    with serve(entries(40), tls=context) as api:
+    with serve(entries(40), tls=certified(authority)) as api:
         yield api, STRICT | {"SSL_CERT_FILE": str(tmp_path / "authority.pem")}
 
 
@@ -412,18 +421,6 @@ def test_forks_of_a_plain_lock(api: FakeAPI, silence: Event) -> None:
 
 
 # The end of a process
-
-
-@contextmanager
-def black_hole() -> Iterator[str]:
-    """Give the address of a server that no connection ever reaches: its queue is full."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):
-            waiting = stack.enter_context(socket.socket())
-            waiting.settimeout(0.0)
-            waiting.connect_ex(listener.getsockname())
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def seconds_to_leave(

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import trustme
 from canary import KEY
-from fake_api import PATH, End, FakeAPI, entries, reply, serve
+from fake_api import PATH, End, FakeAPI, certified, entries, reply, serve
 
 from router.fork import unforked
 from router.loading.credential import Credential
@@ -34,9 +34,7 @@ Wrap = Callable[[ssl.SSLContext], ssl.SSLContext]
 @pytest.fixture
 def api() -> Iterator[FakeAPI]:
     """A server over TLS."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
-    with serve(entries(3), tls=context) as api:
+    with serve(entries(3), tls=certified(AUTHORITY)) as api:
         yield api
 
 
@@ -137,8 +135,7 @@ def test_a_long_answer(api: FakeAPI) -> None:
 
 def test_a_long_question() -> None:
     """What the other side is slow to take goes on being sent."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
+    context = certified(AUTHORITY)
     near, far = socket.socketpair()
     taken: list[int] = []
 

@@ -31,6 +31,7 @@ from fake_api import (
     FakeAPI,
     Scripted,
     Step,
+    certified,
     drip,
     entries,
     failure,
@@ -271,9 +272,7 @@ def test_no_exit_waits_for_a_deadline(api: FakeAPI) -> None:
 @pytest.fixture
 def tls() -> Iterator[FakeAPI]:
     """A server over TLS, whose certificate nobody trusts by default."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
-    with serve(entries(3), tls=context) as api:
+    with serve(entries(3), tls=certified(AUTHORITY)) as api:
         yield api
 
 
@@ -347,9 +346,8 @@ def speaking(
     version: ssl.TLSVersion | None = None, name: str = "127.0.0.1", ended: datetime | None = None
 ) -> ssl.SSLContext:
     """Return the context of a server with a certificate for that name until then, which speaks that version alone."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     began = ended - timedelta(days=1) if ended else None
-    AUTHORITY.issue_cert(name, not_before=began, not_after=ended).configure_cert(context)
+    context = certified(AUTHORITY, name, not_before=began, not_after=ended)
     if version is not None:
         as_of_old(context, version)
     return context
