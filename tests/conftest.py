@@ -1,34 +1,69 @@
-"""Settings for every test: of hypothesis, of where caches go, and of what is left out unless it is asked for."""
+"""Settings for every test: how much a normal run tries, and where caches go."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from sizes import SHARE
 
-settings.register_profile(
-    "router",
+NORMAL = settings(
     deadline=None,
     derandomize=False,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],  # a busy machine is no fault of a strategy
 )
-settings.load_profile("router")
+settings.register_profile("normal", NORMAL, max_examples=100)
+settings.register_profile("full", NORMAL, max_examples=100 * SHARE)
+settings.load_profile("normal")
 
 
-ASKED_FOR = ("long", "page")
-"""The marks of what runs only where `-m` speaks of it."""
+ON_REQUEST = ("long", "page")
+"""The marks of tests that run only if `-m` names them."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--full`."""
+    parser.addoption(
+        "--full", action="store_true", help="run every case of a sampled test, and every example of a property"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the number of examples before the tests are imported."""
+    if config.option.full:
+        settings.load_profile("full")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what is marked `long` or `page`, and count it as deselected, unless `-m` speaks of that mark."""
-    left_out = [mark for mark in ASKED_FOR if mark not in config.option.markexpr]
-    deselected = [item for item in items if any(map(item.get_closest_marker, left_out))]
+    """Deselect what a normal run leaves out."""
+    deselected = {
+        item
+        for item in items
+        if any(item.get_closest_marker(mark) and mark not in config.option.markexpr for mark in ON_REQUEST)
+    }
+    if not (config.option.full or config.option.markexpr):
+        deselected.update(beyond_samples(items))
     if deselected:
-        config.hook.pytest_deselected(items=deselected)
+        config.hook.pytest_deselected(items=[*deselected])
         items[:] = [item for item in items if item not in deselected]
+
+
+def beyond_samples(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
+    """Yield the cases of each test marked `sample(n)` that are not among its `n` evenly spread ones."""
+    cases = defaultdict[str, list[pytest.Function]](list)
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("sample"):
+            cases[f"{item.path}::{item.originalname}"].append(item)
+    for several in cases.values():
+        several.sort(key=lambda item: tuple(item.callspec.indices.values()))
+        mark = several[0].get_closest_marker("sample")
+        assert mark is not None
+        sampled = {at * len(several) // mark.args[0] for at in range(mark.args[0])}
+        yield from (item for at, item in enumerate(several) if at not in sampled)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1086,7 +1086,12 @@ def in_threads(chain: Any, api: FakeMessages, runs: int, after: Callable[[], obj
 
 
 Crowding = Callable[[Any, FakeMessages, int, Callable[[], object]], list[Outcome]]
-CROWDS = [pytest.param(in_tasks, 1000, id="1000-tasks"), pytest.param(in_threads, 200, id="200-threads")]
+CROWDS = [
+    pytest.param(in_tasks, 200, id="200-tasks"),
+    pytest.param(in_threads, 50, id="50-threads"),
+    pytest.param(in_tasks, 1000, id="1000-tasks", marks=pytest.mark.long),
+    pytest.param(in_threads, 200, id="200-threads", marks=pytest.mark.long),
+]
 
 
 @pytest.mark.parametrize(("crowd", "runs"), CROWDS)

@@ -1057,6 +1057,7 @@ def test_marks_stay_readable_without_unicode(locale: dict[str, str], listing: st
     assert next(line for line in lines if " citations " in line).startswith("  ? ")
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("locale", LOCALES, ids=str)
 @pytest.mark.parametrize("runs", [spawned, spawned_on_terminal])
 @pytest.mark.parametrize("name", ["models", "show"])

@@ -147,6 +147,7 @@ RUNS: Final = [(name, by_refresh) for name in SCENARIOS] + [
 ]
 
 
+@pytest.mark.sample(40)
 @pytest.mark.parametrize(("name", "refresh"), RUNS)
 def test_nothing_is_left_behind(
     stage: Stage,

@@ -14,6 +14,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sizes import examples
 from strategies import NAMES, NOW, Entry, listings, policies
 
 from router import Catalogue, ConfigurationError, Lock, Locked, Policy
@@ -122,7 +123,7 @@ def test_a_lock_that_was_written_reads_the_same(made: tuple[dict[str, Policy], C
     assert again.to_toml() == lock.to_toml()
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(resolved(), catalogues(), named_policies, st.sampled_from([0, 60]))
 def test_what_holds_stays_and_what_moves_meets_its_policy(
     made: tuple[dict[str, Policy], Catalogue, Lock], catalogue: Catalogue, more: dict[str, Policy], within: int
@@ -145,7 +146,7 @@ def test_what_holds_stays_and_what_moves_meets_its_policy(
             assert entry is old.policies[name]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(resolved(), catalogues())
 def test_an_upgrade_meets_the_policy(made: tuple[dict[str, Policy], Catalogue, Lock], catalogue: Catalogue) -> None:
     """`--upgrade` moves to the first of the chain that does not retire soon, or nowhere."""
@@ -181,7 +182,7 @@ def holds(entry: Locked, lock: Lock, catalogue: Catalogue) -> bool:
     return False
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(resolved(), catalogues())
 def test_a_lock_holds_as_the_design_says(made: tuple[dict[str, Policy], Catalogue, Lock], catalogue: Catalogue) -> None:
     """For a running application a lock is broken just where the plain definition has it so, and the reason is told."""

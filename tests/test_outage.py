@@ -16,6 +16,7 @@ import pytest
 from attrs import define, evolve, field, frozen
 from crowds import BUSY, DOWN, NOON, SIX, TTL, Ask, Machine, seeded, settled
 from fake_source import FakeSource, no_threads
+from sizes import at_length
 
 from router import Router
 from router.catalogue import Catalogue
@@ -172,7 +173,7 @@ def chances(count: int) -> Iterator[tuple[Random, Callable[[], float]]]:
         yield seeded(seed), EXTREMES[seed] if seed < len(EXTREMES) else seeded(-1 - seed).random
 
 
-many = pytest.mark.parametrize("times", [30, pytest.param(2000, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+many = pytest.mark.parametrize("times", [30, at_length(2000)])
 
 
 @many
@@ -187,7 +188,7 @@ def test_an_outage_is_cheap_and_ends_soon(times: int, *, cold: bool) -> None:
     assert is_held(worst(courses)), worst(courses)
 
 
-@pytest.mark.parametrize("times", [10, pytest.param(300, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("times", [10, at_length(300)])
 def test_an_outage_is_cheap_and_ends_soon_with_a_cache(tmp_path: Path, times: int) -> None:
     """R6: so it is for a process that keeps its catalogue, and its failures, on disk."""
     courses = [
@@ -205,9 +206,7 @@ def test_an_outage_with_a_thousand_callers() -> None:
     assert is_held(course), course
 
 
-@pytest.mark.parametrize(
-    ("processes", "times"), [(5, 3), pytest.param(100, 3, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
-)
+@pytest.mark.parametrize(("processes", "times"), [(5, 3), at_length(100, 3)])
 def test_an_outage_for_processes_that_share_a_disk(tmp_path: Path, processes: int, times: int) -> None:
     """R6: processes that share a disk cost twice as much as one, not so many times, and recover as soon."""
     courses = [
@@ -327,7 +326,7 @@ def by_wall(machine: Machine, source: Source) -> Ask:
     return ask
 
 
-@pytest.mark.parametrize("seeds", [5, pytest.param(300, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("seeds", [5, at_length(300)])
 def test_wall_clocks_that_jump(seeds: int) -> None:
     """T1: wherever the wall clock jumps, and whenever, no request is made that is not due, and no answer gets old."""
     found = [jumpy(Machine(random=seeded(seed).random), by_router, seeded(seed), 40) for seed in range(seeds)]
@@ -336,7 +335,7 @@ def test_wall_clocks_that_jump(seeds: int) -> None:
     assert max(oldest for _, oldest in found) <= 1.1 * LONG_TTL + LONG_TTL / 50
 
 
-@pytest.mark.parametrize("seeds", [5, pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("seeds", [5, at_length(200)])
 def test_wall_clocks_that_jump_with_a_cache(tmp_path: Path, seeds: int) -> None:
     """T1: so it is with a catalogue on disk, which is taken for new once more if the clock is set to when it was.
 

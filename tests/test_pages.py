@@ -15,6 +15,7 @@ from fake_api import Canned, Entry, entries, list_models
 from fake_source import FakeClock
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from sizes import examples
 
 from router import AnthropicSource, Catalogue, CatalogueError, CatalogueUnavailableError, Router
 from router.loading.listing import Reply, walk
@@ -188,7 +189,7 @@ def payloads(seed: int) -> list[bytes]:
 
 
 SEEDS: Final = st.integers(0, 2**64)
-OFTEN: Final = settings(max_examples=200, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+OFTEN: Final = settings(max_examples=examples(200), phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
 
 @settings(OFTEN)

@@ -13,6 +13,7 @@ from fake_api import entries
 from fake_source import FakeSource
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sizes import examples
 from strategies import NOW, Entry, catalogue_of, listings, policies, requirements
 
 from router import (
@@ -77,7 +78,7 @@ def chain_of(catalogue: Catalogue, policy: Policy) -> list[Model]:
     return chain
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(listings(), policies())
 def test_a_chain_is_what_the_definition_says(listing: list[Entry], policy: Policy) -> None:
     """`candidates` is the chain, `select` its first, and `explain` says both, with a reason that fits."""
@@ -93,7 +94,7 @@ def test_a_chain_is_what_the_definition_says(listing: list[Entry], policy: Polic
     assert str(decision)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(listings(), policies())
 def test_a_reason_is_true(listing: list[Entry], policy: Policy) -> None:
     """The newest is called so where it is, an alternative only where nothing meets the first requirement."""

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
+from sizes import at_length, examples
 from strategies import (
     GUARDED,
     LITERALS,
@@ -59,10 +60,10 @@ def definition(requirement: Requirement, catalogue: Catalogue) -> Masks:
     return yes, no
 
 
-@settings(max_examples=1_250)
+@settings(max_examples=examples(1_250))
 @given(listings(), st.lists(requirements(), min_size=8, max_size=8))
 def test_the_bitsets_answer_as_the_definition_does(listing: list[Entry], several: list[Requirement]) -> None:
-    """Known yes and known no of the bitsets are just where `support` is true and false: 10,000 pairs."""
+    """Known yes and known no of the bitsets are just where `support` is true and false: 10,000 pairs with `--full`."""
     catalogue = catalogue_of(listing)
     for requirement in several:
         assert requirement.masks(catalogue.index, NOW) == definition(requirement, catalogue)
@@ -79,7 +80,7 @@ def test_the_bitsets_answer_as_the_definition_does_at_length(listing: list[Entry
         assert requirement.masks(catalogue.index, NOW) == definition(requirement, catalogue)
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(st.lists(entries(), min_size=1, max_size=3), st.lists(said(), min_size=4, max_size=4))
 def test_a_text_means_what_the_design_says(some: list[Entry], needs: list[Said]) -> None:
     """What a requirement says of a model is what its text says of the raw entry, read by the design alone."""
@@ -95,12 +96,13 @@ CAPABILITIES_ALONE = tuple(need for need in LITERALS if need.text in {"pdf_input
 
 
 @pytest.mark.parametrize(
-    ("size", "examples"), [(0, 2), (1, 20), (63, 20), (64, 20), (65, 20), (4096, 2), (4097, 2), (20_000, 2)]
+    ("size", "catalogues"),
+    [(0, 2), (1, 20), (63, 20), (64, 20), (65, 20), (4096, 1), at_length(4097, 2), at_length(20_000, 2)],
 )
-def test_the_bitsets_answer_as_the_design_says_at_any_size(size: int, examples: int) -> None:
+def test_the_bitsets_answer_as_the_design_says_at_any_size(size: int, catalogues: int) -> None:
     """S13: where the rows fill a word, or hundreds of them, the candidates are those of a scan of raw entries."""
 
-    @settings(max_examples=examples, phases=[Phase.generate])
+    @settings(max_examples=catalogues, phases=[Phase.generate])
     @given(st.lists(entries(), min_size=24, max_size=24), st.lists(said((*LITERALS, *GUARDED)), min_size=2, max_size=2))
     def check(some: list[Entry], needs: list[Said]) -> None:
         listing = [{**some[at * 7 % 24], "id": f"m{at:05}"} for at in range(size)]
@@ -117,7 +119,7 @@ def test_the_bitsets_answer_as_the_design_says_at_any_size(size: int, examples: 
 SINGLE = [(need, parse(need.text)) for need in (*LITERALS, *GUARDED)]
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(entries())
 def test_every_literal_means_what_the_design_says(entry: Entry) -> None:
     """Each operator on each kind of field says of an entry what the design says."""
@@ -141,7 +143,7 @@ def admitted(entry: Entry, text: str) -> bool:
     )
 
 
-@settings(max_examples=800)
+@settings(max_examples=examples(800))
 @given(listings(), said((*LITERALS, *GUARDED * 4)))
 def test_the_answer_is_the_newest_of_those_known_to_meet_the_need(listing: list[Entry], need: Said) -> None:
     """`select` is the first of `candidates`: the models that the need and the guard-rails admit, newest first."""
@@ -155,7 +157,7 @@ def test_the_answer_is_the_newest_of_those_known_to_meet_the_need(listing: list[
     assert all(model in catalogue.models for model in candidates)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(listings(), requirements(max_leaves=4), st.integers(0, 4))
 def test_a_limit_cuts_the_end_off(listing: list[Entry], requirement: Requirement, limit: int) -> None:
     """`limit` keeps the best candidates and their order."""
@@ -164,7 +166,7 @@ def test_a_limit_cuts_the_end_off(listing: list[Entry], requirement: Requirement
     assert catalogue.candidates(requirement, now=NOW, limit=limit) == all_of_them[:limit]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(listings(), requirements())
 def test_a_filter_has_no_guard_rails(listing: list[Entry], requirement: Requirement) -> None:
     """`where` keeps every model that matches, of whatever lifecycle and access."""
@@ -172,7 +174,7 @@ def test_a_filter_has_no_guard_rails(listing: list[Entry], requirement: Requirem
     assert catalogue.where(requirement, now=NOW) == tuple(m for m in catalogue if requirement.matches(m, now=NOW))
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(listings(), requirements(max_leaves=4), requirements(max_leaves=4))
 def test_adding_a_term_only_narrows(listing: list[Entry], one: Requirement, other: Requirement) -> None:
     """What meets both is what meets the one and the other; what meets either is what meets the one or the other."""
@@ -182,7 +184,7 @@ def test_adding_a_term_only_narrows(listing: list[Entry], one: Requirement, othe
     assert set(catalogue.where(one | other, now=NOW)) == meets_one | meets_other
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     listings().flatmap(lambda listing: st.tuples(st.just(listing), st.permutations(listing))),
     requirements(max_leaves=4),
@@ -208,7 +210,7 @@ def lookalike(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(entries(), st.booleans())
 def test_entries_of_one_id_are_the_same_json_or_malformed(entry: Entry, turned: bool) -> None:
     """An entry repeated to the letter is one model; one that differs is malformed, in whatever order they come."""
@@ -219,7 +221,7 @@ def test_entries_of_one_id_are_the_same_json_or_malformed(entry: Entry, turned: 
     assert isinstance(read, Catalogue if same else MalformedEntryError)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(listings(), listings())
 def test_a_digest_tells_listings_apart(one: list[Entry], other: list[Entry]) -> None:
     """Two catalogues have one digest just where their listings are the same JSON, orders apart."""
@@ -229,7 +231,7 @@ def test_a_digest_tells_listings_apart(one: list[Entry], other: list[Entry]) -> 
     assert (catalogue_of(one).digest == catalogue_of(other).digest) is same
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(listings(), listings())
 def test_a_difference_reads_the_same_both_ways(one: list[Entry], other: list[Entry]) -> None:
     """What is added in one direction is removed in the other, and every change is turned round."""
@@ -241,7 +243,7 @@ def test_a_difference_reads_the_same_both_ways(one: list[Entry], other: list[Ent
     )
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(listings(), requirements(max_leaves=5))
 def test_an_explanation_accounts_for_every_model(listing: list[Entry], requirement: Requirement) -> None:
     """A decision names the candidates, and for each other model just the terms it does not meet, with their support."""
@@ -287,7 +289,7 @@ def conjunctions() -> st.SearchStrategy[Requirement]:
     return st.lists(term, min_size=1, max_size=4).map(conjunction)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(listings(), conjunctions(), st.sampled_from(("static", "live")))
 def test_nearest_is_the_smallest_relaxation(listing: list[Entry], requirement: Requirement, source: str) -> None:
     """The nearest models are those that the fewest dropped terms would admit, guard-rails that come back included."""
@@ -301,7 +303,7 @@ def test_nearest_is_the_smallest_relaxation(listing: list[Entry], requirement: R
         assert id in {model.id for model in catalogue.candidates(conjunction(rest), now=NOW)}
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(requirements(), requirements(), requirements())
 def test_the_algebra_is_canonical(a: Requirement, b: Requirement, c: Requirement) -> None:
     """Order, grouping, repetition and double negation leave an equal requirement, and De Morgan's laws hold."""
@@ -321,7 +323,7 @@ def test_the_algebra_is_canonical(a: Requirement, b: Requirement, c: Requirement
     assert hash(~~a) == hash(a)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.lists(entries(), min_size=1, max_size=3), requirements(max_leaves=4), requirements(max_leaves=4))
 def test_support_follows_kleene(some: list[Entry], a: Requirement, b: Requirement) -> None:
     """The support of what is combined follows from the supports of its parts, by Kleene's tables."""
@@ -334,7 +336,7 @@ def test_support_follows_kleene(some: list[Entry], a: Requirement, b: Requiremen
         assert a.matches(model, now=NOW) is (one is True)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(entries(), texts())
 def test_a_text_and_its_negation_are_complementary(entry: Entry, text: str) -> None:
     """`not (...)` says the opposite where the text says anything, and nothing where it says nothing."""
@@ -401,7 +403,7 @@ def test_kleenes_tables(text: str, expected: Support) -> None:
     assert requirement.masks(catalogue.index, NOW) == (int(expected is True), int(expected is False))
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(requirements())
 def test_text_goes_round(requirement: Requirement) -> None:
     """The canonical text parses back to an equal requirement, and is its own canonical text."""
@@ -412,7 +414,7 @@ def test_text_goes_round(requirement: Requirement) -> None:
     assert repr(requirement) == f"require({str(requirement)!r})"
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(said((*LITERALS, *GUARDED)), entries())
 def test_the_canonical_text_means_the_same(need: Said, entry: Entry) -> None:
     """A text and its canonical form say the same of every model."""
@@ -421,7 +423,7 @@ def test_the_canonical_text_means_the_same(need: Said, entry: Entry) -> None:
     assert parse(str(requirement)).support(model, now=NOW) is requirement.support(model, now=NOW)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.from_regex(r"[0-9]{1,30}(\.[0-9]{1,30})?[kM]?", fullmatch=True))
 @example("99999999999999991611392.5")
 @example("0.000000000000000000000000000001")
@@ -432,7 +434,7 @@ def test_every_number_goes_round(number: str) -> None:
     assert str(parse(str(requirement))) == str(requirement)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), st.integers(-14 * 60, 14 * 60))  # noqa: DTZ001 - the zone follows
 def test_every_date_goes_round(moment: datetime, minutes: int) -> None:
     """A date that can be written is written so that it reads as the same moment, whatever its zone."""
@@ -445,7 +447,7 @@ def test_every_date_goes_round(moment: datetime, minutes: int) -> None:
     assert requirement.support(dated) is (None if dated.created_at is None else True)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text())
 @example("true")
 @example("and")
@@ -466,7 +468,7 @@ TOKENS = (
 )
 
 
-@settings(max_examples=800)
+@settings(max_examples=examples(800))
 @given(st.one_of(st.lists(st.sampled_from(TOKENS), max_size=9).map(" ".join), st.text(max_size=12)))
 @example("pdf_input\u00a0")
 def test_any_text_parses_or_says_where_it_does_not(text: str) -> None:
@@ -503,7 +505,7 @@ NEEDS = st.one_of(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(
     st.dictionaries(
         st.one_of(
@@ -555,7 +557,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(JSON, st.booleans())
 def test_any_json_is_a_model_or_a_malformed_entry(entry: Any, identified: bool) -> None:
     """Whatever an entry holds, it is read, answers and has a digest, or is refused with the path to what is wrong."""
@@ -647,7 +649,7 @@ def small_world() -> Catalogue:
     return Catalogue.from_listing(UNIVERSE, documented=None)
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=examples(1_000))
 @given(text=small_talk())
 def test_what_is_unsatisfiable_is_met_by_no_model(small_world: Catalogue, text: str) -> None:
     """Where `is_unsatisfiable` claims a proof, no model of a whole small world is known to meet the requirement."""
@@ -656,7 +658,7 @@ def test_what_is_unsatisfiable_is_met_by_no_model(small_world: Catalogue, text: 
         assert small_world.where(requirement, now=NOW) == ()
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(listings(max_size=4), requirements())
 def test_what_any_model_meets_is_not_unsatisfiable(listing: list[Entry], requirement: Requirement) -> None:
     """No proof is claimed against a requirement that some model is known to meet."""
@@ -664,7 +666,7 @@ def test_what_any_model_meets_is_not_unsatisfiable(listing: list[Entry], require
         assert not requirement.is_unsatisfiable()
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(listings(max_size=3), requirements())
 def test_values_pickle(listing: list[Entry], requirement: Requirement) -> None:
     """Requirements, models, catalogues and differences come back from a pickle equal, with the same answers."""

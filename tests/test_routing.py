@@ -13,6 +13,7 @@ from fake_source import FakeSource
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from request_corpus import CORPUS, load, requests, snapshot
+from sizes import examples
 from strategies import NOW, catalogue_of, listings
 
 from router import (
@@ -78,7 +79,7 @@ def defined(
     return whole + changed[: max(0, 3 - len(whole))]
 
 
-@settings(suppress_health_check=list(HealthCheck), max_examples=150)
+@settings(suppress_health_check=list(HealthCheck), max_examples=examples(150))
 @given(
     CATALOGUES,
     st.sampled_from([load(path)["request"] for path in CORPUS]) | requests(),
@@ -100,7 +101,7 @@ def test_the_routes_are_those_of_the_definition(
     assert snapshot(request) == before
 
 
-@settings(suppress_health_check=list(HealthCheck), max_examples=150)
+@settings(suppress_health_check=list(HealthCheck), max_examples=examples(150))
 @given(
     CATALOGUES,
     st.sampled_from([load(path)["request"] for path in CORPUS]) | requests(),

@@ -731,7 +731,15 @@ TWINS: Final[Mapping[str, tuple[str, type, str]]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "twin", "found"), TWINS.values(), ids=TWINS)
+FOUND_AT_ONCE: Final = frozenset({"the-key-is-logged", "a-broken-file-is-read"})
+
+
+def of_twin(name: str) -> Any:
+    """Return the case of one twin; those that take seconds to find run only under `tox -e long`."""
+    return pytest.param(*TWINS[name], id=name, marks=[pytest.mark.long] if name not in FOUND_AT_ONCE else [])
+
+
+@pytest.mark.parametrize(("name", "twin", "found"), [of_twin(name) for name in TWINS])
 def test_twin_is_found_out(name: str, twin: type, found: str) -> None:
     """The twins that must fail: one fault put in by hand, and the same machine finds a way to show it."""
     with pytest.raises((Exception, pytest.fail.Exception), match=found):

@@ -27,6 +27,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sizes import at_length, examples
 from store_worker import IDENTITY, Listener, catalogue, is_whole, temporary_files
 
 import router
@@ -325,7 +326,7 @@ def round_trips(examples: int) -> Callable[[Callable[..., None]], Callable[..., 
     return decorate
 
 
-@round_trips(600)
+@round_trips(examples(600))
 def test_any_entries_come_back(quick: Store, entries: list[Any], fetched_at: float, validators: dict[str, str]) -> None:
     """Whatever JSON there is comes back equal: lone surrogates, big numbers, nesting."""
     check_round_trip(quick, Stored(entries, fetched_at, validators))
@@ -369,7 +370,7 @@ def check_garbage(store: Store, text: bytes) -> None:
 @given(text=GARBAGE)
 @example(text=GOOD)
 @example(text=b"")
-@settings(max_examples=4_000, deadline=None)
+@settings(max_examples=examples(1_600), deadline=None)
 def test_any_bytes_are_refused(quick: Store, text: bytes) -> None:
     """Any bytes but those that were written are read as nothing, without an exception."""
     check_garbage(quick, text)
@@ -385,11 +386,11 @@ def test_any_bytes_are_refused_at_length(quick: Store, text: bytes) -> None:
 
 
 def test_random_splices_are_refused(quick: Store) -> None:
-    """Fifteen thousand files with a stretch removed, repeated, moved or overwritten are all read as nothing."""
+    """Files with a stretch removed, repeated, moved or overwritten are all read as nothing."""
     random = Random(20260726)  # noqa: S311 - a fixed sample
     assert quick.write(catalogue(7))
     good = Path(quick.path).read_bytes()
-    for _ in range(15_000):
+    for _ in range(examples(16_000)):
         begin, end, at = sorted(random.randrange(len(good)) for _ in range(3))
         stretch = good[begin:end]
         text = random.choice(
@@ -409,7 +410,7 @@ def test_random_splices_are_refused(quick: Store) -> None:
     content=st.binary(max_size=60)
     | st.tuples(JSON, JSON).map(lambda pair: b"\n".join(json.dumps(one).encode() for one in pair))
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_a_sealed_file_of_another_shape_is_refused(quick: Store, content: bytes) -> None:
     """Even what carries a right checksum is read as nothing, without an exception, where its shape is another."""
     write_text(quick.path, _sealed(content))
@@ -1021,6 +1022,7 @@ def test_no_memory(directory: str) -> None:
     assert (met["before"], met["after"], met["then"]["before"]) == (None, None, 1.0)
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize(
     ("call", "error", "when", "written"),
     [
@@ -1144,12 +1146,12 @@ def check_kills(counts: dict[str, Any], kills: int) -> None:
     assert counts["interrupted"] >= kills / 100, "the kills did not meet the writes"
 
 
-@pytest.mark.parametrize("writers", [1, 4])
-def test_a_thousand_kills_leave_a_readable_cache(directory: str, writers: int) -> None:
+@pytest.mark.parametrize(("writers", "kills"), [(1, 100), (4, 100), at_length(1, 1000), at_length(4, 1000)])
+def test_kills_leave_a_readable_cache(directory: str, writers: int, kills: int) -> None:
     """Writers killed at any moment leave a whole catalogue, and few files."""
-    counts = worker("kill", directory=directory, writers=writers, kills=1000, seed=writers)
+    counts = worker("kill", directory=directory, writers=writers, kills=kills, seed=writers)
 
-    check_kills(counts, 1000)
+    check_kills(counts, kills)
     assert Store(directory, IDENTITY).write(catalogue(1))
     assert unchanged(Store(directory, IDENTITY))
 
@@ -1162,10 +1164,10 @@ def test_ten_thousand_kills_leave_a_readable_cache(directory: str, writers: int)
     check_kills(worker("kill", directory=directory, writers=writers, kills=10_000, seed=writers), 10_000)
 
 
-@pytest.mark.parametrize("writers", [1, 4])
+@pytest.mark.parametrize("writers", [at_length(1), 4])
 def test_kills_corrupt_the_cache_of_a_naive_writer(directory: str, writers: int) -> None:
     """The twin that must fail: a file that is written in place is unreadable after half of the kills."""
-    counts = worker("kill", directory=directory, writers=writers, kills=200, seed=writers, naive=True)
+    counts = worker("kill", directory=directory, writers=writers, kills=50, seed=writers, naive=True)
 
     assert counts["unreadable"] >= counts["kills"] / 2
 
@@ -1183,7 +1185,7 @@ def check_crowd(directory: str, seconds: float, *, threads: bool) -> None:
 @pytest.mark.parametrize("threads", [False, True])
 def test_readers_among_writers_see_whole_catalogues(directory: str, *, threads: bool) -> None:
     """Eight readers beside four writers, in threads or processes, read one whole catalogue each time."""
-    check_crowd(directory, 2.0, threads=threads)
+    check_crowd(directory, 0.5, threads=threads)
 
 
 @pytest.mark.long
@@ -1197,7 +1199,7 @@ def test_readers_among_writers_see_whole_catalogues_for_a_minute(directory: str,
 @pytest.mark.parametrize("threads", [False, True])
 def test_readers_among_naive_writers_do_not(directory: str, *, threads: bool) -> None:
     """The twin that must fail: beside writers in place, readers meet what is no catalogue."""
-    counts = worker("crowd", directory=directory, readers=8, writers=4, seconds=1.0, threads=threads, naive=True)
+    counts = worker("crowd", directory=directory, readers=8, writers=4, seconds=0.5, threads=threads, naive=True)
 
     assert counts["bad"] > counts["reads"] / 100
 

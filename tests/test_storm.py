@@ -33,6 +33,7 @@ from crowds import (
 )
 from fake_api import FakeAPI, entries, failure, serve
 from fake_source import PATIENCE, FakeClock, FakeSource, at_most, at_once, eventually, gate, join
+from sizes import at_length
 
 from router import Router
 from router.catalogue import Catalogue
@@ -98,13 +99,13 @@ def cold(machine: Machine, api: FakeAPI, **arguments: Any) -> Ask:
     return lambda: router.select("pdf_input").id
 
 
-@pytest.mark.parametrize("rounds", [20, pytest.param(1000, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("rounds", [3, at_length(1000)])
 def test_one_fetch_for_a_cold_crowd(crowd: Crowd, machine: Machine, api: FakeAPI, rounds: int) -> None:
     """C1: a thousand threads that find nothing held make one request, and get one answer."""
     assert costs(crowd, lambda: cold(machine, api), api, rounds) == [(1, 1)] * rounds
 
 
-@pytest.mark.parametrize("rounds", [10, pytest.param(500, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("rounds", [2, at_length(500)])
 @pytest.mark.parametrize("strict", [False, True])
 def test_one_refresh_for_a_cold_crowd(
     crowd: Crowd, machine: Machine, api: FakeAPI, rounds: int, *, strict: bool
@@ -149,7 +150,7 @@ def facts(answer: object) -> tuple[object, ...]:
 # Threads, and a server that is silent
 
 
-@pytest.mark.parametrize("rounds", [5, pytest.param(500, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("rounds", [5, at_length(500)])
 def test_one_fetch_behind_a_crowd(crowd: Crowd, machine: Machine, api: FakeAPI, rounds: int) -> None:
     """C3: a thousand threads that find what is held too old make one request, and none of them waits for it."""
     router = machine.router(live(api))
@@ -457,7 +458,7 @@ def torn(looks: Sequence[Look], swap: Callable[[int], object], swaps: int) -> li
     return seen
 
 
-@pytest.mark.parametrize("swaps", [60, pytest.param(2000, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("swaps", [20, at_length(2000)])
 def test_each_look_sees_one_generation(machine: Machine, swaps: int) -> None:
     """C13: ids, date, digest, decision and status that one look gives belong to one generation, and none goes back."""
     generations = [generation(number) for number in range(swaps)]

@@ -18,6 +18,7 @@ from attrs import frozen
 from crowds import DOWN, OTHER, SIX, TTL, Ask, Asking, Machine, Unlocked, late, live, seeded, settled, silent
 from fake_api import FakeAPI, entries, serve
 from fake_source import PATIENCE, FakeSource, Gate
+from sizes import at_length
 
 from router.catalogue import Catalogue
 from router.errors import CatalogueUnavailableError
@@ -227,7 +228,7 @@ loops = pytest.mark.parametrize("run", [on_asyncio, on_trio])
 
 
 @loops
-@pytest.mark.parametrize("rounds", [25, pytest.param(2500, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("rounds", [3, at_length(2500, timeout=1800)])
 def test_one_flight_for_a_thousand_tasks(run: Callable[..., Ends], rounds: int) -> None:
     """C4: of a thousand tasks those that are cancelled end so, and no other; all share one fetch, well or ill."""
     assert run(of_router, rounds) == Ends([], [], [1] * rounds)

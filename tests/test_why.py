@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sizes import examples
 from strategies import NOW, Entry, catalogue_of, listings, policies
 
 from router import Catalogue, Policy, UnknownModelError, require
@@ -109,7 +110,7 @@ def test_an_alias_is_the_model_it_stands_for() -> None:
         why(BOTH, require(), "claude-onee")
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(listings(), policies(), st.integers(0, 5))
 def test_every_model_has_its_place_or_its_lacks(listing: list[Entry], policy: Policy, at: int) -> None:
     """A candidate has the place that it has in the chain, and every other model lacks something of each requirement."""
