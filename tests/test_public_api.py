@@ -90,6 +90,7 @@ def test_wheel() -> None:
     assert {PurePosixPath("router/py.typed"), PurePosixPath("router/cli/__init__.py"), *data} <= files
     assert {path.parts[0] for path in files} & {"tests", "benchmarks"} == set()
     assert [each.name for each in installed.entry_points] == ["router"]
+    assert installed.version == router.__version__
 
 
 def documented() -> Iterator[tuple[str, object]]:

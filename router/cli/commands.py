@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 from attrs import evolve
 
+import router
 from router.catalogue import impact_of
 from router.cli import output
 from router.cli.audit import audit
@@ -157,22 +158,8 @@ def _requirement(
     return named_policy(policy, policies)
 
 
-def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            number = version("capability-router")
-        except PackageNotFoundError:
-            number = "unknown"
-        click.echo(f"router, version {number}")
-        context.exit()
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show the version."
-)
+@click.version_option(router.__version__, prog_name="router", help="Show the version.")
 def cli() -> None:
     """Say what you need from a model, and get the newest Claude model known to meet it.
 
