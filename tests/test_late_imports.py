@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import certifi
 import pytest
 from canary import KEY
 from fake_api import FakeAPI, entries, serve
@@ -68,11 +69,13 @@ began = time.perf_counter()
 print(json.dumps({"said": told_by_a_child(lambda: routed.refresh().source, 2.0 if naive else 4.0), "took": seconds()}))
 """
 
-SLOW = """
+SLOW = f"""
 import logging, time
 time.sleep(0.5)
 logging.getLogger("certifi").debug("imported")
+where = lambda: {certifi.where()!r}
 """
+"""A `certifi` that takes its time and logs; where no variable names certificates, the child reads its file."""
 
 PRELOADING = """
 router.fork.IMPORTING = 60.0 if naive else 0.5
@@ -87,6 +90,37 @@ while "certifi" not in sys.modules:
     time.sleep(0.001)
 time.sleep(0.1)
 print(json.dumps({"said": told_by_a_child(lambda: "begun", 4.0), "took": seconds()}), flush=True)
+"""
+
+HALF_IMPORTED = """
+import importlib, sys, threading
+from importlib.machinery import PathFinder
+from router import BundledSource, Router
+
+module, part, asks = sys.argv[1:]
+reached, go_on = threading.Event(), threading.Event()
+
+class Pausing:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == part:
+            spec = PathFinder.find_spec(name, path)
+            execute = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: (reached.set(), go_on.wait(50.0), execute(module))
+            return spec
+
+routed = Router(BundledSource())
+ask = getattr(routed, asks)
+if asks == "arefresh":
+    import asyncio
+    ask = lambda: asyncio.run(routed.arefresh())
+sys.meta_path.insert(0, Pausing)
+threading.Thread(target=importlib.import_module, args=(module,)).start()
+try:
+    assert reached.wait(50.0)
+    print("answered" if ask() else "nothing")
+finally:
+    go_on.set()
 """
 
 
@@ -162,3 +196,24 @@ def test_a_fork_at_import(api: FakeAPI, tmp_path: Path, naive: bool) -> None:
             said(PRELOADING, api, tmp_path, preload, naive=True, most=3.0)
     else:
         assert said(PRELOADING, api, tmp_path, preload)["said"] == "begun"
+
+
+@pytest.mark.parametrize(
+    ("module", "part", "asks"),
+    [
+        ("asyncio", "asyncio.base_events", "select"),
+        ("trio", "trio._core", "select"),
+        ("trio", "trio._core", "arefresh"),
+    ],
+)
+def test_another_thread_imports_an_event_loop(module: str, part: str, asks: str) -> None:
+    """C1: while another thread has imported half of asyncio or trio, answers come as if it were not there."""
+    run = subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, "-W", "ignore", "-c", HALF_IMPORTED, module, part, asks],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60.0,
+    )
+
+    assert run.stdout == "answered\n", run.stderr

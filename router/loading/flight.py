@@ -92,8 +92,8 @@ class Flight:
 
     async def landing(self, seconds: float) -> None:
         """Wait until it has ended or the seconds have passed; a waiter that is cancelled takes nothing along."""
-        trio = sys.modules.get("trio")
-        if trio and trio.lowlevel.in_trio_task():
+        if _in_trio("in_trio_task"):
+            trio = sys.modules["trio"]
             landed = trio.Event()
             token = trio.lowlevel.current_trio_token()
             self._future.add_done_callback(lambda _: _told(token.run_sync_soon, landed.set))
@@ -119,11 +119,15 @@ def own(error: BaseException) -> BaseException:
 
 def in_event_loop() -> bool:
     """Return whether the caller would hold up a running event loop of asyncio or trio."""
-    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
-    return bool(
-        (asyncio and asyncio._get_running_loop() is not None)  # noqa: SLF001 - the documented one raises, which is slow
-        or (trio and trio.lowlevel.in_trio_run())
-    )
+    # Another thread may be importing asyncio: it runs no loop until it has all of its functions.
+    running_loop = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+    return (running_loop is not None and running_loop() is not None) or _in_trio("in_trio_run")
+
+
+def _in_trio(question: str) -> bool:
+    """Return what `trio.lowlevel` answers; trio runs nothing while another thread is still importing it."""
+    ask = getattr(getattr(sys.modules.get("trio"), "lowlevel", None), question, None)
+    return ask is not None and ask()
 
 
 def import_late() -> None:
