@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from router.errors import ConfigurationError
+from router.errors import ConfigurationError, printable
 
 _ASYNCHRONOUS: Final = 0x80
 """The flag of a coroutine function's code: `inspect.CO_COROUTINE`."""
@@ -36,17 +36,58 @@ def check_hook(name: str, hook: object) -> None:
         raise ConfigurationError(f"{name} must be a plain function: nobody would await it")
 
 
+class Log:
+    """The logger of a module: `Log(__name__)`. It imports `logging` when it is first used, which costs 20 ms.
+
+    Text of others is escaped, and a handler of the application's that raises ends nothing that is under way.
+    """
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def debug(self, message: str, *arguments: object) -> None:
+        """Log what few want to know."""
+        self._write("DEBUG", message, arguments)
+
+    def info(self, message: str, *arguments: object) -> None:
+        """Log what went as it should."""
+        self._write("INFO", message, arguments)
+
+    def warning(self, message: str, *arguments: object) -> None:
+        """Log what somebody should look at."""
+        self._write("WARNING", message, arguments)
+
+    def exception(self, message: str, *arguments: object) -> None:
+        """Log an error with the exception that is being handled."""
+        self._write("ERROR", message, arguments, with_exception=True)
+
+    def _write(self, level: str, message: str, arguments: tuple[object, ...], *, with_exception: bool = False) -> None:
+        with suppress(Exception):
+            import logging
+
+            logging.getLogger(self._name).log(
+                getattr(logging, level),
+                message,
+                *map(_escaped, arguments),
+                exc_info=with_exception,
+                stacklevel=3,  # the caller of `warning` and its like, not this module
+            )
+
+
+def _escaped(argument: object) -> object:
+    """Return what is logged in its place: nothing that ends a line, that a terminal acts on or that is no UTF-8."""
+    text = str(argument)
+    return argument if text.isprintable() else printable(text)
+
+
+log: Final = Log(__name__)
+
+
 def contained(name: str, hook: Callable[[], object]) -> None:
     """Call a hook of the application's; what it raises is its own affair, and is logged."""
     try:
         hook()
-    except Exception:  # noqa: BLE001 - whatever it is, it is not ours
-        log("exception", "the hook %s failed", name)
-
-
-def log(level: str, message: str, *arguments: object) -> None:
-    """Log; a handler of the application's that raises must not end what is under way."""
-    from logging import getLogger
-
-    with suppress(Exception):
-        getattr(getLogger("router"), level)(message, *arguments)
+    except Exception:
+        log.exception("the hook %s failed", name)

@@ -15,6 +15,7 @@ from zlib import crc32
 
 from attrs import frozen
 
+from router.application import Log
 from router.decision import Decision, decide
 from router.documented import PACKAGED, Documented, DocumentedPath, documented_facts, packaged_as_of
 from router.errors import (
@@ -35,6 +36,8 @@ from router.model import Facts, Model, Reader
 from router.policy import Policy, alone
 from router.requirement import Requirement, moment
 from router.vocabulary import DURATIONS, FIELDS, Names, packaged
+
+log: Final = Log(__name__)
 
 Default = TypeVar("Default")
 
@@ -500,9 +503,7 @@ class Catalogue:
 def _check_bundled(text: bytes) -> None:
     """Say so where the bundled catalogue is not the one that was packaged; it may have been edited with intent."""
     if crc32(text) != BUNDLED_CRC32:
-        from logging import getLogger
-
-        getLogger("router").warning("the bundled catalogue has been changed since it was packaged")
+        log.warning("the bundled catalogue has been changed since it was packaged")
 
 
 def impact_of(

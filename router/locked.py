@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import evolve, frozen
 
-from router.application import log
+from router.application import Log
 from router.catalogue import Asked, Catalogue
 from router.decision import Decision
 from router.errors import LockError
 from router.lockfile import Lock, broken_by, listed
 from router.model import Model
 from router.policy import Policy
+
+log: Final = Log(__name__)
 
 OnLockBroken = Literal["error", "newest"]
 
@@ -115,4 +117,4 @@ class LockedModels:
         """Log a warning, once a policy and model."""
         if (name, id) not in self._told:
             self._told.add((name, id))
-            log("warning", "%s", message)
+            log.warning("%s", message)

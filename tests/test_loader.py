@@ -93,7 +93,7 @@ def live(api: FakeAPI) -> AnthropicSource:
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return the warnings of the library."""
-    records = [record for record in caplog.records if record.name == "router"]
+    records = [record for record in caplog.records if record.name.startswith("router.")]
     assert all(record.levelno == logging.WARNING for record in records)
     return [record.getMessage() for record in records]
 
@@ -760,7 +760,7 @@ def test_the_same_failure_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
         with pytest.raises(CatalogueUnavailableError):
             rig.loader.refresh()
 
-    levels = [record.levelno for record in caplog.records if record.name == "router"]
+    levels = [record.levelno for record in caplog.records if record.name.startswith("router.")]
     assert levels == [logging.WARNING, logging.DEBUG, logging.WARNING]
 
 

@@ -210,7 +210,11 @@ def test_logging_is_left_to_the_application() -> None:
     """No handler, filter or level is set, not even by what is logged: it goes where Python sends it by default."""
     run = subprocess.run([sys.executable, "-c", LOGGING], capture_output=True, text=True, check=True)  # noqa: S603 - our own text
 
-    assert run.stdout.splitlines() == [" [] [] 30 True False", "router [] [] 0 True False"]
+    assert sorted(run.stdout.splitlines()) == [
+        " [] [] 30 True False",
+        "router.application [] [] 0 True False",
+        "router.loading.loader [] [] 0 True False",
+    ]
     assert run.stderr.count("the catalogue could not be loaded: it is down") == 1
     assert run.stderr.count("the hook on_refresh failed") == 1
 
@@ -283,7 +287,7 @@ def test_failed_first_load(caplog: pytest.LogCaptureFixture) -> None:
 
     assert router.catalogue.source == "bundled"
     assert (decision.source, decision.stale) == ("bundled", True)
-    assert [(record.name, record.levelname) for record in caplog.records] == [("router", "WARNING")]
+    assert [(record.name, record.levelname) for record in caplog.records] == [("router.loading.loader", "WARNING")]
 
 
 def test_explain_says_whether_it_is_stale(shut: Gate) -> None:

@@ -584,7 +584,7 @@ def test_one_odd_entry_is_left_out(api: FakeAPI, caplog: pytest.LogCaptureFixtur
 
     assert [model.id for model in catalogue] == [f"claude-fake-{number}" for number in range(19)]
     ((name, level, message),) = caplog.record_tuples
-    assert (name, level) == ("router", logging.WARNING)
+    assert (name, level) == ("router.loading.sources", logging.WARNING)
     assert message.startswith("1 of 20 entries left out of the live catalogue: data[0]")
 
 

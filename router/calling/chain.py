@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from attrs import define, field, frozen
 
-from router.application import check_count, check_hook, contained, log
+from router.application import Log, check_count, check_hook, contained
 from router.calling.conversations import Conversations
 from router.calling.cooldown import Cooldowns, Turn
 from router.calling.failures import Failure, FailureClass, read_failure
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 Classify = Callable[[Exception, Model], Failure | None]
+
+log: Final = Log(__name__)
 
 _UNPROVED: Final = 1 << 62
 """Tokens: a window so large that no model is known to have it."""
@@ -176,7 +178,7 @@ class Run:
             self._with = self._calls.conversations.model_of(self._terms.sticky)
             self._chain = sorted(self._chain, key=lambda model: model.id != self._with)
             if self._with is not None and self._chain[0].id != self._with:
-                log("warning", "%s does not meet %s: its conversation moves on", self._with, self._need)
+                log.warning("%s does not meet %s: its conversation moves on", self._with, self._need)
 
     def walk(self, call: Callable[[Model], Value]) -> Answer[Value]:
         """Call one model after the other until one answers."""
@@ -309,14 +311,13 @@ class Run:
 
     def _tell_of_fallback(self, last: Attempt) -> None:
         assert last.failure is not None  # noqa: S101 - for the type checker: the run went on
-        log("warning", "%s failed (%s): trying %s", last.model.id, last.failure.reason, self._model.id)
+        log.warning("%s failed (%s): trying %s", last.model.id, last.failure.reason, self._model.id)
         if self._terms.on_fallback is not None:
             contained("on_fallback", partial(self._terms.on_fallback, last, self._model))
 
     def _tell_of_disagreement(self, attempt: Attempt) -> None:
         assert attempt.failure is not None  # noqa: S101 - for the type checker: the API has spoken
-        log(
-            "warning",
+        log.warning(
             "%s meets %s by the catalogue, but not by the API: %s",
             attempt.model.id,
             self._need,

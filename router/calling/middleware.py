@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from router.application import check_count, log
+from router.application import Log, check_count
 from router.calling.chain import Run
 from router.calling.conversations import Conversations
 from router.calling.failures import Failure, FailureClass, classify
 from router.calling.fitting import OnUnsupported, RequestChange, check_on_unsupported
 from router.calling.routing import Routes
-from router.errors import ConfigurationError, FallbackExhaustedError, RouterError, printable
+from router.errors import ConfigurationError, FallbackExhaustedError, RouterError
 from router.model import Model
 
 if TYPE_CHECKING:
     from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext, Middleware
 
     from router.router import Router
+
+log: Final = Log(__name__)
 
 _AUTO: Final = re.compile(r"auto(?::(.*))?", re.DOTALL)
 _VERSION: Final = "2026-10-21"
@@ -254,14 +256,14 @@ def _body(call: _Call, chain: Routes, model: Model) -> dict[str, Any]:
 def _log(asked: str, model: Model, changes: Sequence[RequestChange]) -> None:
     more = f"; and {len(changes) - _TOLD} more" if len(changes) > _TOLD else ""
     changed = f"; changed: {'; '.join(map(str, changes[:_TOLD]))}{more}" if changes else ""
-    log("info", "%s goes to %s%s", printable(asked), model.id, changed)
+    log.info("%s goes to %s%s", asked, model.id, changed)
 
 
 def _last_answer(error: _RefusedError | FallbackExhaustedError) -> Any:
     """Return the answer of the model that failed last, of which the SDK makes an error of its own."""
     if isinstance(error, _RefusedError):
         return error.answer
-    log("warning", "%s", error)
+    log.warning("%s", "; ".join(line.strip() for line in str(error).split("\n")))
     last = error.attempts[-1].error
     assert isinstance(last, _RefusedError)  # noqa: S101 - for the type checker: a run goes on after nothing else
     return last.answer

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from attrs import evolve, field, frozen
 
-from router.application import log
+from router.application import Log
 from router.calling.fitting import Fitted, OnUnsupported, RequestChange, check_on_unsupported, fit
 from router.calling.request import BATCH, CountTokens, RequestRequirement, read, requirement_of, spelt
 from router.catalogue import Asked, Catalogue
@@ -23,6 +23,8 @@ from router.policy import Policy
 from router.requirement import Requirement, conjunction
 
 InputTokens = int | CountTokens | Literal["estimate"] | None
+
+log: Final = Log(__name__)
 
 _BATCH: Final = spelt(BATCH)
 
@@ -112,7 +114,7 @@ def routes(
         raise NoModelError(_also(beside, need), catalogue, now)
     found = Routes(beside, need, catalogue, now, fits, held)
     if held is not None and held.model is not None and held.model not in fits:
-        log("warning", "%s", _passed_over(held))
+        log.warning("%s", _passed_over(held))
     return found
 
 

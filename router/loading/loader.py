@@ -20,7 +20,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from router.application import check_hook, check_seconds, contained, log
+from router.application import Log, check_hook, check_seconds, contained
 from router.catalogue import Catalogue, CatalogueDiff
 from router.documented import PACKAGED
 from router.errors import CatalogueUnavailableError, RouterError
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from router.loading.store import Store, Stored
     from router.status import RouterStatus
+
+log: Final = Log(__name__)
 
 OnRefresh = Callable[[Catalogue | None, Catalogue, CatalogueDiff], object]
 OnError = Callable[[CatalogueUnavailableError], object]
@@ -543,7 +545,7 @@ class Loader:
         self._sleep(CONFIRMED_AFTER)
         if self._tried(deadline, None).digest != catalogue.digest:
             raise CatalogueUnavailableError(f"the listing has only {len(catalogue)} models, and the next one differs")
-        log("warning", "the listing has only %d models now: two answers agree on that", len(catalogue))
+        log.warning("the listing has only %d models now: two answers agree on that", len(catalogue))
         return catalogue
 
     def _tried(self, deadline: Deadline, held: Catalogue | None) -> Catalogue:
@@ -604,7 +606,7 @@ class Loader:
             # A date in the future says that one of the clocks was wrong: such a catalogue is due at once.
             self._put_off(lifetime - age if age > -_CLOCK_SKEW else 0.0)
         if regressed:
-            log("warning", "the %s catalogue is older than the last one: its newest model is gone", catalogue.source)
+            log.warning("the %s catalogue is older than the last one: its newest model is gone", catalogue.source)
         return held, catalogue
 
     def hasten(self) -> None:
@@ -645,11 +647,10 @@ class Loader:
             held = self.held
         source = f"the {held.source} catalogue is used" if held is not None else "there is no catalogue"
         as_of = f" (of {held.as_of:%Y-%m-%d %H:%MZ})" if held is not None and held.as_of else ""
-        level = "warning" if is_news else "debug"
-        log(level, "the catalogue could not be loaded: %s; %s%s", error, source, as_of)
+        write = log.warning if is_news else log.debug
+        write("the catalogue could not be loaded: %s; %s%s", error, source, as_of)
         if is_too_old:
-            log(
-                "warning",
+            log.warning(
                 "the catalogue%s is older than max_stale, %g s, and has not been renewed",
                 as_of,
                 self._max_stale,

@@ -12,7 +12,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from router.application import check_seconds
+from router.application import Log, check_seconds
 from router.catalogue import Catalogue, read_listing
 from router.documented import PACKAGED, DocumentedPath, documented_facts
 from router.errors import (
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from cachetools import TTLCache
 
     from router.loading.wire import Wire
+
+log: Final = Log(__name__)
 
 MAX_FILE_BYTES: Final = 64 * 2**20
 MAX_MALFORMED: Final = 0.1
@@ -493,9 +495,7 @@ def _catalogue(
     if len(malformed) > MAX_MALFORMED * len(entries):
         raise CatalogueError(f"{len(malformed)} of {len(entries)} entries cannot be read: {malformed[0]}")
     if malformed:
-        from logging import getLogger
-
-        getLogger("router").warning(
+        log.warning(
             "%d of %d entries left out of the %s catalogue: %s", len(malformed), len(entries), source, malformed[0]
         )
     return Catalogue(models, source=source, as_of=as_of, quarantined=malformed, validators=validators)

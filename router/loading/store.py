@@ -21,6 +21,10 @@ from typing import Any, BinaryIO, Final
 from attrs import frozen
 from filelock import BaseFileLock, FileLock, Timeout
 
+from router.application import Log
+
+log: Final = Log(__name__)
+
 FORMAT: Final = 1
 MAX_BYTES: Final = 64 * 2**20
 MAX_ENTRIES: Final = 32
@@ -192,10 +196,7 @@ class Store:
         if reason in self._complained:
             return
         self._complained.add(reason)
-        from logging import getLogger
-
-        with suppress(Exception):  # a handler of the application's may raise
-            getLogger("router").warning("cannot %s the catalogue on disk in %s: %s", what, self.directory, reason)
+        log.warning("cannot %s the catalogue on disk in %s: %s", what, self.directory, reason)
 
 
 def default_directory() -> str:
