@@ -757,6 +757,47 @@ def test_no_more_files_for_the_careless(api: FakeAPI) -> None:
     assert worker("starved", url=api.url, free=0, naive=True)["refreshed"] == "ConnectError"
 
 
+ISOLATED = """
+import _interpreters, sys
+isolated = _interpreters.create("isolated")
+failed = _interpreters.exec(isolated, f"import sys; sys.path[:], sys.argv[:] = {sys.path}, {sys.argv}\\n" + sys.argv[1])
+_interpreters.destroy(isolated)
+sys.exit(failed and failed.formatted)
+"""
+
+RENEWED = """
+import time
+from router import AnthropicSource, Router
+
+now = [0.0]
+source = AnthropicSource(api_key=sys.argv[3], base_url=sys.argv[2], environ={})
+router = Router(source, cache_dir=False, clock=lambda: now[0])
+print(router.select().id, router.catalogue.source)
+now[0] += 4000.0
+print(router.select().id)
+ends = time.monotonic() + 30.0
+while router.status().refreshing and time.monotonic() < ends:
+    time.sleep(0.001)
+print(router.status().refreshes, router.status().last_error)
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="subinterpreters run our dependencies since Python 3.13")
+def test_an_isolated_interpreter(api: FakeAPI) -> None:
+    """C11: where an interpreter allows no daemon threads, the catalogue is fetched and renewed in plain ones."""
+    ran = subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, "-c", ISOLATED, RENEWED, api.url, KEY],
+        env=STRICT,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+
+    assert ran.stdout.splitlines() == ["claude-fake-0 live", "claude-fake-0", "2 None"], ran.stderr
+    assert ran.returncode == 0
+
+
 @pytest.mark.parametrize("kib", [16, 64, 256])
 def test_no_more_memory(api: FakeAPI, kib: int) -> None:
     """E1: with too little memory for a thread to live no read hangs, and what is held is renewed when there is more."""

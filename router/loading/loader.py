@@ -397,7 +397,10 @@ class Loader:
         """Give the flight a thread of its own, and return whether one was to be had."""
         try:
             bytes(ROOM)  # a thread that dies of want before it begins would be waited for, for ever
-            threading.Thread(target=self._fly_alone, args=(flight,), name="router-refresh", daemon=True).start()
+            thread = threading.Thread(target=self._fly_alone, args=(flight,), name="router-refresh")
+            with suppress(RuntimeError):  # an isolated interpreter has plain threads only, and waits as it ends
+                thread.daemon = True
+            thread.start()
         except (RuntimeError, MemoryError):
             return False
         return True

@@ -200,7 +200,8 @@ class _Watchdog:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(deadline.remaining(), self._bite)
-        self._timer.daemon = True
+        with suppress(RuntimeError):  # an isolated interpreter has plain threads only, and waits for them as it ends
+            self._timer.daemon = True
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Learn of the socket from httpcore's trace extension, as soon as there is one."""
