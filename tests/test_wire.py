@@ -13,7 +13,7 @@ import tracemalloc
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from pathlib import Path
@@ -881,6 +881,41 @@ def test_key_in_no_error_and_no_log(
 
     assert "httpcore" in caplog.text
     assert leaks(remains(caught.value), caplog.text) == []
+
+
+LOGGED: dict[str, bytes] = {
+    "header": reply(200, b"{}", JSON | {"x-echo": KEY}),
+    "part-of-a-header": reply(200, b"{}", JSON | {"set-cookie": f"session={KEY[:16]}; secure"}),
+    "redirect": reply(302, headers={"location": f"http://nowhere.invalid/?key={KEY}"}),
+    "reason": reply(200, b"{}", JSON).replace(b"OK", KEY.encode(), 1),
+}
+
+
+@pytest.mark.parametrize("echo", LOGGED.values(), ids=LOGGED)
+def test_key_that_the_server_repeats_beside_its_answer(
+    api: FakeAPI, caplog: pytest.LogCaptureFixture, echo: bytes
+) -> None:
+    """K1: a server that repeats the key in its headers does not bring it into the log of httpx, at any level."""
+    caplog.set_level(logging.DEBUG)
+    api.script(echo)
+
+    with suppress(RouterError):
+        fetch(api)
+
+    assert "receive_response_body.complete" in caplog.text
+    assert leaks(caplog.text) == []
+
+
+def test_others_log_what_they_like(api: FakeAPI, caplog: pytest.LogCaptureFixture) -> None:
+    """The twin: what the application itself asks by httpx is logged as ever, also after we have asked."""
+    caplog.set_level(logging.DEBUG)
+    fetch(api)
+    assert leaks(caplog.text) == []
+    api.script(reply(200, b"{}", JSON | {"x-echo": KEY}))
+
+    httpx.get(api.url)
+
+    assert leaks(caplog.text)
 
 
 def test_key_in_no_error_of_a_connection(caplog: pytest.LogCaptureFixture) -> None:

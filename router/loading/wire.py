@@ -5,6 +5,7 @@ No error that leaves this room holds a request, so none holds the credential.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import ssl
@@ -12,7 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self, TypeVar, cast
@@ -36,6 +37,30 @@ _CONDITIONS: Final = {"etag": "if-none-match", "last-modified": "if-modified-sin
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
 _GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class _Asking(threading.local):
+    """The credential that this thread asks with, so that the log of its requests does not repeat it."""
+
+    credential: Credential | None = None
+
+    @contextmanager
+    def with_credential(self, credential: Credential) -> Iterator[None]:
+        """Have the thread ask with that credential meanwhile."""
+        self.credential = credential
+        try:
+            yield
+        finally:
+            self.credential = None
+
+    def is_loggable(self, record: logging.LogRecord) -> bool:
+        """Return whether a record may be written: at level DEBUG, httpcore logs every header of an answer."""
+        return self.credential is None or not self.credential.is_repeated_by(record.getMessage())
+
+
+_asking: Final = _Asking()
+for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks"):
+    logging.getLogger(_name).addFilter(_asking.is_loggable)
 
 
 class Wire:
@@ -66,7 +91,7 @@ class Wire:
         Raises `CatalogueUnavailableError` for every failure of the network, the server or the deadline.
         """
         failure: RouterError
-        with _Watchdog(deadline) as watchdog:
+        with _asking.with_credential(self.credential), _Watchdog(deadline) as watchdog:
             try:
                 with self._client() as client:
                     return use(_Session(client, deadline, watchdog, self).get)
