@@ -162,10 +162,19 @@ def test_what_was_never_made_has_a_repr(monkeypatch: pytest.MonkeyPatch, make: C
     assert ("self = Router()" in text) is (make is Router)
 
 
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
-@pytest.mark.parametrize("url", ["http://user:a/{}@127.0.0.1:9", "http://user:a#{}@127.0.0.1:9", "http://user:{}:x"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:a/{}@127.0.0.1:9",
+        "http://user:a#{}@127.0.0.1:9",
+        "http://user:{}:x",
+        "user:a/{}@127.0.0.1:9",
+        "ftp://user:{}@127.0.0.1:9",
+    ],
+)
 def test_a_proxy_keeps_its_password(monkeypatch: pytest.MonkeyPatch, variable: str, url: str) -> None:
-    """K4: the URL of a proxy that nobody can read is not told, for it may hold a password."""
+    """K4: the variable of a proxy that cannot be used is told, but not its URL, for it may hold a password."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -176,4 +185,13 @@ def test_a_proxy_keeps_its_password(monkeypatch: pytest.MonkeyPatch, variable: s
         source.fetch(Deadline(1.0))
 
     assert PASSWORD not in remains(caught.value)
-    assert "is a proxy that the environment names" in str(caught.value)
+    assert str(caught.value).startswith(f"the API cannot be reached: {variable} must be the URL of a proxy, http://")
+
+
+def test_no_proxy_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """K4: where each proxy by itself can be used, the error names what else the environment says of proxies."""
+    monkeypatch.setenv("NO_PROXY", "[::1")
+    source = AnthropicSource(api_key=KEY, base_url="https://127.0.0.1:9", environ={})
+
+    with pytest.raises(RouterError, match="one of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY cannot be read"):
+        source.fetch(Deadline(1.0))

@@ -416,7 +416,7 @@ def test_poisoned_base_url(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
     assert run(["refresh"]) != 0
     out, err = capsys.readouterr()
-    assert "base_url" in err
+    assert "ANTHROPIC_BASE_URL" in err
     assert shown(out, err) == []
 
 

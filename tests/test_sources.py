@@ -319,9 +319,21 @@ def test_base_urls_refused(url: str, problem: str) -> None:
 
 
 def test_poisoned_environment() -> None:
-    """K3: a base URL of the environment is held to the same."""
-    with pytest.raises(ConfigurationError, match="the key would travel in clear"):
+    """K3: a base URL of the environment is held to the same; the error names the variable, and what helps."""
+    with pytest.raises(ConfigurationError) as caught:
         AnthropicSource(api_key="k", environ={"ANTHROPIC_BASE_URL": "http://gateway.example"})
+
+    assert str(caught.value) == (
+        "ANTHROPIC_BASE_URL is http to 'gateway.example', and the key would travel in clear: use https, "
+        "or in Python AnthropicSource(allow_insecure=True)"
+    )
+
+
+@pytest.mark.parametrize("url", ["https://user@gateway.example", "gateway.example"])
+def test_unusable_base_url_of_the_environment(url: str) -> None:
+    """What is wrong with a base URL of the environment is said of its variable."""
+    with pytest.raises(ConfigurationError, match=r"^ANTHROPIC_BASE_URL must "):
+        AnthropicSource(api_key="k", environ={"ANTHROPIC_BASE_URL": url})
 
 
 def test_insecure_base_url_allowed() -> None:

@@ -339,6 +339,40 @@ def test_certificates_that_the_environment_names(
     assert refuses()
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(None, "No such file or directory"), (b"", "certificate"), (b"no certificate", "certificate")],
+    ids=["missing", "empty", "other"],
+)
+def test_certificates_that_cannot_be_read(
+    tls: FakeAPI, monkeypatch: pytest.MonkeyPatch, certificates: Path, content: bytes | None, problem: str
+) -> None:
+    """K4: where the environment names no file of certificates, the error names the variable and the file."""
+    certificates = certificates.with_name("certificates of nobody")
+    if content is not None:
+        certificates.write_bytes(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
+
+    with pytest.raises(CatalogueUnavailableError) as caught:
+        Wire(tls.url, {}, Credential("x-api-key", KEY)).exchange(Deadline(5), page_of)
+
+    wrong = f"the API cannot be reached: SSL_CERT_FILE names {certificates}, which cannot be read as certificates: "
+    assert str(caught.value).startswith(wrong)
+    assert problem in str(caught.value).removeprefix(wrong)
+    assert not caught.value.retryable
+
+
+def test_certificates_of_others(tls: FakeAPI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """K4: where a server is not trusted, the error names the variable that says whom to trust."""
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+
+    with pytest.raises(CatalogueUnavailableError, match="CERTIFICATE_VERIFY_FAILED") as caught:
+        Wire(tls.url, {}, Credential("x-api-key", KEY)).exchange(Deadline(5), page_of)
+
+    assert str(caught.value).endswith(f"; trusted are the certificates of SSL_CERT_DIR ({tmp_path})")
+
+
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 
 

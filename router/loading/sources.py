@@ -203,7 +203,7 @@ class AnthropicSource:
         failure: RouterError | None = None
         try:
             self._credential = Credential.read(api_key, auth_token, environ)
-            self.base_url = _base_url(base_url or environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL, allow_insecure)
+            self.base_url = _read_base_url(base_url, environ, allow_insecure)
         except ConfigurationError as error:
             failure = unframed(error)
         del api_key, auth_token, base_url, environ  # or whoever reports an error from here with its frames shows them
@@ -507,20 +507,23 @@ def restored(entries: list[Any], fetched_at: float, validators: Mapping[str, str
     return _catalogue(entries, "disk", datetime.fromtimestamp(fetched_at, UTC), documented, validators)
 
 
-def _base_url(text: str, allow_insecure: bool) -> str:
+def _read_base_url(given: str | None, environ: Mapping[str, str], allow_insecure: bool) -> str:
     from urllib.parse import urlsplit
 
+    name = "base_url" if given else "ANTHROPIC_BASE_URL"
+    text = given or environ.get(name) or DEFAULT_BASE_URL
     try:
         url = urlsplit(text.strip())
         host = url.hostname if url.port != 0 else None
     except ValueError:
         host = None
     if "@" in text:
-        raise ConfigurationError("base_url must not carry a user name or password")
+        raise ConfigurationError(f"{name} must not carry a user name or password")
     if host is None or url.scheme not in {"http", "https"} or "?" in text or "#" in text:
-        raise ConfigurationError("base_url must be an http or https URL without query or fragment")
+        raise ConfigurationError(f"{name} must be an http or https URL without query or fragment")
     if url.scheme == "http" and host not in _LOOPBACK and not allow_insecure:
         raise ConfigurationError(
-            f"base_url is http to {host!r}: the key would travel in clear; allow_insecure=True allows it"
+            f"{name} is http to {host!r}, and the key would travel in clear: use https, "
+            "or in Python AnthropicSource(allow_insecure=True)"
         )
     return text.strip().rstrip("/")

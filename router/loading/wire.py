@@ -34,6 +34,9 @@ MAX_BYTES: Final = 64 * 2**20
 MAX_VALIDATOR: Final = 512
 
 _CONDITIONS: Final = {"etag": "if-none-match", "last-modified": "if-modified-since"}
+_CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""The variables that name certificates; httpx goes by the first that is set."""
+
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -105,15 +108,18 @@ class Wire:
         raise failure
 
     def _client(self) -> httpx.Client:
-        """Return a client; environment alone (a proxy, a certificate file) can make this raise."""
-        return httpx.Client(
-            headers=self._headers,
-            auth=self._authorize,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            follow_redirects=False,
-            verify=True if self._transport is not None else _tls_context(),
-            transport=self._transport,
-        )
+        """Return a client; raises `CatalogueUnavailableError` for what the environment names and nobody can use."""
+        try:
+            return httpx.Client(
+                headers=self._headers,
+                auth=self._authorize,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                follow_redirects=False,
+                verify=True if self._transport is not None else _tls_context(),
+                transport=self._transport,
+            )
+        except (httpx.InvalidURL, ValueError):  # the message quotes the URL in part, which may be its password
+            raise CatalogueUnavailableError(f"the API cannot be reached: {_wrong_proxy()}") from None
 
     def _authorize(self, request: httpx.Request) -> httpx.Request:
         self.credential.authorize(request.headers)
@@ -132,11 +138,11 @@ class Wire:
 
     def _translated(self, error: Exception) -> CatalogueUnavailableError:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        # The URL of a proxy that cannot be read is quoted in part, which may be its password.
-        if isinstance(error, (httpx.InvalidURL, ValueError)) or self.credential.is_repeated_by(reason):
+        if self.credential.is_repeated_by(reason):
             reason = type(error).__name__
-            if isinstance(error, httpx.InvalidURL):
-                reason += ": is a proxy that the environment names (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) no URL?"
+        name = _certificates()
+        if name is not None and "CERTIFICATE_VERIFY_FAILED" in reason:
+            reason += f"; trusted are the certificates of {name} ({os.environ[name]})"
         return CatalogueUnavailableError(
             f"the API cannot be reached: {reason}", retryable=isinstance(error, httpx.TransportError)
         )
@@ -179,6 +185,21 @@ class _Session:
             return Reply(body, {name: value for name, value in offered.items() if len(value) <= MAX_VALIDATOR})
 
 
+def _wrong_proxy() -> str:
+    """Return which variable names a proxy that httpx cannot use, without its URL: that may hold a password."""
+    for lower in ("https_proxy", "http_proxy", "all_proxy"):
+        name = lower if lower in os.environ else lower.upper()  # in this order, as urllib has it
+        url = os.environ.get(name, "")
+        try:
+            httpx.Proxy(url if "://" in url else f"http://{url}")
+        except (httpx.InvalidURL, ValueError):
+            return (
+                f"{name} must be the URL of a proxy, http://, https:// or socks5://, "
+                "with special characters of a user name or password percent-encoded"
+            )
+    return "one of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY cannot be read, or the proxy of the system"
+
+
 _contexts: Final[dict[tuple[str | None, ...], ssl.SSLContext]] = {}
 
 
@@ -187,11 +208,31 @@ def _tls_context() -> ssl.SSLContext:
 
     OpenSSL takes locks to make one and to free one: the child of a fork in the midst of that would wait for ever.
     """
-    named = tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    named = tuple(map(os.environ.get, _CERTIFICATES))
     with unforked:
         if named not in _contexts:
-            _contexts[named] = uncut(httpx.create_ssl_context())
+            _contexts[named] = uncut(_made_context())
         return _contexts[named]
+
+
+def _made_context() -> ssl.SSLContext:
+    name = _certificates()
+    try:
+        if name == "SSL_CERT_FILE":
+            os.stat(os.environ[name])  # httpx before 0.28 trusts others where there is no such file
+        return httpx.create_ssl_context()
+    except OSError as error:
+        if name is None:
+            raise
+        raise CatalogueUnavailableError(
+            f"the API cannot be reached: {name} names {os.environ[name]}, "
+            f"which cannot be read as certificates: {error.strerror or error}"
+        ) from None
+
+
+def _certificates() -> str | None:
+    """Return the variable that names the certificates to trust, if any."""
+    return next((name for name in _CERTIFICATES if os.environ.get(name)), None)
 
 
 def _decoded(response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
