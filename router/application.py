@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from router.errors import ConfigurationError, printable
+from router.errors import ConfigurationError, printable, quoted
 
 _ASYNCHRONOUS: Final = 0x80
 """The flag of a coroutine function's code: `inspect.CO_COROUTINE`."""
@@ -18,13 +18,15 @@ _LONGEST: Final = 1e9
 def check_count(name: str, value: object) -> None:
     """Raise `ConfigurationError` for what is no count of at least one."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigurationError(f"{name} must be an int of at least 1 (got {value!r})")
+        raise ConfigurationError(f"{name} must be an int of at least 1 (got {quoted(value)})")
 
 
 def check_seconds(name: str, value: object) -> None:
     """Raise `ConfigurationError` for what is no time that can be waited for."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= _LONGEST:
-        raise ConfigurationError(f"{name} must be a number of seconds above 0 and at most {_LONGEST:g} (got {value!r})")
+        raise ConfigurationError(
+            f"{name} must be a number of seconds above 0 and at most {_LONGEST:g} (got {quoted(value)})"
+        )
 
 
 def check_hook(name: str, hook: object) -> None:

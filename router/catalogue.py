@@ -28,6 +28,7 @@ from router.errors import (
     UnknownModelError,
     UnknownNameError,
     nearest,
+    quoted,
 )
 from router.index import Index, Masks, mask_of, picked
 from router.kinds import ORDERED, read_date
@@ -299,7 +300,7 @@ class Catalogue:
         Best is newest, or what the policy says.
         """
         if limit is not None and limit < 0:
-            raise RequirementError(f"limit must be at least 0 (got {limit})")
+            raise RequirementError(f"limit must be at least 0 (got {quoted(limit)})")
         if isinstance(requirement, Policy):
             return tuple(islice(self._chain(alone(requirement, needs), now), limit))
         return tuple(picked(self.models, self._met(require(requirement, **needs), now), limit))

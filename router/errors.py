@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from router.policy import Policy
     from router.requirement import Requirement
 
+_QUOTED = 200
 _WINDOW = 36
 _ALIKE = 0.6
 _AS_GOOD = 0.1
@@ -45,6 +46,15 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Return `text` with its lines kept and all else as `printable` has it."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def quoted(value: object) -> str:
+    """Return what was given as Python writes it: printable, not long, and never an error in the place of another."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - an int of 4,301 digits, or a `__repr__` of the application's own
+        text = f"<unprintable {type(value).__name__} object>"
+    return printable(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}...")
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from router.errors import (
     UnknownModelError,
     nearest,
     printable,
+    quoted,
 )
 from router.language import Need, require
 from router.model import Model, Support
@@ -106,7 +107,7 @@ class Gate:
     def explain(self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need) -> Verdict:
         """Return what `allows` would answer, with the reason and the catalogue that it comes from."""
         if not isinstance(default, bool):
-            raise ConfigurationError(f"default must be True or False (got {default!r})")
+            raise ConfigurationError(f"default must be True or False (got {quoted(default)})")
         asked = require(requirement, **needs)
         catalogue, model, near = self._found()
         support: Support = None
@@ -137,7 +138,7 @@ class Gate:
         if at_most is not None and at_most not in levels:
             near = nearest(str(at_most), levels, limit=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise RequirementError(f"at_most must be one of {', '.join(levels)} (got {at_most!r}){hint}")
+            raise RequirementError(f"at_most must be one of {', '.join(levels)} (got {quoted(at_most)}){hint}")
         _, model, _ = self._found()
         allowed = levels if at_most is None else levels[: levels.index(at_most) + 1]
         supported = [each for each in allowed if model is not None and model.facts.get(f"{name}.{each}")]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from router.errors import ConfigurationError
+from router.errors import ConfigurationError, quoted
 
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 """The moment of what is not scheduled: later than every bound that a requirement can set."""
@@ -269,7 +269,7 @@ def read_days(what: str, value: object) -> int:
     except ValueError:
         days = -1
     if days < 0:
-        raise ConfigurationError(f"{what} must be {kind.expected} (got {value!r})")
+        raise ConfigurationError(f"{what} must be {kind.expected} (got {quoted(value)})")
     return days
 
 

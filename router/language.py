@@ -20,7 +20,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from router.errors import RequirementError, RequirementSyntaxError, nearest
+from router.errors import RequirementError, RequirementSyntaxError, nearest, quoted
 from router.kinds import KINDS, Kind
 from router.requirement import (
     MAX_DEPTH,
@@ -42,7 +42,6 @@ Need = bool | str | int | Sequence[str]
 KEYWORDS: Final = frozenset({"and", "or", "not", "maybe", "in", "like", "has", "true"})
 OPERATORS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "like", "has", "in"})
 _LONGEST: Final = 10**30
-_WIDTH: Final = 200
 RESERVED: Final = frozenset({"now", "limit", "default"})
 
 _TOKEN: Final = re.compile(r'[A-Za-z0-9_.:@-]+|"(?:[^"\\]|\\.)*"|==|!=|<=|>=|<|>|[(),]|\S', re.ASCII | re.DOTALL)
@@ -123,7 +122,7 @@ def _minimum_hint(name: str) -> str:
 
 def _shown(need: object) -> str:
     """Return the value as Python writes it, where it is not too long to be written or read."""
-    return "a longer number" if isinstance(need, int) and abs(need) > _LONGEST else repr(need)[:_WIDTH]
+    return "a longer number" if isinstance(need, int) and abs(need) > _LONGEST else quoted(need)
 
 
 def _any_named(name: str, values: Sequence[str]) -> Requirement:
@@ -155,7 +154,7 @@ def _comparison(keyword: str, name: str, op: str, text: str) -> Requirement:
     try:
         value = kind.parse(text)
     except ValueError:
-        raise RequirementError(f"{keyword}= must be {kind.expected} (got {text!r})") from None
+        raise RequirementError(f"{keyword}= must be {kind.expected} (got {quoted(text)})") from None
     return Comparison(name, kind.name, op, _canonical(kind, op, value))
 
 

@@ -29,7 +29,7 @@ from attrs import evolve, field, frozen
 
 from router.catalogue import GUARD_RAILS, Catalogue
 from router.decision import Decision, Reason, shown, unmet_terms
-from router.errors import ConfigurationError, RequirementError
+from router.errors import ConfigurationError, RequirementError, quoted
 from router.kinds import KINDS
 from router.model import Model, is_id
 from router.policy import POLICY_KEYS, Policy, check_keys, read_policy, read_table, read_toml
@@ -87,7 +87,7 @@ class Lock:
         if version is None:
             raise ConfigurationError(f"{where}: version is missing")
         if type(version) is not int or version < VERSION:
-            raise ConfigurationError(f"{where}: version must be {VERSION} (got {version!r})")
+            raise ConfigurationError(f"{where}: version must be {VERSION} (got {quoted(version)})")
         if version > VERSION:
             raise ConfigurationError(
                 f"{where}: version {version} is of a later release of router; this one reads {VERSION}"
@@ -454,7 +454,7 @@ def _read_locked(where: str, name: str, table: object) -> Locked:
     policy = read_policy(where, "policies", name, {key: stated[key] for key in stated if key not in _LOCKED})
     model = _read_text(where, f"{path}.model", stated.get("model"))
     if not is_id(model):
-        raise ConfigurationError(f"{where}: {path}.model must be the id of a model (got {model!r})")
+        raise ConfigurationError(f"{where}: {path}.model must be the id of a model (got {quoted(model)})")
     return Locked(policy, model, _read_text(where, f"{path}.why", stated.get("why")))
 
 
@@ -462,7 +462,7 @@ def _read_text(where: str, path: str, value: object) -> str:
     if value is None:
         raise ConfigurationError(f"{where}: {path} is missing")
     if not isinstance(value, str):
-        raise ConfigurationError(f"{where}: {path} must be a text (got {value!r})")
+        raise ConfigurationError(f"{where}: {path} must be a text (got {quoted(value)})")
     return value
 
 
@@ -470,5 +470,5 @@ def _read_moment(where: str, path: str, value: object) -> datetime | None:
     if value is None:
         return None
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise ConfigurationError(f"{where}: {path} must be a date and time with its zone (got {value!r})")
+        raise ConfigurationError(f"{where}: {path} must be a date and time with its zone (got {quoted(value)})")
     return value.astimezone(UTC)

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
-from router.errors import ConfigurationError, RequirementError, nearest, printable
+from router.errors import ConfigurationError, RequirementError, nearest, printable, quoted
 from router.kinds import read_days
 from router.language import KEYWORDS, parse, require
 from router.model import Model
@@ -42,7 +42,7 @@ _UNKNOWN_LAST: Final = float("inf")
 
 def _read_all(requirements: Sequence[str | Requirement]) -> tuple[Requirement, ...]:
     if isinstance(requirements, (str, Requirement)) or not isinstance(requirements, Sequence):
-        raise ConfigurationError(f"a list of requirements was expected (got {requirements!r})")
+        raise ConfigurationError(f"a list of requirements was expected (got {quoted(requirements)})")
     return tuple(map(require, requirements))
 
 
@@ -54,7 +54,7 @@ def _read_age(age: str | Requirement | None) -> Requirement | None:
 
 def _read_order(order: str) -> str:
     if order not in ORDERS:
-        raise ConfigurationError(f"order must be one of {', '.join(ORDERS)} (got {order!r})")
+        raise ConfigurationError(f"order must be one of {', '.join(ORDERS)} (got {quoted(order)})")
     return order
 
 
@@ -142,7 +142,7 @@ def check_names(names: Iterable[str]) -> None:
     """Raise `ConfigurationError` for a name that a policy cannot have: one that text can mean already, among others."""
     for name in names:
         if not _NAME.fullmatch(str(name)):
-            raise ConfigurationError(f"a policy is named with letters, digits, - and _ (got {printable(repr(name))})")
+            raise ConfigurationError(f"a policy is named with letters, digits, - and _ (got {quoted(name)})")
         if name in CAPABILITIES or name in FIELDS or name in KEYWORDS:
             raise ConfigurationError(f"{name} is a capability, a field or a keyword; name the policy otherwise")
 
@@ -151,7 +151,7 @@ def check_policies(policies: object) -> None:
     """Raise `ConfigurationError` for what is no mapping of policies by name."""
     if not isinstance(policies, Mapping) or not all(isinstance(each, Policy) for each in policies.values()):
         raise ConfigurationError(
-            f"policies must be a dict of a name to a Policy, or the file of them (got {policies!r})"
+            f"policies must be a dict of a name to a Policy, or the file of them (got {quoted(policies)})"
         )
     check_names(policies)
 
@@ -216,7 +216,7 @@ def _value(where: str, path: str, key: str, value: object) -> Any:
     texts: Any = value if is_list else [value]
     if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
         raise ConfigurationError(
-            f"{where}: {path} must be {'a list of texts' if is_list else 'a text'} (got {value!r})"
+            f"{where}: {path} must be {'a list of texts' if is_list else 'a text'} (got {quoted(value)})"
         )
     for at, text in enumerate(texts):
         place = f"{where}: {path}[{at}]" if is_list else f"{where}: {path}"

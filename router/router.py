@@ -15,7 +15,7 @@ from attrs import evolve
 from router.application import check_count, check_hook
 from router.catalogue import Asked, Catalogue, CatalogueDiff, impact_of
 from router.decision import Decision
-from router.errors import ConfigurationError, NoModelError, UnknownNameError, nearest
+from router.errors import ConfigurationError, NoModelError, UnknownNameError, nearest, quoted
 from router.fork import unforked
 from router.language import Need, require
 from router.loading.credential import Credential
@@ -100,7 +100,7 @@ class Router:
         if source is None:
             source = AnthropicSource() if Credential.is_set(os.environ) else BundledSource()
         if isinstance(source, type) or not callable(getattr(source, "fetch", None)):
-            raise ConfigurationError(f"source must be a source such as BundledSource() (got {source!r})")
+            raise ConfigurationError(f"source must be a source such as BundledSource() (got {quoted(source)})")
         if not isinstance(policies, (str, os.PathLike)):
             check_policies(policies)
         check_count("allowed_fails", allowed_fails)
@@ -172,7 +172,7 @@ class Router:
         self, lock: str | os.PathLike[str] | Lock | None, on_lock_broken: OnLockBroken
     ) -> LockedModels | None:
         if on_lock_broken not in {"error", "newest"}:
-            raise ConfigurationError(f'on_lock_broken must be "error" or "newest" (got {on_lock_broken!r})')
+            raise ConfigurationError(f'on_lock_broken must be "error" or "newest" (got {quoted(on_lock_broken)})')
         if lock is None:
             return None
         if self._policies is _NO_POLICIES:
@@ -181,7 +181,7 @@ class Router:
         from router.lockfile import Lock
 
         if not isinstance(lock, (str, os.PathLike, Lock)):
-            raise ConfigurationError(f"lock must be a Lock, or the file of one (got {lock!r})")
+            raise ConfigurationError(f"lock must be a Lock, or the file of one (got {quoted(lock)})")
         return LockedModels(lock, lambda: self.policies, on_lock_broken)
 
     def _held(self, asked: Asked, catalogue: Catalogue) -> Held | None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from inspect import currentframe
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 import router
-from router.application import Log, contained
-from router.errors import CatalogueUnavailableError
+from router import AnthropicSource, BundledSource, Catalogue, Policy, Router, require, requirement_of
+from router.application import Log, check_count, check_seconds, contained
+from router.calling.failures import Failure, FailureClass
+from router.errors import CatalogueUnavailableError, ConfigurationError, RequirementError
 
 LOG = Log("router.somewhere")
 
@@ -34,21 +39,26 @@ def test_a_record_says_where_it_was_written(level: str, caplog: pytest.LogCaptur
 
 
 ROOT = Path(router.__file__).parent
-LOGGING = {
-    ".".join(["router", *path.relative_to(ROOT).with_suffix("").parts]): text
-    for path, text in ((path, path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py")))
-    if "Log(" in text or "logging" in text
+TEXTS = {
+    ".".join(["router", *path.relative_to(ROOT).with_suffix("").parts]): path.read_text(encoding="utf-8")
+    for path in sorted(ROOT.rglob("*.py"))
 }
-"""The modules that log, and their text."""
+"""The modules of the library, and their text."""
 
 
-@pytest.mark.parametrize("name", sorted(LOGGING.keys() - {"router.application", "router.cli.session", "router.fork"}))
+@pytest.mark.parametrize("name", [name for name, text in TEXTS.items() if "= Log(" in text])
 def test_each_module_logs_under_its_own_name(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A module writes its log with a logger of its own name, and with nothing else."""
+    """A module writes its log with a logger of its own name."""
     importlib.import_module(name).log.warning("here")
 
     assert [record.name for record in caplog.records] == [name]
-    assert "getLogger" not in LOGGING[name]
+
+
+def test_nobody_else_takes_a_logger() -> None:
+    """Only the command, which shows what is logged, and the wire, which watches the log of httpx, do otherwise."""
+    takers = {name for name, text in TEXTS.items() if "getLogger" in text}
+
+    assert takers == {"router.application", "router.cli.session", "router.loading.wire"}
 
 
 FOREIGN = {
@@ -108,3 +118,37 @@ def test_logging_is_imported_when_something_is_logged() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own text
 
     assert run.stdout.split() == ["False", "True"]
+
+
+HUGE = 10**5000
+"""An int of more digits than Python writes: `repr` of it is a ValueError."""
+
+REQUEST = {"model": "claude-opus-4-8", "max_tokens": 10, "messages": []}
+REFUSALS: dict[str, Callable[[], object]] = {
+    "a count": lambda: check_count("allowed_fails", -HUGE),
+    "seconds": lambda: check_seconds("ttl", HUGE),
+    "input_tokens": lambda: requirement_of(REQUEST, input_tokens=HUGE),
+    "the deadline of a run": lambda: Router(BundledSource()).run("pdf_input", id, deadline=HUGE),
+    "retry_after": lambda: Failure(kind=FailureClass.NEXT_MODEL, reason="busy", retry_after=HUGE),
+    "page_size": lambda: AnthropicSource(api_key="k", environ={}, page_size=HUGE),
+    "limit": lambda: Catalogue.bundled().candidates(limit=-HUGE),
+    "minimum_age": lambda: Policy(require="pdf_input", minimum_age=cast("Any", HUGE)),
+    "a bound": lambda: require(min_input_tokens=HUGE),
+    "on_unsupported": lambda: Router(BundledSource()).route(REQUEST, on_unsupported=cast("Any", HUGE)),
+    "lock": lambda: Router(BundledSource(), lock=cast("Any", HUGE)),
+    "on_lock_broken": lambda: Router(BundledSource(), lock="router.lock", on_lock_broken=cast("Any", HUGE)),
+}
+
+
+@pytest.mark.parametrize("refused", REFUSALS.values(), ids=REFUSALS)
+def test_a_value_too_long_to_be_written(refused: Callable[[], object]) -> None:
+    """A value that Python cannot write is refused as any other, with a message of a line."""
+    with pytest.raises((ConfigurationError, RequirementError)) as caught:
+        refused()
+
+    assert len(str(caught.value)) < 300
+
+
+def test_each_message_quotes_what_it_got() -> None:
+    """No message of the library writes with `!r` what it got: that can raise another error."""
+    assert [name for name, text in TEXTS.items() if re.search(r"\(got \{[^}]*!r", text)] == []

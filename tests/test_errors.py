@@ -23,6 +23,7 @@ from router.errors import (
     UnknownNameError,
     nearest,
     printable,
+    quoted,
 )
 
 if TYPE_CHECKING:
@@ -110,6 +111,34 @@ def test_an_unavailable_catalogue_carries_what_a_retry_needs() -> None:
 def test_what_a_terminal_could_act_on_is_escaped(text: str, shown: str) -> None:
     """Control, format and separator characters are written as escapes, and printable ones as they are."""
     assert printable(text) == shown
+
+
+class Hostile:
+    def __init__(self, said: str = "") -> None:
+        self._said = said
+
+    def __repr__(self) -> str:
+        if not self._said:
+            raise ZeroDivisionError
+        return self._said
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("it's", '"it\'s"'),
+        (10**4299, "1" + "0" * 199 + "..."),
+        (10**5000, "<unprintable int object>"),
+        ([10**5000], "<unprintable list object>"),
+        (Hostile(), "<unprintable Hostile object>"),
+        (Hostile("a\x1b[31m\n"), "a\\x1b[31m\\n"),
+        ("x" * 300, "'" + "x" * 199 + "..."),
+    ],
+    ids=["text", "long", "too long", "a list of that", "raises", "escapes", "long text"],
+)
+def test_what_was_given_is_quoted(value: object, expected: str) -> None:
+    """A value is written as Python writes it, in one line that is not long; what cannot be written is named by type."""
+    assert quoted(value) == expected
 
 
 HOSTILE = "\x1b]0;owned\x07\u202e"

@@ -6,7 +6,6 @@ which do nothing but call, cannot differ.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -15,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from attrs import define, field, frozen
 
-from router.application import Log, check_count, check_hook, contained
+from router.application import Log, check_count, check_hook, check_seconds, contained
 from router.calling.conversations import Conversations
 from router.calling.cooldown import Cooldowns, Turn
 from router.calling.failures import Failure, FailureClass, read_failure
-from router.errors import ConfigurationError, FallbackExhaustedError, printable
+from router.errors import ConfigurationError, FallbackExhaustedError, printable, quoted
 from router.model import Model
 from router.status import Cooling
 
@@ -84,10 +83,9 @@ class Terms:
         check_count("max_attempts", value)
 
     @deadline.validator
-    def _check_deadline(self, _: object, value: Any) -> None:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if value is not None and not (is_number and 0 < value < math.inf):
-            raise ConfigurationError(f"deadline must be a number of seconds above 0 (got {value!r})")
+    def _check_deadline(self, _: object, value: object) -> None:
+        if value is not None:
+            check_seconds("deadline", value)
 
     @sticky.validator
     def _check_sticky(self, _: object, value: object) -> None:
@@ -261,7 +259,7 @@ class Run:
             return read_failure(error, self._model, self._calls.wall())
         failure = self._terms.classify(error, self._model)
         if failure is not None and not isinstance(failure, Failure):
-            raise ConfigurationError(f"classify must return a Failure or None (got {failure!r})")
+            raise ConfigurationError(f"classify must return a Failure or None (got {quoted(failure)})")
         return failure
 
     def _take(self) -> tuple[Model, Turn]:

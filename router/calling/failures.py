@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from router.errors import ConfigurationError, printable
+from router.errors import ConfigurationError, printable, quoted
 from router.model import Model
 from router.refusal import HEALING, MAX_RETRY_AFTER, NEVER_HEALED, TOO_MANY_REQUESTS, read_member, read_retry_after
 
@@ -55,12 +55,12 @@ class Failure:
     @kind.validator
     def _check_kind(self, _: object, value: object) -> None:
         if not isinstance(value, FailureClass):
-            raise ConfigurationError(f"kind must be a FailureClass (got {value!r})")
+            raise ConfigurationError(f"kind must be a FailureClass (got {quoted(value)})")
 
     @retry_after.validator
     def _check_retry_after(self, _: object, value: float | None) -> None:
         if value is not None and not 0.0 <= value <= MAX_RETRY_AFTER:
-            raise ConfigurationError(f"retry_after must be 0 to {MAX_RETRY_AFTER:g} seconds (got {value!r})")
+            raise ConfigurationError(f"retry_after must be 0 to {MAX_RETRY_AFTER:g} seconds (got {quoted(value)})")
 
 
 _OUTAGES: Final = frozenset({500, 502, 503, 504, 529})

@@ -25,7 +25,7 @@ from router.calling.request import (
     type_of,
     value_at,
 )
-from router.errors import ConfigurationError, UnfitRequestError, printable
+from router.errors import ConfigurationError, UnfitRequestError, printable, quoted
 from router.model import Model
 from router.requirement import Requirement
 from router.vocabulary import CAPABILITIES, LEVELS
@@ -64,7 +64,7 @@ class Fitted:
 def check_on_unsupported(value: object) -> None:
     """Raise `ConfigurationError` for what is none of the three."""
     if value not in get_args(OnUnsupported):
-        raise ConfigurationError(f'on_unsupported must be "error", "drop" or "downgrade" (got {value!r})')
+        raise ConfigurationError(f'on_unsupported must be "error", "drop" or "downgrade" (got {quoted(value)})')
 
 
 def fit(

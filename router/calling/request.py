@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from attrs import frozen
 
-from router.errors import ConfigurationError
+from router.errors import ConfigurationError, quoted
 from router.requirement import Comparison, Placed, Requirement, capability, conjunction, disjunction, possibility
 from router.vocabulary import capability_name
 
@@ -438,7 +438,7 @@ def _counted(request: Mapping[str, Any], tokens: int | CountTokens | str | None)
     counted = _called(tokens, request) if callable(tokens) else tokens or 0
     number = getattr(counted, "input_tokens", counted)
     if type(number) is not int or not 0 <= number < _LARGEST:
-        raise ConfigurationError(f'input_tokens must be a number of tokens, or "estimate" (got {number!r:.80})')
+        raise ConfigurationError(f'input_tokens must be a number of tokens, or "estimate" (got {quoted(number)})')
     return number
 
 

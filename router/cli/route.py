@@ -11,7 +11,7 @@ import click
 from router.cli import output
 from router.cli.options import check_alone, common, named_policy, policies_option
 from router.cli.session import Session
-from router.errors import ConfigurationError, NoModelError, RequirementError, printable, printable_lines
+from router.errors import ConfigurationError, NoModelError, RequirementError, printable, printable_lines, quoted
 from router.kinds import KINDS
 from router.language import require
 from router.requirement import moment
@@ -111,6 +111,6 @@ def _read_tokens(text: str | None) -> InputTokens:
         tokens: int = KINDS["limit"].parse(text)
     except (ValueError, RequirementError):
         raise ConfigurationError(
-            f'--input-tokens must be a number such as 150k, or "estimate" (got {text!r})'
+            f'--input-tokens must be a number such as 150k, or "estimate" (got {quoted(text)})'
         ) from None
     return tokens

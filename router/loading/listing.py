@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 from attrs import field, frozen
 
-from router.errors import CatalogueError, printable
+from router.errors import CatalogueError, printable, quoted
 from router.refusal import read_error
 
 Query = list[tuple[str, str]]
@@ -138,7 +138,7 @@ def read_page(body: bytes) -> Page:
     if not isinstance(data, list):
         raise CatalogueError(f"data must be a list (got {type(data).__name__})")
     if not isinstance(has_more, bool):
-        raise CatalogueError(f"has_more must be true or false (got {printable(repr(has_more))[:_SHOWN]})")
+        raise CatalogueError(f"has_more must be true or false (got {quoted(has_more)})")
     return Page(data, has_more, _cursor(answer, "first_id"), _cursor(answer, "last_id"))
 
 

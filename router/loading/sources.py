@@ -22,6 +22,7 @@ from router.errors import (
     ConflictingEntriesError,
     RouterError,
     UnknownModelError,
+    quoted,
 )
 from router.fork import renewed_in_child
 from router.loading.credential import Credential, disclosed, sendable, unframed
@@ -218,9 +219,9 @@ class AnthropicSource:
             self._headers["anthropic-workspace-id"] = sendable("workspace_id", workspace_id)
         unknown = [stage for stage in lifecycle if stage not in _LIFECYCLES]
         if unknown:
-            raise ConfigurationError(f"lifecycle must be among {', '.join(_LIFECYCLES)} (got {unknown[0]!r})")
+            raise ConfigurationError(f"lifecycle must be among {', '.join(_LIFECYCLES)} (got {quoted(unknown[0])})")
         if not 1 <= page_size <= MAX_PAGE_SIZE:
-            raise ConfigurationError(f"page_size must be 1 to {MAX_PAGE_SIZE} (got {page_size})")
+            raise ConfigurationError(f"page_size must be 1 to {MAX_PAGE_SIZE} (got {quoted(page_size)})")
         self.identity: str | None = self._credential.identify(
             self.base_url,
             *(f"{name}: {value}" for name, value in sorted(self._headers.items())),
