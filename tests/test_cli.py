@@ -1283,6 +1283,41 @@ def test_an_interrupt_leaves_the_terminal_as_it_was() -> None:
     assert re.fullmatch(r"(\x1b\[1A|\x1b\[2K|[\r\n])*", rest)
 
 
+SHORT_OF_MEMORY: Final = """
+import resource
+from contextlib import suppress
+from router.cli.commands import run
+run(["models", "--json", "--source", {listing!r}])
+in_use = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmSize"))) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (in_use, in_use))
+ballast = []
+for size in (2**20, 2**16, 2**13, 2**10):
+    with suppress(MemoryError):
+        while True:
+            ballast.append(bytes(size))
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="it is not known here how much memory is in use")
+def test_no_more_memory_is_status_71(listing: str) -> None:
+    """Where memory runs out there is one plain line and a status of its own, and no traceback."""
+    code = SHORT_OF_MEMORY.format(listing=listing) + COMMAND
+    ran = spawned("models", "--json", "--source", listing, code=code)
+    assert (ran.status, ran.err) == (71, "router: out of memory\n")
+
+
+def test_no_memory_to_start_with_is_status_71() -> None:
+    """So it is where not even the command line library can be loaded."""
+    code = (
+        "import sys\n"
+        "class Short:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'click': raise MemoryError\n"
+        "sys.meta_path.insert(0, Short())\n"
+    )
+    assert spawned("select", code=code + COMMAND) == Ran(71, "", "router: out of memory\n")
+
+
 def test_an_interrupt_while_it_starts_ends_it_quietly() -> None:
     """Ctrl-C is heard before the command line library is even loaded."""
     code = (

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
+
+OUT_OF_MEMORY: Final = 71
+"""An error of the operating system, by the convention of sysexits.h."""
 
 
 def main() -> None:
@@ -19,4 +23,8 @@ def main() -> None:
         status = 2
     except KeyboardInterrupt:
         status = 130
+    except MemoryError:
+        status = OUT_OF_MEMORY
+    if status == OUT_OF_MEMORY and sys.stderr is not None:  # not before the frames are gone that hold the memory
+        sys.stderr.write("router: out of memory\n")
     sys.exit(status)
