@@ -1,1 +1,1 @@
-"""How fast the index answers, beside the code that one would write by hand."""
+"""What the library costs, beside the code that one would write by hand."""

@@ -1,64 +1,63 @@
-"""The same questions answered in other ways: by hand, over the SDK's objects, by LiteLLM, sqlite, bitmaps and frames.
+"""The same questions answered in other ways: by memories, by masks, by scans and by queries.
 
-Each way is given the questions in advance, as a careful user of it would prepare them, and is held to
-brute force on every one before it is timed. Ours is timed beside them in the same run: warm (asked
-before) and compiled (the masks of its terms built, the answer not remembered).
+Each alternative gets the questions in advance, prepared as a careful user would, and is held to the
+library's answers before it is timed; those are held to brute force. The prefix of a name says what is
+compared: `memory` looks a kept answer up, `masks` combines a set of rows that is kept for each term,
+and `scan` and `query` look at the models. The library is among the memories and among the masks.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from functools import partial, reduce
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial, reduce
 from importlib import import_module
-from importlib.util import find_spec
 from operator import and_
 from typing import Any, Final
 
-from benchmarks.catalogues import Entry, litellm_entries, litellm_prices
-from benchmarks.questions import FOUR, Question, check
-from benchmarks.timing import Figure, Job, figure, timed
+from attrs import evolve
+
+from benchmarks.catalogues import Entry, Subject, flattened, subjects
+from benchmarks.questions import Question, check, hold
+from benchmarks.rows import BUNDLED, LITELLM, NEEDS, is_installed
+from benchmarks.scale import Scale
+from benchmarks.timing import Figure, Job, over, timed
 from router import Catalogue, Router, StaticSource, require
 
-Ask = Callable[[], str | None]
+Ask = Callable[[], Any]
+"""Asks one question, and returns the id of the answer, or the model."""
+
 Way = Callable[[list[Entry], list[Question]], list[Ask]]
-"""Takes entries, newest first, and questions; returns for each question how to ask for the id of its answer."""
+"""Takes entries, newest first, and questions; returns how to ask each."""
 
-_ASKED: Final = 40
-_SLOW: Final = 1_000
+_SCAN: Final = "scan: dicts by hand, first match"
+_MASKS: Final = "masks: router"
+_ROUNDS: Final = 5
+_TARGETS: Final = {BUNDLED: 1.0, LITELLM: 3.0}
 
 
-def by_hand(entries: list[Entry], questions: list[Question]) -> list[Ask]:
+def first_match(entries: list[Entry], questions: list[Question]) -> list[Ask]:
     """Go through the API's dicts and return the first that fits: what most people write."""
-    return [
-        _compiled(question, 'entry["capabilities"]["{}"]["supported"]', 'entry["max_input_tokens"]', entries)
-        for question in questions
-    ]
+    flag, limit = 'entry["capabilities"]["{}"]["supported"]', 'entry["max_input_tokens"]'
+    return [_compiled(question, flag, limit, 'entry["id"]', entries) for question in questions]
 
 
 def over_sdk_objects(entries: list[Entry], questions: list[Question]) -> list[Ask]:
     """Do the same over the objects that the SDK's `client.models.list()` gives."""
     types = import_module("anthropic.types")
     capability = import_module("anthropic.types.capability_support").CapabilitySupport
-    models = [
-        types.ModelInfo.construct(
-            **entry
-            | {
-                "capabilities": types.ModelCapabilities.construct(
-                    **{name: capability.construct(**node) for name, node in entry["capabilities"].items()}
-                )
-            }
-        )
-        for entry in entries
-    ]
-    return [
-        _compiled(question, "entry.capabilities.{}.supported", "entry.max_input_tokens", models, id="entry.id")
-        for question in questions
-    ]
+
+    def capabilities(entry: Entry) -> Any:
+        nodes = {name: capability.construct(**node) for name, node in entry["capabilities"].items()}
+        return types.ModelCapabilities.construct(**nodes)
+
+    models = [types.ModelInfo.construct(**entry | {"capabilities": capabilities(entry)}) for entry in entries]
+    flag, limit = "entry.capabilities.{}.supported", "entry.max_input_tokens"
+    return [_compiled(question, flag, limit, "entry.id", models) for question in questions]
 
 
-def _compiled(question: Question, flag: str, limit: str, models: list[Any], id: str = 'entry["id"]') -> Ask:
+def _compiled(question: Question, flag: str, limit: str, id: str, models: list[Any]) -> Ask:
     """Write the loop that a person would write for this question, and compile it."""
     terms = [
         *(flag.format(name) for name in question.has),
@@ -93,6 +92,125 @@ def _fits(entry: Entry, question: Question) -> bool:
     )
 
 
+def in_frozensets(entries: list[Entry], questions: list[Question]) -> list[Ask]:
+    """Compare a set of flags with that of each model, and return the first that fits."""
+    models = [
+        (
+            frozenset(name for name, node in entry["capabilities"].items() if node["supported"]),
+            entry["max_input_tokens"] or 0,
+            entry["id"],
+        )
+        for entry in entries
+    ]
+
+    def ask(has: frozenset[str], lacks: frozenset[str], either: list[frozenset[str]], minimum: int) -> str | None:
+        for flags, limit, id in models:
+            if has <= flags and lacks.isdisjoint(flags) and limit >= minimum:
+                for pair in either:
+                    if pair.isdisjoint(flags):
+                        break
+                else:
+                    return str(id)
+        return None
+
+    return [
+        partial(ask, frozenset(each.has), frozenset(each.lacks), list(map(frozenset, each.either)), each.minimum or 0)
+        for each in questions
+    ]
+
+
+def in_lru_cache(entries: list[Entry], questions: list[Question]) -> list[Ask]:
+    """Put `functools.lru_cache` over the scan by hand."""
+    scans = {question.text: ask for question, ask in zip(questions, first_match(entries, questions), strict=True)}
+    ask = lru_cache(maxsize=None)(lambda text: scans[text]())
+    return [partial(ask, question.text) for question in questions]
+
+
+def in_dict(entries: list[Entry], questions: list[Question]) -> list[Ask]:
+    """Look up a dict of the answers, which somebody must make anew for each listing."""
+    scans = zip(questions, first_match(entries, questions), strict=True)
+    answers = {question.text: ask() for question, ask in scans}
+    return [partial(answers.get, question.text) for question in questions]
+
+
+def _rows(entries: list[Entry], question: Question) -> list[list[int]]:
+    """Return the rows that meet each term of the question, the newest first."""
+    every = set(range(len(entries)))
+
+    def rows(name: str) -> set[int]:
+        return {row for row in every if entries[row]["capabilities"][name]["supported"]}
+
+    terms = [
+        *(rows(name) for name in question.has),
+        *(every - rows(name) for name in question.lacks),
+        *(rows(one) | rows(two) for one, two in question.either),
+    ]
+    if (minimum := question.minimum) is not None:
+        terms.append({row for row in every if (entries[row]["max_input_tokens"] or 0) >= minimum})
+    return [sorted(term) for term in terms]
+
+
+def in_ints(entries: list[Entry], questions: list[Question]) -> list[Ask]:
+    """Combine Python integers, the newest model at the highest bit."""
+    oldest_first = [entry["id"] for entry in reversed(entries)]
+    last = len(entries) - 1
+
+    def ask(masks: list[int]) -> str | None:
+        found = reduce(and_, masks)
+        return oldest_first[found.bit_length() - 1] if found else None
+
+    return [
+        partial(ask, [sum(1 << (last - row) for row in rows) for rows in _rows(entries, question)])
+        for question in questions
+    ]
+
+
+def in_roaring_bitmaps(entries: list[Entry], questions: list[Question]) -> list[Ask]:
+    """Intersect compressed bitmaps of rows, and take the smallest row."""
+    bitmap = import_module("pyroaring").BitMap
+
+    def ask(masks: list[Any]) -> str | None:
+        found = bitmap.intersection(*masks)
+        return str(entries[found.min()]["id"]) if found else None
+
+    return [partial(ask, list(map(bitmap, _rows(entries, question)))) for question in questions]
+
+
+def in_bitarrays(entries: list[Entry], questions: list[Question]) -> list[Ask]:
+    """Combine bit arrays written in C, and find the first bit."""
+    bitarray = import_module("bitarray").bitarray
+
+    def of(rows: Iterable[int]) -> Any:
+        bits = bitarray(len(entries))
+        bits.setall(0)
+        for row in rows:
+            bits[row] = 1
+        return bits
+
+    def ask(masks: list[Any]) -> str | None:
+        row = reduce(and_, masks).find(1)
+        return str(entries[row]["id"]) if row >= 0 else None
+
+    return [partial(ask, list(map(of, _rows(entries, question)))) for question in questions]
+
+
+def in_numpy(entries: list[Entry], questions: list[Question]) -> list[Ask]:
+    """Combine arrays of booleans, and find the first that is true."""
+    numpy = import_module("numpy")
+
+    def of(rows: list[int]) -> Any:
+        array = numpy.zeros(len(entries), dtype=bool)
+        array[rows] = True
+        return array
+
+    def ask(masks: list[Any]) -> str | None:
+        found = reduce(and_, masks)
+        row = int(found.argmax())
+        return str(entries[row]["id"]) if found[row] else None
+
+    return [partial(ask, list(map(of, _rows(entries, question)))) for question in questions]
+
+
 def in_sqlite(entries: list[Entry], questions: list[Question], *, indexed: bool = False) -> list[Ask]:
     """Ask a table in memory, with one column a flag."""
     names = sorted(entries[0]["capabilities"])
@@ -100,25 +218,40 @@ def in_sqlite(entries: list[Entry], questions: list[Question], *, indexed: bool 
     columns = ", ".join(f'"{name}" INTEGER' for name in names)
     database.execute(f"CREATE TABLE models (rank INTEGER PRIMARY KEY, id TEXT, max_input_tokens INTEGER, {columns})")
     marks = ", ".join("?" * (len(names) + 3))
-    rows = (
-        (
-            rank,
-            entry["id"],
-            entry["max_input_tokens"],
-            *(entry["capabilities"][name]["supported"] for name in names),
-        )
-        for rank, entry in enumerate(entries)
-    )
-    database.executemany(f"INSERT INTO models VALUES ({marks})", rows)
+    database.executemany(f"INSERT INTO models VALUES ({marks})", _table(entries, names))
     if indexed:
         for name in names:
             database.execute(f'CREATE INDEX "by {name}" ON models ("{name}", rank)')
         database.execute("ANALYZE")
+    return _queries(database, questions)
 
+
+def in_duckdb(entries: list[Entry], questions: list[Question]) -> list[Ask]:
+    """Ask an analytical table in memory, on one thread."""
+    database = import_module("duckdb").connect(":memory:", config={"threads": 1})
+    names = sorted(entries[0]["capabilities"])
+    columns = ", ".join(f'"{name}" BOOLEAN' for name in names)
+    database.execute(f"CREATE TABLE models (rank INTEGER, id VARCHAR, max_input_tokens BIGINT, {columns})")
+    rows = list(_table(entries, names))
+    for start in range(0, len(rows), 500):
+        some = rows[start : start + 500]
+        marks = ", ".join(f"({', '.join('?' * (len(names) + 3))})" for _ in some)
+        database.execute(f"INSERT INTO models VALUES {marks}", [value for row in some for value in row])
+    return _queries(database, questions)
+
+
+def _table(entries: list[Entry], names: list[str]) -> Iterator[list[Any]]:
+    for rank, entry in enumerate(entries):
+        flags = (entry["capabilities"][name]["supported"] for name in names)
+        yield [rank, entry["id"], entry["max_input_tokens"], *flags]
+
+
+def _queries(database: Any, questions: list[Question]) -> list[Ask]:
     def ask(sql: str) -> str | None:
         row = database.execute(sql).fetchone()
         return str(row[0]) if row else None
 
+    weakref.finalize(ask, database.close)
     return [partial(ask, f"SELECT id FROM models WHERE {_sql(each)} ORDER BY rank LIMIT 1") for each in questions]
 
 
@@ -132,86 +265,13 @@ def _sql(question: Question) -> str:
     return " AND ".join(terms)
 
 
-def in_roaring_bitmaps(entries: list[Entry], questions: list[Question]) -> list[Ask]:
-    """Intersect compressed bitmaps of rows, and take the smallest row."""
-    bitmap = import_module("pyroaring").BitMap
-    every = bitmap(range(len(entries)))
-
-    def terms(question: Question) -> list[Any]:
-        with_flag = partial(_rows_with, entries)
-        return [
-            *(bitmap(with_flag(name)) for name in question.has),
-            *(every - bitmap(with_flag(name)) for name in question.lacks),
-            *(bitmap(with_flag(one)) | bitmap(with_flag(two)) for one, two in question.either),
-            *([bitmap(_rows_from(entries, question.minimum))] if question.minimum else []),
-        ]
-
-    def ask(masks: list[Any]) -> str | None:
-        found = bitmap.intersection(*masks)
-        return str(entries[found.min()]["id"]) if found else None
-
-    return [partial(ask, terms(question)) for question in questions]
-
-
-def in_bitarrays(entries: list[Entry], questions: list[Question]) -> list[Ask]:
-    """Intersect bit arrays written in C, and find the first bit."""
-    bitarray = import_module("bitarray").bitarray
-
-    def of(rows: Iterator[int]) -> Any:
-        bits = bitarray(len(entries))
-        bits.setall(0)
-        for row in rows:
-            bits[row] = 1
-        return bits
-
-    def terms(question: Question) -> list[Any]:
-        return [
-            *(of(_rows_with(entries, name)) for name in question.has),
-            *(~of(_rows_with(entries, name)) for name in question.lacks),
-            *(of(_rows_with(entries, one)) | of(_rows_with(entries, two)) for one, two in question.either),
-            *([of(_rows_from(entries, question.minimum))] if question.minimum else []),
-        ]
-
-    def ask(masks: list[Any]) -> str | None:
-        row = reduce(and_, masks).find(1)
-        return str(entries[row]["id"]) if row >= 0 else None
-
-    return [partial(ask, terms(question)) for question in questions]
-
-
-def in_numpy(entries: list[Entry], questions: list[Question]) -> list[Ask]:
-    """Combine columns of booleans, and find the first that is true."""
-    numpy = import_module("numpy")
-    flags = {
-        name: numpy.array([entry["capabilities"][name]["supported"] for entry in entries])
-        for name in entries[0]["capabilities"]
-    }
-    limits = numpy.array([entry["max_input_tokens"] or 0 for entry in entries])
-
-    def ask(question: Question) -> str | None:
-        mask = flags[question.has[0]].copy()
-        for name in question.has[1:]:
-            mask &= flags[name]
-        for name in question.lacks:
-            mask &= ~flags[name]
-        for one, two in question.either:
-            mask &= flags[one] | flags[two]
-        if question.minimum:
-            mask &= limits >= question.minimum
-        row = int(mask.argmax())
-        return str(entries[row]["id"]) if mask[row] else None
-
-    return [partial(ask, question) for question in questions]
-
-
 def in_polars(entries: list[Entry], questions: list[Question]) -> list[Ask]:
     """Filter a data frame, lazily, for its first row."""
     polars = import_module("polars")
-    columns = {
-        name: [entry["capabilities"][name]["supported"] for entry in entries] for name in entries[0]["capabilities"]
-    }
+    names = sorted(entries[0]["capabilities"])
+    flags = {name: [entry["capabilities"][name]["supported"] for entry in entries] for name in names}
     own = {"id": [entry["id"] for entry in entries], "limit": [entry["max_input_tokens"] or 0 for entry in entries]}
-    frame = polars.DataFrame(columns | own).lazy()
+    frame = polars.DataFrame(flags | own).lazy()
     column = polars.col
 
     def query(question: Question) -> Any:
@@ -230,154 +290,73 @@ def in_polars(entries: list[Entry], questions: list[Question]) -> list[Ask]:
     return [partial(ask, query(question)) for question in questions]
 
 
-def in_duckdb(entries: list[Entry], questions: list[Question]) -> list[Ask]:
-    """Ask an analytical table in memory, on one thread."""
-    database = import_module("duckdb").connect(":memory:", config={"threads": 1})
-    names = sorted(entries[0]["capabilities"])
-    columns = ", ".join(f'"{name}" BOOLEAN' for name in names)
-    database.execute(f"CREATE TABLE models (rank INTEGER, id VARCHAR, max_input_tokens BIGINT, {columns})")
-    rows = [
-        [rank, entry["id"], entry["max_input_tokens"], *(entry["capabilities"][name]["supported"] for name in names)]
-        for rank, entry in enumerate(entries)
-    ]
-    for start in range(0, len(rows), 500):
-        some = rows[start : start + 500]
-        marks = ", ".join(f"({', '.join('?' * (len(names) + 3))})" for _ in some)
-        database.execute(f"INSERT INTO models VALUES {marks}", [value for row in some for value in row])
-
-    def ask(sql: str) -> str | None:
-        row = database.execute(sql).fetchone()
-        return str(row[0]) if row else None
-
-    return [partial(ask, f"SELECT id FROM models WHERE {_sql(each)} ORDER BY rank LIMIT 1") for each in questions]
-
-
-def _rows_with(entries: list[Entry], name: str) -> Iterator[int]:
-    return (row for row, entry in enumerate(entries) if entry["capabilities"][name]["supported"])
-
-
-def _rows_from(entries: list[Entry], minimum: int) -> Iterator[int]:
-    return (row for row, entry in enumerate(entries) if (entry["max_input_tokens"] or 0) >= minimum)
-
-
-WAYS: Final[dict[str, tuple[str | None, Way]]] = {
-    "first match over dicts, by hand": (None, by_hand),
-    "first match over the SDK's objects": ("anthropic", over_sdk_objects),
-    "list comprehension and max": (None, filter_and_max),
-    "sqlite in memory": (None, in_sqlite),
-    "sqlite in memory, every flag indexed": (None, partial(in_sqlite, indexed=True)),
-    "pyroaring": ("pyroaring", in_roaring_bitmaps),
-    "bitarray": ("bitarray", in_bitarrays),
-    "numpy": ("numpy", in_numpy),
-    "polars, lazy": ("polars", in_polars),
-    "duckdb, one thread": ("duckdb", in_duckdb),
+WAYS: Final[dict[str, Way]] = {
+    "memory: lru_cache over the scan": in_lru_cache,
+    "memory: dict of answers": in_dict,
+    "masks: Python ints by hand": in_ints,
+    "masks: bitarray": in_bitarrays,
+    "masks: numpy": in_numpy,
+    "masks: pyroaring": in_roaring_bitmaps,
+    _SCAN: first_match,
+    "scan: frozensets, first match": in_frozensets,
+    "scan: SDK objects, first match": over_sdk_objects,
+    "scan: list comprehension and max": filter_and_max,
+    "query: sqlite in memory": in_sqlite,
+    "query: sqlite, every flag indexed": partial(in_sqlite, indexed=True),
+    "query: polars, lazy": in_polars,
+    "query: duckdb, one thread": in_duckdb,
 }
-"""Every way, and the package that it needs."""
 
 
-def absent() -> list[str]:
-    """Return the packages that are not installed: their ways are left out, and named."""
-    wanted = {package for package, _ in WAYS.values() if package is not None} | {"litellm"}
-    return sorted(package for package in wanted if find_spec(package) is None)
+def figures(scale: Scale) -> Iterator[Figure]:
+    """Time every alternative that is installed, on each catalogue; a quick run leaves out the optional packages."""
+    for subject in subjects(scale):
+        yield from _compared(subject, scale)
 
 
-def compared(size: str, entries: list[Entry]) -> list[Figure]:
-    """Time every way on one catalogue, the mean over the same questions, as a multiple of an empty call."""
+def _compared(subject: Subject, scale: Scale) -> Iterator[Figure]:
+    """Time the mean over the questions, of which all are held to the same answers."""
+    entries = flattened(subject.catalogue)
     catalogue = Catalogue.from_listing(entries, documented=None)
-    questions = check(catalogue)[:_ASKED]
+    questions = check(catalogue, scale.asked)
     by_id = {entry["id"]: entry for entry in entries}
     newest_first = [by_id[model.id] for model in catalogue]
-    asks = {name: way(newest_first, questions) for name, (package, way) in WAYS.items() if package not in absent()}
-    asks |= _ours(catalogue, questions)
-    expected = [model.id if model else None for model in (catalogue.select(q.text, default=None) for q in questions)]
-    for name, ways in asks.items():
-        found = [ask() for ask in ways]
-        if found != expected:
-            raise SystemExit(f"{name} disagrees: {found}, not {expected}")
-    figures = timed(
-        [
-            Job(f"{name}, {size}", "for ask in asks: ask()", {"asks": ways}, each=len(ways), seconds=0.02)
-            for name, ways in asks.items()
-        ],
-        rounds=5,
-    )
-    cost = {each.name: each for each in figures}
-    hand, compiled = (cost[f"{name}, {size}"] for name in ("first match over dicts, by hand", "router, compiled"))
-    target = 1.0 if len(entries) < _SLOW else 3.0
-    ratio = figure(
-        f"by hand over compiled, {size}", [hand.median / compiled.median], unit="times", target=target, at_least=True
-    )
-    return [*figures, ratio]
+    asks = _ours(catalogue, questions) | {
+        name: way(newest_first, questions) for name, way in WAYS.items() if _is_asked(name, scale)
+    }
+    expected = [_id(catalogue.select(question.text, default=None)) for question in questions]
+    for name, each in asks.items():
+        hold(name, [_id(ask()) for ask in each], expected)
+    jobs = [
+        Job(name, "for ask in asks: ask()", {"asks": each}, each=len(each), at=subject.place)
+        for name, each in asks.items()
+    ]
+    found = {figure.name: figure for figure in timed(jobs, scale, _ROUNDS)}
+    unanswered = f"{expected.count(None)} of {len(expected)} questions have no answer"
+    yield from (evolve(each, note=unanswered) for each in found.values())
+    target = _TARGETS.get(subject.name)
+    yield over("dicts by hand over router with masks", found[_SCAN], found[_MASKS], target=target)
+
+
+def _is_asked(name: str, scale: Scale) -> bool:
+    package = NEEDS.get(name)
+    return package is None or (is_installed(package) and not scale.is_quick)
+
+
+def _id(answer: Any) -> str | None:
+    return None if answer is None else str(getattr(answer, "id", answer))
 
 
 def _ours(catalogue: Catalogue, questions: list[Question]) -> dict[str, list[Ask]]:
-    requirements = [require(question.text) for question in questions]
-    select, met, models = catalogue.select, catalogue._met, catalogue.models  # noqa: SLF001 - what is behind the memory
+    """Return the library's two: the answer that is remembered, and the one that is computed from masks of its terms."""
+    select = Router(StaticSource(catalogue)).select
+    met, models = catalogue._met, catalogue.models  # noqa: SLF001 - what is behind the memory
 
-    def warm(requirement: Any) -> str | None:
-        model = select(requirement, default=None)
-        return model.id if model else None
-
-    def compiled(requirement: Any) -> str | None:
+    def computed(requirement: Any) -> Any:
         rows = met(requirement, None)
-        return models[-rows.bit_length()].id if rows else None
+        return models[-rows.bit_length()] if rows else None
 
     return {
-        "router, warm": [partial(warm, each) for each in requirements],
-        "router, compiled": [partial(compiled, each) for each in requirements],
+        "memory: router.select(text)": [partial(select, question.text, default=None) for question in questions],
+        _MASKS: [partial(computed, require(question.text)) for question in questions],
     }
-
-
-def against_litellm() -> list[Figure]:
-    """Time LiteLLM's own questions, first match over its Claude models, as a multiple of ours."""
-    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "true"  # it asks the network for a newer table otherwise
-    litellm = import_module("litellm")
-    entries = litellm_entries("anthropic")
-    catalogue = Catalogue.from_listing(entries, documented=None)
-    names = {entry["id"]: name for name in litellm_prices() or {} for entry in entries if entry["id"] == name}
-    newest_first = [names[model.id] for model in catalogue if model.id in names]
-
-    def ask() -> str | None:
-        for name in newest_first:
-            if (
-                litellm.supports_function_calling(name)
-                and litellm.supports_vision(name)
-                and not litellm.supports_audio_input(name)
-                and (litellm.get_model_info(name)["max_input_tokens"] or 0) >= 200_000  # noqa: PLR2004 - of the question
-            ):
-                return name
-        return None
-
-    requirement = require(FOUR)
-    if ask() != catalogue.select(requirement).id:
-        raise SystemExit("LiteLLM disagrees")
-    pick, met, models = Router(StaticSource(catalogue)).selector(requirement), catalogue._met, catalogue.models  # noqa: SLF001 - as above
-    theirs, warm, compiled = timed(
-        [
-            Job("litellm.supports_*, first match of 22", "ask()", {"ask": ask}),
-            Job("router, a warm selector, the same", "pick()", {"pick": pick}),
-            Job(
-                "router, compiled, the same",
-                "models[-met(requirement, None).bit_length()]",
-                {"met": met, "models": models, "requirement": requirement},
-            ),
-        ],
-        rounds=9,
-    )
-    times = partial(figure, unit="times", at_least=True)
-    return [
-        theirs,
-        warm,
-        compiled,
-        times("litellm over warm", [theirs.median / warm.median], target=1_000),
-        times("litellm over compiled", [theirs.median / compiled.median], target=300),
-    ]
-
-
-def figures() -> Iterator[Figure]:
-    """Measure every way that is installed."""
-    if "litellm" in absent():
-        return
-    yield from against_litellm()
-    yield from compared("22", litellm_entries("anthropic"))
-    yield from compared("4,241", litellm_entries())

@@ -1,28 +1,39 @@
-"""Questions: what is asked of a catalogue, and the slow answer that every fast one is checked against."""
+"""Questions for a catalogue, and the slow answer that every fast one is compared with."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Final
 
 from attrs import frozen
 
 from router import Catalogue, Model, Requirement, require
 
-NOW = datetime(2026, 11, 22, tzinfo=UTC)
-SEED = 20_261_122
+NOW: Final = datetime(2026, 11, 22, tzinfo=UTC)
+SEED: Final = 20_261_122
 
-FOUR = "function_calling and image_input and not audio_input and max_input_tokens >= 200k"
-"""A question of four terms that LiteLLM's models and those drawn from them can be asked."""
+FOUR_BUNDLED: Final = "thinking.adaptive and effort >= high and pdf_input and max_input_tokens >= 200k"
+"""A question of four terms for the bundled catalogue and those drawn from it."""
 
-FOUR_BUNDLED = "thinking.adaptive and effort >= high and pdf_input and max_input_tokens >= 200k"
-"""One for the catalogue that comes with the library."""
+FOUR_LITELLM: Final = "function_calling and image_input and not audio_input and max_input_tokens >= 200k"
+"""One for LiteLLM's models."""
+
+
+class WrongAnswerError(Exception):
+    """An answer that was measured is not the right one: its cost means nothing."""
+
+
+def hold(question: str, found: object, expected: object) -> None:
+    """Raise `WrongAnswerError` if an answer is not the expected one."""
+    if found != expected:
+        raise WrongAnswerError(f"{question}: {found}, not {expected}")
 
 
 @frozen
 class Question:
-    """What every way of answering can be asked: some flags, the absence of others, one of several, a minimum."""
+    """A question that every alternative can be asked: flags, absent flags, one flag of two, a minimum."""
 
     has: tuple[str, ...]
     lacks: tuple[str, ...]
@@ -32,12 +43,13 @@ class Question:
     @property
     def text(self) -> str:
         """The question in the library's language."""
-        terms = [*self.has, *(f"not {name}" for name in self.lacks), *(f"({one} or {two})" for one, two in self.either)]
+        either = (f"({one} or {two})" for one, two in self.either)
+        terms = [*self.has, *(f"not {name}" for name in self.lacks), *either]
         return " and ".join([*terms, *([f"max_input_tokens >= {self.minimum}"] if self.minimum else [])])
 
 
-def workload(catalogue: Catalogue, size: int = 200) -> list[Question]:
-    """Return so many questions of two to six terms, four in five of them about a model that is there."""
+def workload(catalogue: Catalogue, size: int) -> list[Question]:
+    """Return so many questions of two to six terms; four in five are met by some model."""
     chance = random.Random(SEED)
     names = sorted({name for model in catalogue for name in model.facts})
     return [_question(chance, chance.choice(catalogue.models) if number % 5 else None, names) for number in range(size)]
@@ -64,22 +76,26 @@ def brute_force(catalogue: Catalogue, requirement: Requirement) -> Model | None:
     return None
 
 
-def check(catalogue: Catalogue) -> list[Question]:
-    """Hold the answers to the workload to brute force, and return it."""
-    questions = workload(catalogue)
+def check(catalogue: Catalogue, size: int) -> list[Question]:
+    """Compare the answers to so many questions with those of brute force, and return the questions."""
+    questions = workload(catalogue, size)
     for question in questions:
         requirement = require(question.text)
-        expected = brute_force(catalogue, requirement)
         found = catalogue.select(requirement, default=None)
-        if found is not expected:
-            raise SystemExit(f"{question.text}: {found}, not {expected}")
+        hold(question.text, found, brute_force(catalogue, requirement))
     return questions
 
 
-def never_seen(four: str) -> Iterator[str]:
-    """Yield questions of four terms, each with a bound that none before it had, for as long as anybody asks."""
-    terms, _, _ = four.rpartition(" >= ")
-    bound = 0
+_given: set[str] = set()
+"""The texts that `fresh_bounds` has given: whoever asks gets others, as the library remembers what it has parsed."""
+
+
+def fresh_bounds(question: str, bounds: range) -> Iterator[str]:
+    """Yield the question again and again with a random bound in place of its own, no text twice in a process."""
+    terms, _, _ = question.rpartition(" >= ")
+    chance = random.Random(SEED)
     while True:
-        bound = (bound + 1) % 190_000
-        yield f"{terms} >= {bound + 1_000}"
+        text = f"{terms} >= {chance.choice(bounds)}"
+        if text not in _given:
+            _given.add(text)
+            yield text

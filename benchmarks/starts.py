@@ -1,4 +1,4 @@
-"""Cold starts: whole processes, compiled in advance, over a bare interpreter started right beside."""
+"""Cold starts: whole processes, compiled in advance, over a bare interpreter that is started right before."""
 
 from __future__ import annotations
 
@@ -7,62 +7,56 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import router
-from benchmarks.timing import Figure, figure
+from benchmarks.rows import is_installed
+from benchmarks.scale import Scale
+from benchmarks.timing import TIMES, Figure
 
-_PAIRS: Final = 15
 _BARE: Final = ("-c", "pass")
-_ANSWER: Final = "import router; router.Router(router.BundledSource()).select('pdf_input')"
-_PROGRAMS: Final[Mapping[str, tuple[tuple[str, ...], float | None]]] = {
+_ANSWER: Final = ("-c", "import router; router.Router(router.BundledSource()).select('pdf_input')")
+_COMMAND: Final = ("-c", "from router.cli import main; main()")
+_PROGRAMS: Final[dict[str, tuple[tuple[str, ...], float | None]]] = {
     "import router": (("-c", "import router"), 1.3),
-    "import router, and the first answer": (("-c", _ANSWER), 6.5),
-    "the whole command, `router select pdf_input`": (
-        ("-c", "from router.cli import main; main()", "select", "pdf_input"),
-        12,
-    ),
-    "import attrs": (("-c", "import attrs"), None),
-    "import attrs, click": (("-c", "import attrs, click"), None),
+    "import router, and the first answer": (_ANSWER, 6.5),
+    "router select pdf_input": ((*_COMMAND, "select", "pdf_input"), 12.0),
+    "router --version": ((*_COMMAND, "--version"), None),
 }
-_PEERS: Final = {"anthropic": 20.0, "litellm": None, "openai": None}
+_PEERS: Final = ("anthropic", "openai", "litellm")
 
 
-def figures() -> Iterator[Figure]:
-    """Measure each program against a bare start, and against the import of the SDK."""
-    directory = str(Path(router.__file__).parent)
-    compileall.compile_dir(directory, quiet=1)
-    ours: dict[str, Figure] = {}
+def figures(scale: Scale) -> Iterator[Figure]:
+    """Measure each program against a bare start, and the first answer against the imports of clients."""
+    compileall.compile_dir(str(Path(router.__file__).parent), quiet=1)
     for name, (arguments, target) in _PROGRAMS.items():
-        ours[name] = _over_bare(name, arguments, target)
-        yield ours[name]
-    answer = ours["import router, and the first answer"]
-    for peer, target in _PEERS.items():
-        if find_spec(peer) is None:
-            continue
-        theirs = _over_bare(f"import {peer}", ("-c", f"import {peer}"), None, pairs=3)
-        yield theirs
-        ratio = (theirs.median - 1) / (answer.median - 1)
-        yield figure(
-            f"import {peer} over our import and first answer, bare start apart",
-            [ratio],
-            unit="times",
-            target=target,
-            at_least=True,
-        )
+        yield _over_bare(name, arguments, scale.starts, target)
+    for peer in _PEERS if not scale.is_quick else ():
+        if is_installed(peer):
+            yield from _against(peer, scale.few)
 
 
-def _over_bare(name: str, arguments: tuple[str, ...], target: float | None, pairs: int = _PAIRS) -> Figure:
+def _over_bare(name: str, arguments: tuple[str, ...], pairs: int, target: float | None = None) -> Figure:
     _seconds(arguments)
     ratios = [_seconds(arguments) / _seconds(_BARE) for _ in range(pairs)]
-    return figure(name, ratios, unit="bare starts", target=target)
+    return Figure(name, tuple(ratios), "bare starts", target=target)
+
+
+def _against(peer: str, pairs: int) -> Iterator[Figure]:
+    """Measure the import of a client in turns with our first answer; a bare start is taken off both."""
+    program = ("-c", f"import {peer}")
+    _seconds(program)
+    starts = [(_seconds(program), _seconds(_ANSWER), _seconds(_BARE)) for _ in range(pairs)]
+    yield Figure(f"import {peer}", tuple(theirs / bare for theirs, _, bare in starts), "bare starts")
+    ratios = tuple((theirs - bare) / (ours - bare) for theirs, ours, bare in starts)
+    yield Figure(f"import {peer}, over our import and first answer", ratios, TIMES, at_least=True)
 
 
 def _seconds(arguments: tuple[str, ...]) -> float:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "ANTHROPIC_"))}
+    removed = ("PYTHON", "ANTHROPIC_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(removed)}
     environment |= {"PYTHONPATH": str(Path(router.__file__).parent.parent), "LITELLM_LOCAL_MODEL_COST_MAP": "true"}
     start = time.perf_counter()
     subprocess.run([sys.executable, *arguments], env=environment, check=True, capture_output=True)  # noqa: S603 - our own

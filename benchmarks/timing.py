@@ -1,8 +1,9 @@
 """Timing: how many empty calls a statement costs.
 
-Each statement is compiled into a loop of its own: a loop that several share becomes polymorphic and
-doubles the floor (PEP 659). An empty call is timed right before and after each measurement, and the
-statements take turns, so that a machine that others use disturbs all of them alike.
+Each statement is compiled into its own loop: a loop that several statements share becomes polymorphic
+and doubles the cost of an empty call (PEP 659). An empty call is timed right before and after each
+measurement, and the statements take turns, so that a busy machine disturbs all of them alike. The
+garbage collector stays on, as in an application; `timeit` alone would turn it off.
 """
 
 from __future__ import annotations
@@ -11,113 +12,167 @@ import gc
 import statistics
 from collections.abc import Callable, Iterable, Mapping
 from timeit import Timer
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
-ROUNDS = 21
-SECONDS = 0.01
-"""How often each statement is timed, and for how long each time."""
+from benchmarks.scale import Scale
+
+CALLS: Final = "calls"
+"""The unit of what is compared with an empty call."""
+
+TIMES: Final = "times"
+"""The unit of a ratio of two figures."""
+
+_NEAR: Final = 1.1
+
+
+@frozen
+class Place:
+    """The catalogue of a row: its name, and how many models it has; both are empty where there is none."""
+
+    name: str = ""
+    size: str = ""
+
+
+@frozen
+class Figure:
+    """One row: what was measured, on which catalogue, and every sample.
+
+    `target` is the most that the median should be, or the least if `at_least`.
+    """
+
+    name: str
+    samples: tuple[float, ...]
+    unit: str = CALLS
+    at: Place = Place()
+    microseconds: float | None = None
+    target: float | None = None
+    at_least: bool = False
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        """The median of the samples."""
+        return statistics.median(self.samples)
+
+    @property
+    def quartiles(self) -> tuple[float, float] | None:
+        """The lower and the upper quartile; `None` for what was measured once, such as a size."""
+        if len(self.samples) == 1:
+            return None
+        low, _, high = statistics.quantiles(self.samples, n=4)
+        return low, high
+
+    @property
+    def verdict(self) -> str:
+        """`ok`, `near` for a miss of up to a tenth, or `missed`; empty without a target."""
+        if self.target is None:
+            return ""
+        miss = self.target / self.median if self.at_least else self.median / self.target
+        return "ok" if miss <= 1 else "near" if miss <= _NEAR else "missed"
 
 
 @frozen
 class Job:
-    """A statement to time, and how many empty calls it may cost; `names` is what the statement speaks of."""
+    """A statement to time; `names` are the names that it uses."""
 
     name: str
     statement: str
     names: Mapping[str, Any]
     target: float | None = None
+    at: Place = Place()
     each: int = 1
-    """By how much the figure is divided: what one call does so many times."""
-    seconds: float = SECONDS
-    """For how long it is timed each time, at least."""
-
-    def timer(self) -> Timer:
-        """Return a loop of its own over the statement."""
-        return Timer(self.statement, globals=dict(self.names))
-
-
-@frozen
-class Figure:
-    """A measured ratio: its median, the quartiles, and what it should not exceed, or should reach if `at_least`."""
-
-    name: str
-    median: float
-    low: float
-    high: float
-    unit: str = "empty calls"
-    target: float | None = None
-    at_least: bool = False
-
-    @property
-    def verdict(self) -> str:
-        """`ok`, `near` for a miss of up to a tenth, or `missed`."""
-        if self.target is None:
-            return ""
-        miss = self.target / self.median if self.at_least else self.median / self.target
-        return "ok" if miss <= 1 else "near" if miss <= 1.1 else "missed"  # noqa: PLR2004 - a tenth
+    """By how much the figure is divided: how many operations the statement does."""
+    renew: Callable[[], Mapping[str, Any]] | None = None
+    """Returns names that are new for each measurement; the statement then runs once in each."""
 
 
 @define
 class _Clock:
-    """One compiled loop, and how often it has to turn to be timed well."""
+    """The loop over one statement, and how many turns it takes to time it well."""
 
     job: Job
     timer: Timer
-    number: int
-    ratios: list[float] = field(factory=list)
+    names: dict[str, Any]
+    turns: int
+    calls: list[float] = field(factory=list)
+    seconds: list[float] = field(factory=list)
+
+    @classmethod
+    def of(cls, job: Job, seconds: float) -> _Clock:
+        names = dict(job.names)
+        timer = _timer(job.statement, names)
+        return cls(job, timer, names, 1 if job.renew else _turns(timer, seconds))
+
+    def measure(self, beside: Timer, turns: int) -> None:
+        if self.job.renew:
+            self.names.update(self.job.renew())
+        before = beside.timeit(turns)
+        seconds = self.timer.timeit(self.turns) / self.turns / self.job.each
+        empty_call = (before + beside.timeit(turns)) / 2 / turns
+        self.seconds.append(seconds)
+        self.calls.append(seconds / empty_call)
+
+    def figure(self) -> Figure:
+        job = self.job
+        return Figure(
+            job.name,
+            tuple(self.calls),
+            at=job.at,
+            microseconds=statistics.median(self.seconds) * 1e6,
+            target=job.target,
+        )
 
 
-def empty(_: object) -> None:
-    """Do nothing: the unit of every figure."""
-
-
-def floor() -> Timer:
-    """Return a loop of its own over the empty call."""
-    return Timer("empty(x)", globals={"empty": empty, "x": 1})
-
-
-def timed(jobs: Iterable[Job], rounds: int = ROUNDS) -> list[Figure]:
-    """Time every job against the empty call, taking turns."""
-    clocks = [_clock(job) for job in jobs]
-    beside = floor()
-    number = _number(beside)
-    for _ in range(rounds):
+def timed(jobs: Iterable[Job], scale: Scale, rounds: int | None = None) -> list[Figure]:
+    """Time every statement against an empty call, in turns."""
+    clocks = [_Clock.of(job, scale.seconds) for job in jobs]
+    beside = _timer("empty(x)", {"empty": _empty, "x": 1})
+    turns = _turns(beside, scale.seconds)
+    for _ in range(rounds or scale.rounds):
         for clock in clocks:
-            before = beside.timeit(number)
-            seconds = clock.timer.timeit(clock.number)
-            unit = (before + beside.timeit(number)) / 2 / number
-            clock.ratios.append(seconds / clock.number / unit / clock.job.each)
-    return [figure(clock.job.name, clock.ratios, target=clock.job.target) for clock in clocks]
+            clock.measure(beside, turns)
+    return [clock.figure() for clock in clocks]
 
 
-def figure(
-    name: str, ratios: list[float], *, unit: str = "empty calls", target: float | None = None, at_least: bool = False
-) -> Figure:
-    """Return the median of what was measured, and its quartiles."""
-    low, median, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-    return Figure(name, median, low, high, unit, target, at_least)
+def over(name: str, one: Figure, other: Figure, *, target: float | None = None, at_least: bool = True) -> Figure:
+    """Return how many times as much the one costs as the other, sample by sample.
+
+    Both figures must come from one call of `timed`, where their statements took turns.
+    """
+    ratios = tuple(mine / theirs for mine, theirs in zip(one.samples, other.samples, strict=True))
+    size = one.at.size if one.at == other.at else f"{other.at.size} to {one.at.size}"
+    return Figure(name, ratios, TIMES, Place(one.at.name, size), target=target, at_least=at_least)
 
 
-def paired(one: Callable[[], object], other: Callable[[], object], rounds: int = 9) -> list[float]:
-    """Return how many times as long the one took as the other, taking turns."""
-    return [_seconds(one) / _seconds(other) for _ in range(rounds)]
+def paired(one: Callable[[], object], other: Callable[[], object], rounds: int) -> tuple[tuple[float, ...], float]:
+    """Return how many times as long the one takes as the other, in turns, and the seconds of the one."""
+    mine, theirs = [], []
+    for _ in range(rounds):
+        mine.append(_once(one))
+        theirs.append(_once(other))
+    return tuple(a / b for a, b in zip(mine, theirs, strict=True)), statistics.median(mine)
 
 
-def _seconds(call: Callable[[], object]) -> float:
+def _once(call: Callable[[], object]) -> float:
     gc.collect()
-    return Timer(call).timeit(1)
+    return _timer("call()", {"call": call}).timeit(1)
 
 
-def _clock(job: Job) -> _Clock:
-    timer = job.timer()
-    return _Clock(job, timer, _number(timer, job.seconds))
+def _empty(_: object) -> None:
+    """Do nothing: the unit of most figures."""
 
 
-def _number(timer: Timer, wanted: float = SECONDS) -> int:
-    """Return how often the loop turns in about so many seconds."""
-    number = 1
-    while (seconds := timer.timeit(number)) < wanted / 10:
-        number *= 4
-    return max(1, round(number * wanted / seconds))
+def _timer(statement: str, names: dict[str, Any]) -> Timer:
+    """Return a loop over the statement; the setup turns the collector on again after `timeit` has turned it off."""
+    names["_collector"] = gc
+    return Timer(statement, "_collector.enable()", globals=names)
+
+
+def _turns(timer: Timer, wanted: float) -> int:
+    """Return how many turns the loop takes in about so many seconds."""
+    turns = 1
+    while (seconds := timer.timeit(turns)) < wanted / 10:
+        turns *= 4
+    return max(1, round(turns * wanted / seconds))
