@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from devices import device
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from terminal import (
@@ -1375,21 +1376,19 @@ def test_a_process_whose_outputs_are_closed_ends_quietly(listing: str, name: str
     assert ("claude-small-2" in ran.out) is (redirection == "2>&-")
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 @pytest.mark.parametrize("name", COMMANDS)
-def test_an_answer_that_cannot_be_written_is_an_error(listing: str, name: str) -> None:
+def test_an_answer_that_cannot_be_written_is_an_error(tmp_path: Path, listing: str, name: str) -> None:
     """A full disk is told in a line, and not with the status of an answer."""
     arguments = [*arguments_of(name, "claude-small-2"), "--source", listing]
-    status, _, err = written(os.open("/dev/full", os.O_WRONLY), *arguments)
+    status, _, err = written(os.open(device(tmp_path / "full", "full"), os.O_WRONLY), *arguments)
     assert status not in {0, 1, 2, 3}
     assert err.startswith("router: ")
     assert err.count("\n") == 1
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_process_that_cannot_write_says_so_once() -> None:
+def test_a_process_that_cannot_write_says_so_once(tmp_path: Path) -> None:
     """The interpreter adds nothing as it ends."""
-    with open("/dev/full", "wb") as full:
+    with open(device(tmp_path / "full", "full"), "wb") as full:
         ran = ended(started("models", out=full.fileno()))
     assert ran.status not in {0, 1, 2, 3}
     assert ran.err.startswith("router: ")

@@ -15,6 +15,7 @@ from threading import Thread
 from typing import Any, Final
 
 import pytest
+from devices import device
 from terminal import Ran, environment, on_terminal, spawned, spawned_on_terminal
 
 from router import Catalogue, Model, RequirementError, UnknownNameError
@@ -619,14 +620,15 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, listin
     assert {each.name for each in tmp_path.iterdir()} == {"matrix.html", "listing.json"}
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is full")
-def test_a_device_that_is_full_is_told(command: Command, listing: str) -> None:
+def test_a_device_that_is_full_is_told(command: Command, listing: str, tmp_path: Path) -> None:
     """What cannot be written is an error, and the device stays what it is."""
-    ran = command("--html", "/dev/full", "--source", listing)
+    full = device(tmp_path / "full", "full")
+
+    ran = command("--html", str(full), "--source", listing)
 
     assert (ran.status, ran.out) == (74, "")
     assert "No space left" in ran.err
-    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+    assert full.is_char_device()
 
 
 @pytest.mark.parametrize("also", [["--where", "pdf_input"], ["--json"]])

@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from devices import device
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sizes import at_length, examples
@@ -102,13 +103,13 @@ def worker(command: str, **arguments: Any) -> Any:
     return json.loads(out)
 
 
-def traced(*options: str) -> list[str]:
-    """Return the command that runs another under strace; skips where that is not to be had."""
+def traced(log: str | Path, *options: str) -> list[str]:
+    """Return the command that runs another under strace, which writes to that log; skips without strace."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
-    if subprocess.run(["strace", "-o", "/dev/null", "true"], check=False, capture_output=True).returncode:  # noqa: S607
+    if subprocess.run(["strace", "true"], check=False, capture_output=True).returncode:  # noqa: S607
         pytest.skip("strace may not trace here")
-    return ["strace", "-f", *options]
+    return ["strace", "-f", "-o", str(log), *options]
 
 
 def write_text(path: str | Path, text: bytes) -> None:
@@ -673,6 +674,10 @@ def test_whatever_lies_in_the_place_of_a_file(directory: str, make: str, which: 
     assert store.read_setback() is None
     assert not temporary_files(directory)
     assert not os.path.exists(tmp_path / "nowhere")
+    assert make not in DEVICES or stat.S_IMODE(os.stat(tmp_path / make).st_mode) == 0o666
+
+
+DEVICES = ("null", "zero")
 
 
 def place(make: str, path: str, elsewhere: Path) -> None:
@@ -685,13 +690,8 @@ def place(make: str, path: str, elsewhere: Path) -> None:
         with suppress(OSError), socket.socket(socket.AF_UNIX) as bound, inside(os.path.dirname(path)):
             bound.bind(os.path.basename(path))
     else:
-        where: dict[str, str | Path] = {
-            "null": "/dev/null",
-            "zero": "/dev/zero",
-            "dangling": elsewhere / "nowhere",
-            "loop": path,
-        }
-        os.symlink(where[make], path)
+        where: dict[str, str | Path] = {"dangling": elsewhere / "nowhere", "loop": path}
+        os.symlink(device(elsewhere / make, make) if make in DEVICES else where[make], path)
 
 
 @contextmanager
@@ -860,6 +860,7 @@ def test_a_planted_link_harms_nobody(store: Store, tmp_path: Path) -> None:
     """A symbolic link in the place of a file is not followed, neither to read nor to write."""
     victim = tmp_path / "victim"
     os.rename(store.path, victim)
+    victim.chmod(0o644)
     text = victim.read_bytes()
     for path in (store.path, store._setback, store._lock):
         os.symlink(victim, path)
@@ -873,7 +874,7 @@ def test_a_planted_link_harms_nobody(store: Store, tmp_path: Path) -> None:
     assert store.read_setback() is not None
     assert unchanged(store, 2)
     assert not os.path.islink(store.path)
-    assert victim.read_bytes() == text
+    assert (victim.read_bytes(), mode(victim)) == (text, 0o644)
 
 
 def test_a_linked_directory_is_not_used(store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -1053,7 +1054,9 @@ def test_a_system_call_that_fails(directory: str, call: str, error: str, when: s
     """Whatever the system refuses, the store holds the old catalogue or the new one, and no more than that."""
     assert Store(directory, IDENTITY).write(catalogue(1))
     where = ["-P", directory] if call == "getdents64" else []
-    strace = traced("-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={when}", *where)
+    strace = traced(
+        f"{directory}.strace", "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={when}", *where
+    )
 
     with started("write", before=strace, directory=directory, generation=5) as process:
         out, failure = process.communicate()
@@ -1069,7 +1072,7 @@ def test_a_file_system_without_locks(directory: str, error: str) -> None:
     assert store.write(catalogue(1))
     fresh, old = left_over(store, "aaaaaaaa"), left_over(store, "bbbbbbbb")
     age(old, 2 * 3600.0)
-    strace = traced("-o", "/dev/null", "-e", "trace=flock", "-e", f"inject=flock:error={error}")
+    strace = traced(f"{directory}.strace", "-e", "trace=flock", "-e", f"inject=flock:error={error}")
 
     met = worker("probe", directory=directory, before=strace)
 
@@ -1086,7 +1089,7 @@ def test_a_system_without_locks(directory: str) -> None:
     age(old, 2 * 3600.0)
     silent = {**environment(), "PYTHONWARNINGS": "ignore"}
     log = Path(directory).with_name("log")
-    strace = traced("-o", str(log), "-y", "-e", "trace=close,rename")
+    strace = traced(log, "-y", "-e", "trace=close,rename")
 
     met = worker("probe", directory=directory, before=strace, without="fcntl", environ=silent)
 
@@ -1106,7 +1109,7 @@ def left_over(store: Store, random: str) -> Path:
 def test_the_order_survives_a_power_cut(directory: str) -> None:
     """The text is on the disk before its name is, and the name before the write is done."""
     log = Path(directory).with_name("log")
-    strace = traced("-o", str(log), "-y", "-e", "trace=openat,write,fsync,fdatasync,rename,renameat,renameat2,unlink")
+    strace = traced(log, "-y", "-e", "trace=openat,write,fsync,fdatasync,rename,renameat,renameat2,unlink")
 
     assert worker("write", directory=directory, before=strace)
 
@@ -1271,7 +1274,7 @@ def test_a_file_that_was_swept_before_it_was_held_is_made_again(directory: str) 
     """A writer that was slow to hold its file sees that it is gone, before it has spent the write on it."""
     store = Store(directory, IDENTITY)
     assert store.write(catalogue(0))
-    strace = traced("-o", "/dev/null", "-e", "trace=flock", "-e", "inject=flock:delay_enter=100000:when=1..5")
+    strace = traced(f"{directory}.strace", "-e", "trace=flock", "-e", "inject=flock:delay_enter=100000:when=1..5")
     with started("sweep", directory=directory) as sweeper:
         try:
             assert worker("write", directory=directory, before=strace, generation=1)
