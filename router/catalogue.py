@@ -29,13 +29,14 @@ from router.errors import (
     UnknownNameError,
     nearest,
     quoted,
+    shortened,
 )
 from router.index import Index, Masks, mask_of, picked
 from router.kinds import ORDERED, read_date
 from router.language import Need, parse, require
 from router.model import Facts, Model, Reader
 from router.policy import Policy, alone
-from router.requirement import Requirement, moment
+from router.requirement import LONGEST_REMEMBERED, Requirement, moment
 from router.vocabulary import DURATIONS, FIELDS, Names, packaged
 
 log: Final = Log(__name__)
@@ -63,9 +64,6 @@ Asked = str | Requirement | Policy | None
 """What a question is asked with: a requirement, as text or as a value, a policy, or nothing for every model."""
 
 _NO_FACTS: Final = Facts()
-_LONGEST: Final = 1000
-"""How many characters a question may have to be remembered."""
-
 _REMEMBERED: Final = 1024
 """How many questions a catalogue remembers, with their answers."""
 
@@ -233,6 +231,8 @@ class Catalogue:
         Raises `NoModelError` where there is none, or returns `default` if one is given; raises
         `RequirementError` for a requirement that means nothing.
         """
+        if now is not None:
+            now = moment(now)
         is_requirement = isinstance(requirement, Requirement)
         question: Any = requirement.text if is_requirement else requirement  # type: ignore[union-attr]
         answers = self.answers
@@ -249,14 +249,16 @@ class Catalogue:
         rows = self._met(asked, now)
         if rows:
             model = self.models[-rows.bit_length()]
-            if not asked.outline[_IS_RELATIVE] and len(asked.text) <= _LONGEST:
-                if len(answers) >= _REMEMBERED:
-                    answers.clear()
-                answers[asked.text if needs else question] = model
+            if not asked.outline[_IS_RELATIVE]:
+                key = asked.text if needs or question is None else question
+                if len(key) <= LONGEST_REMEMBERED:
+                    if len(answers) >= _REMEMBERED:
+                        answers.clear()
+                    answers[key] = model
             return model
         if default is not _RAISE:
             return default
-        raise NoModelError(asked, self, now)
+        raise NoModelError(asked, self, moment(now))
 
     def _select_by(self, policy: Policy, default: Any, now: datetime | None) -> Any:
         self._check_policy(policy)
@@ -267,7 +269,7 @@ class Catalogue:
                 return min(picked(self.models, best), key=policy.standing)
         if default is not _RAISE:
             return default
-        raise NoModelError(policy, self, now)
+        raise NoModelError(policy, self, moment(now))
 
     def _ranked(self, policy: Policy, rows: int, now: datetime | None) -> list[int]:
         """Return the rows in groups that the preferences tell apart, the preferred one first."""
@@ -301,6 +303,8 @@ class Catalogue:
         """
         if limit is not None and limit < 0:
             raise RequirementError(f"limit must be at least 0 (got {quoted(limit)})")
+        if now is not None:
+            now = moment(now)
         if isinstance(requirement, Policy):
             return tuple(islice(self._chain(alone(requirement, needs), now), limit))
         return tuple(picked(self.models, self._met(require(requirement, **needs), now), limit))
@@ -403,8 +407,15 @@ class Catalogue:
         except KeyError:
             raise UnknownModelError(str(id), nearest(str(id), self._by_id)) from None
 
-    def __contains__(self, id: object) -> bool:
-        return id in self._by_id
+    def get(self, id: str, default: Default | None = None) -> Model | Default | None:
+        """Return the model of that id or documented alias, or `default` if the catalogue does not list it."""
+        return self._by_id.get(id, default)
+
+    def __contains__(self, item: object) -> bool:
+        """Return whether the catalogue lists a model, or a model of that id or documented alias."""
+        if isinstance(item, Model):
+            return self._by_id.get(item.id) == item
+        return item in self._by_id
 
     def __len__(self) -> int:
         return len(self.models)
@@ -458,6 +469,8 @@ class Catalogue:
         if term.is_relative:
             return term.masks(self._index, moment(now))[0]
         yes = term.masks(self._index, _EARLIEST)[0]
+        if len(term.text) > LONGEST_REMEMBERED:
+            return yes
         if len(self._built) >= max(_BUILT.start, min(_BUILT.stop, _BUILT_BYTES // (self._index.size // 8 + 1))):
             self._built.clear()
         self._built[term.text] = yes
@@ -467,9 +480,10 @@ class Catalogue:
         rows = self._index.all
         for guard_rail in self.guard_rails(fields):
             rows &= self.admitted(guard_rail)[0]
-        if len(self._guards) >= _REMEMBERED:
-            self._guards.clear()
-        self._guards[fields] = rows
+        if sum(map(len, fields)) <= LONGEST_REMEMBERED:
+            if len(self._guards) >= _REMEMBERED:
+                self._guards.clear()
+            self._guards[fields] = rows
         return rows
 
     def _check_policy(self, policy: Policy) -> None:
@@ -484,15 +498,20 @@ class Catalogue:
                 if self.names.knows_field(name) or any(
                     self.names.knows_field(name[:at]) for at, mark in enumerate(name) if mark == "."
                 ):
-                    raise RequirementError(f"{name!r} is no capability but a field: compare it, as in '{name} == ...'")
-                raise UnknownNameError(name, self._meant(name))
+                    raise RequirementError(
+                        f"{quoted(name)} is no capability but a field: compare it, as in '{shortened(name)} == ...'"
+                    )
+                raise UnknownNameError(name, self.meant(name))
         for name in sorted(requirement.fields):
             if not self.names.knows_field(name):
                 if self.names.knows_capability(name):
-                    raise RequirementError(f"{name!r} is a capability: write '{name}' or 'not {name}', uncompared")
-                raise UnknownNameError(name, self._meant(name))
+                    short = shortened(name)
+                    raise RequirementError(
+                        f"{quoted(name)} is a capability: write '{short}' or 'not {short}', without a comparison"
+                    )
+                raise UnknownNameError(name, self.meant(name))
 
-    def _meant(self, name: str) -> tuple[str, ...]:
+    def meant(self, name: str) -> tuple[str, ...]:
         """Return what may have been meant by a name that nobody knows: a model, a line, or the names most like it."""
         if name in self:
             return (f"id == {self[name].id}",)

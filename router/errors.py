@@ -30,7 +30,13 @@ if TYPE_CHECKING:
     from router.policy import Policy
     from router.requirement import Requirement
 
-_QUOTED = 200
+_LONGEST_SHOWN = 200
+"""Characters of a foreign text that a message repeats."""
+
+_LONGEST_NAME = 256
+"""Characters of the longest id: a longer name was never meant to be one that is known."""
+
+_POLICIES_SHOWN = 10
 _WINDOW = 36
 _ALIKE = 0.6
 _AS_GOOD = 0.1
@@ -54,11 +60,18 @@ def quoted(value: object) -> str:
         text = repr(value)
     except Exception:  # noqa: BLE001 - an int of 4,301 digits, or a `__repr__` of the application's own
         text = f"<unprintable {type(value).__name__} object>"
-    return printable(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}...")
+    return shortened(text)
+
+
+def shortened(text: str) -> str:
+    """Return `text` as `printable` has it, cut where it is long."""
+    return printable(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
     """Return the known names most like `name`, as a whole or by their last part, best first."""
+    if len(name) > _LONGEST_NAME:
+        return ()
     scores = {each: max(_likeness(name, each), _likeness(_last(name), _last(each))) for each in set(known)}
     enough = max(_ALIKE, max(scores.values(), default=0.0) - _AS_GOOD)
     best = sorted((-score, each) for each, score in scores.items() if score >= enough)
@@ -103,19 +116,26 @@ class RequirementSyntaxError(RequirementError):
         before = ("..." if start else "") + printable(self.text[start : self.column])
         after = self.text[self.column : self.column + _WINDOW]
         rest = printable(after) + ("..." if len(self.text) > self.column + _WINDOW else "")
-        return f"{printable(self.problem)}\n  {before}{rest}\n  {' ' * len(before)}^"
+        return f"{shortened(self.problem)}\n  {before}{rest}\n  {' ' * len(before)}^"
 
 
 class UnknownNameError(RequirementError, LookupError):
-    """A name that neither the vocabulary nor a catalogue knows; carries `name` and the `nearest` that may be meant."""
+    """A name that neither the vocabulary nor a catalogue knows; carries `name` and the `nearest` that may be meant.
 
-    def __init__(self, name: str, nearest: Sequence[str] = ()) -> None:
-        super().__init__(name, tuple(nearest))
+    `policies` are the names of the policies, if the name could have been one of them.
+    """
+
+    def __init__(self, name: str, nearest: Sequence[str] = (), policies: Sequence[str] = ()) -> None:
+        super().__init__(name, tuple(nearest), tuple(policies))
         self.name = name
         self.nearest = tuple(nearest)
+        self.policies = tuple(policies)
 
     def __str__(self) -> str:
-        return f"unknown name {printable(self.name)!r}{_suggestion(self.nearest)}"
+        some = ", ".join(map(printable, self.policies[:_POLICIES_SHOWN]))
+        more = ", ..." if len(self.policies) > _POLICIES_SHOWN else ""
+        policies = f" (policies: {some}{more})" if some else ""
+        return f"unknown name {quoted(self.name)}{_suggestion(self.nearest)}{policies}"
 
 
 class NoModelError(RouterError, LookupError):
@@ -145,7 +165,7 @@ class UnknownModelError(RouterError, LookupError):
         self.nearest = tuple(nearest)
 
     def __str__(self) -> str:
-        return f"unknown model {printable(self.id)!r}{_suggestion(self.nearest)}"
+        return f"unknown model {quoted(self.id)}{_suggestion(self.nearest)}"
 
 
 class LockError(RouterError, LookupError):

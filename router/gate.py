@@ -16,8 +16,8 @@ from router.errors import (
     RequirementError,
     UnknownModelError,
     nearest,
-    printable,
     quoted,
+    shortened,
 )
 from router.language import Need, require
 from router.model import Model, Support
@@ -77,9 +77,9 @@ class Verdict:
         source = f" by the {self.source} catalogue" if self.source else ""
         if self.reason is GateReason.UNKNOWN_MODEL:
             near = f"; did you mean {self.nearest[0]}?" if self.nearest else ""
-            return f"no model {printable(self.model)} is known{source}{decided}{near}"
+            return f"no model {shortened(self.model)} is known{source}{decided}{near}"
         if self.reason is GateReason.STALE:
-            return f"no catalogue is recent enough to know {printable(self.model)}{decided}"
+            return f"no catalogue is recent enough to know {shortened(self.model)}{decided}"
         return f"{self.model}: {self.requirement} is {self.reason.value}{source}{decided}"
 
 
@@ -134,7 +134,7 @@ class Gate:
         """
         levels = LEVELS.get(capability_name(str(name)), ())
         if not levels:
-            raise RequirementError(f"{name!r} has no levels; there is {', '.join(LEVELS)}")
+            raise RequirementError(f"{quoted(name)} has no levels; there is {', '.join(LEVELS)}")
         if at_most is not None and at_most not in levels:
             near = nearest(str(at_most), levels, limit=1)
             hint = f"; did you mean {near[0]}?" if near else ""

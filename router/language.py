@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 from router.errors import RequirementError, RequirementSyntaxError, nearest, quoted
 from router.kinds import KINDS, Kind
 from router.requirement import (
+    LONGEST_REMEMBERED,
     MAX_DEPTH,
     Comparison,
     Level,
@@ -84,17 +85,22 @@ _INSIDE_A_COMPARISON: Final = OPERATORS | KEYWORDS - {"true", "and", "or"}
 _PREFIXES: Final = {"not": negation, "maybe": possibility}
 
 
-@lru_cache(maxsize=512)
 def parse(text: str) -> Requirement:
     """Return the requirement that `text` spells; raises `RequirementSyntaxError` with the column of the error."""
+    return parse_once(text) if len(text) <= LONGEST_REMEMBERED else _Parser(text).parse()
+
+
+@lru_cache(maxsize=512)
+def parse_once(text: str) -> Requirement:
+    """Return the same, and remember it."""
     return _Parser(text).parse()
 
 
 def _keyword(name: str, need: Need) -> Requirement:
     if name in RESERVED | KEYWORDS:
-        raise RequirementError(f"{name!r} is reserved: it is not a capability or field to require")
+        raise RequirementError(f"{quoted(name)} is reserved: it is not a capability or field to require")
     if "." in name:
-        raise RequirementError(f"{name!r} is dotted: what has dots is required in text")
+        raise RequirementError(f"{quoted(name)} is dotted: what has dots is required in text")
     if isinstance(need, bool):
         supported = capability(capability_name(_checked(name)))
         return supported if need else negation(supported)
@@ -141,9 +147,9 @@ def _named(name: str, value: str) -> Requirement:
 
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise RequirementError(f"{name!r} is not a name: a name is words joined by dots")
+        raise RequirementError(f"{quoted(name)} is not a name: a name is words joined by dots")
     if name in FIELDS:
-        raise RequirementError(f"{name!r} is a field, neither true nor false: give the value it must have")
+        raise RequirementError(f"{quoted(name)} is a field, neither true nor false: give the value it must have")
     return name
 
 
@@ -171,7 +177,6 @@ def _canonical(kind: Kind, op: str, value: Any) -> Any:
     return value
 
 
-@lru_cache(maxsize=1024)
 def _bare(word: str) -> Requirement | None:
     """Return the capability that a word names by itself, `None` where it names none."""
     return (

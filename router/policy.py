@@ -138,6 +138,11 @@ def read_policies(path: str | os.PathLike[str]) -> Mapping[str, Policy]:
     )
 
 
+def is_policy_name(text: str) -> bool:
+    """Return whether a policy could have that name."""
+    return _NAME.fullmatch(text) is not None and text not in KEYWORDS
+
+
 def check_names(names: Iterable[str]) -> None:
     """Raise `ConfigurationError` for a name that a policy cannot have: one that text can mean already, among others."""
     for name in names:

@@ -17,11 +17,14 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from router.contradiction import FALSE, TRUE, UNKNOWN, Left, negated
-from router.errors import RequirementError
+from router.errors import RequirementError, quoted
 from router.index import Index, Masks
 from router.kinds import KINDS, ORDER, ORDERED, all_of, any_of, compare, shifted, span
 from router.model import Model, Support
 from router.vocabulary import DURATIONS, LEVELS
+
+LONGEST_REMEMBERED: Final = 1000
+"""Characters: nothing longer is remembered, so that the texts of others do not fill the memory."""
 
 MAX_DEPTH: Final = 64
 """How deep a requirement may nest; a limit of ours, far above any real need, so that nothing overflows a stack."""
@@ -163,10 +166,12 @@ class Requirement:
 
 
 def moment(now: datetime | None) -> datetime:
-    """Return `now` as aware UTC, the present by default; raises `RequirementError` for a naive one."""
+    """Return `now` as aware UTC, the present by default; raises `RequirementError` for anything else."""
     if now is None:
         return datetime.now(UTC)
-    if now.tzinfo is None:
+    if not isinstance(now, datetime):
+        raise RequirementError(f"now must be an aware datetime (got {quoted(now)})")
+    if now.utcoffset() is None:
         raise RequirementError(f"now must be an aware datetime (got {now.isoformat()}, which has no time zone)")
     return now.astimezone(UTC)
 
@@ -436,9 +441,14 @@ class Or(_Group):
             left.keep(self.text, 0)
 
 
-@lru_cache(maxsize=1024)
 def capability(name: str) -> Capability:
-    """Return the requirement that a capability is supported: the same one for the same name, as most come often."""
+    """Return the requirement that a capability is supported."""
+    return _capability(name) if len(name) <= LONGEST_REMEMBERED else Capability(name)
+
+
+@lru_cache(maxsize=1024)
+def _capability(name: str) -> Capability:
+    """Return the same one for the same name: most come often."""
     return Capability(name)
 
 

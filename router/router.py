@@ -23,7 +23,7 @@ from router.loading.listing import Progress
 from router.loading.loader import CLOCK, Loader, OnError, OnRefresh
 from router.loading.sources import AnthropicSource, BundledSource, Source
 from router.model import Model
-from router.policy import Policy, alone, check_policies, read_policies
+from router.policy import Policy, alone, check_policies, is_policy_name, read_policies
 from router.requirement import Requirement, moment
 
 if TYPE_CHECKING:
@@ -157,15 +157,18 @@ class Router:
         return self._policies
 
     def _named(self, asked: Asked) -> Asked:
-        """Return a policy by its name; raises `UnknownNameError` for a word that is neither its name nor any other."""
+        """Return a policy by its name.
+
+        Raises `UnknownNameError`, with the names of the policies, for a word that names nothing.
+        """
         if not isinstance(asked, str):
             return asked
         policy = self.policies.get(asked)
-        if policy is None and self.policies and asked.isidentifier():
-            names = self._loader.catalogue().names
-            near = nearest(asked, self.policies, limit=1)
-            if near and not names.knows_capability(asked):
-                raise UnknownNameError(asked, (*near, *names.nearest(asked)))
+        if policy is None and self.policies and is_policy_name(asked):
+            catalogue = self._loader.catalogue()
+            if not catalogue.names.knows_capability(asked) and not catalogue.names.knows_field(asked):
+                meant = (*nearest(asked, self.policies, limit=1), *catalogue.meant(asked))
+                raise UnknownNameError(asked, meant, policies=tuple(self.policies))
         return asked if policy is None else policy
 
     def _open_lock(
@@ -243,6 +246,8 @@ class Router:
         Raises `NoModelError` where there is none, or returns `default` if one is given; raises `LockError` where a
         lock does not hold.
         """
+        if now is not None:
+            now = moment(now)
         loader = self._loader
         catalogue = loader.held if loader.clock() < loader.attention else None
         if catalogue is None:

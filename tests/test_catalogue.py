@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
+import tracemalloc
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import permutations
@@ -11,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from router import Router
+from router.audit import Audit
 from router.catalogue import Catalogue, CatalogueDiff, Change, read_listing
 from router.errors import (
     CatalogueError,
@@ -19,9 +24,13 @@ from router.errors import (
     RequirementError,
     UnknownModelError,
     UnknownNameError,
+    nearest,
 )
 from router.language import parse
+from router.loading.sources import StaticSource
+from router.lockfile import check, outdated, resolve
 from router.model import Model
+from router.policy import Policy
 from router.vocabulary import Names
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -346,7 +355,7 @@ def test_a_field_is_no_capability() -> None:
         catalogue.select("channel")
     with pytest.raises(RequirementError, match=r"'channel\.beta' is no capability but a field: compare it"):
         catalogue.select(channel="beta")
-    with pytest.raises(RequirementError, match="'nova' is a capability: write 'nova' or 'not nova', uncompared"):
+    with pytest.raises(RequirementError, match="'nova' is a capability: write 'nova' or 'not nova'"):
         catalogue.select("nova == true")
 
 
@@ -731,3 +740,134 @@ def test_a_guard_rail_is_the_requirement_that_it_reads_as() -> None:
         assert catalogue.select(rail).id == catalogue.select("maybe lifecycle == active").id == "a"
     assert [catalogue.admits(rail, catalogue[id]) for id in "abc"] == [False, True, False]
     assert catalogue.explain("true").rejected.keys() == {"a", "c"}
+
+
+def test_an_error_says_what_held_when_it_was_raised() -> None:
+    """A model that is too young when nothing is found is too young in the message, whenever that is read."""
+    began = datetime.now(UTC)
+    young = listed({"id": "m", "created_at": (began - timedelta(days=14) + timedelta(hours=1)).isoformat()})
+
+    with pytest.raises(NoModelError) as raised:
+        young.select("age >= 14d")
+    with pytest.raises(NoModelError) as by_policy:
+        young.select(Policy(require="age >= 14d"))
+
+    for error in (raised.value, by_policy.value):
+        assert error.now is not None
+        assert began <= error.now <= datetime.now(UTC)
+        assert error.decision.model is None
+
+
+def test_a_model_is_in_its_catalogue() -> None:
+    """A model is in a catalogue that lists it or an equal one; one that differs is not."""
+    catalogue = listed({"id": "m", "max_tokens": 1})
+
+    assert all(model in catalogue for model in catalogue)
+    assert listed({"id": "m", "max_tokens": 1}).models[0] in catalogue
+    assert listed({"id": "m", "max_tokens": 2}).models[0] not in catalogue
+    assert listed({"id": "n"}).models[0] not in catalogue
+    assert "m" in catalogue
+    assert 1 not in catalogue
+
+
+def test_a_model_or_a_default() -> None:
+    """`get` finds a model by its id or a documented alias, and returns `None` or the default for any other."""
+    assert BUNDLED.get("claude-opus-5") is BUNDLED["claude-opus-5"]
+    assert BUNDLED.get("claude-haiku-4-5") is BUNDLED["claude-haiku-4-5"]
+    assert BUNDLED.get("nova") is None
+    assert BUNDLED.get("nova", 7) == 7
+
+
+@pytest.mark.parametrize("now", [datetime(2026, 11, 22), "2026-11-22", 0, NOW.date()])  # noqa: DTZ001 - what is refused
+def test_a_moment_is_aware(now: Any) -> None:
+    """Whatever takes `now` refuses what is no aware moment, also for an answer that it remembers."""
+    BUNDLED.select("pdf_input")
+    router = Router(StaticSource(BUNDLED))
+    router.select("pdf_input")
+    lock = resolve({"reports": Policy(require="pdf_input")}, BUNDLED).lock
+    policies = {"reports": Policy(require="pdf_input")}
+    for ask in (
+        lambda: BUNDLED.select("pdf_input", now=now),
+        lambda: BUNDLED.select(Policy(require="pdf_input"), now=now),
+        lambda: BUNDLED.candidates("pdf_input", now=now),
+        lambda: BUNDLED.candidates(Policy(require="pdf_input"), now=now),
+        lambda: BUNDLED.where("pdf_input", now=now),
+        lambda: BUNDLED.supports("claude-opus-5", "pdf_input", now=now),
+        lambda: BUNDLED.explain("pdf_input", now=now),
+        lambda: parse("pdf_input").support(BUNDLED.models[0], now=now),
+        lambda: parse("pdf_input").matches(BUNDLED.models[0], now=now),
+        lambda: router.select("pdf_input", now=now),
+        lambda: router.candidates("pdf_input", now=now),
+        lambda: router.supports("claude-opus-5", "pdf_input", now=now),
+        lambda: router.explain("pdf_input", now=now),
+        lambda: router.route({"max_tokens": 5, "messages": []}, now=now),
+        lambda: resolve(policies, BUNDLED, now=now),
+        lambda: check(lock, policies, BUNDLED, now=now),
+        lambda: outdated(lock, policies, BUNDLED, now=now),
+        lambda: Audit(BUNDLED, now=now),
+    ):
+        with pytest.raises(RequirementError, match="now must be an aware datetime"):
+            ask()
+
+
+LONG = 50_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " " * LONG + "pdf_input and max_tokens >= {}",
+        "x" * LONG + "{}",
+        "x" * LONG + "{} == 1",
+        "id == " + "x" * LONG + "{}",
+        " or ".join(f"x{at}" for at in range(LONG // 8)) + " or x{}",
+    ],
+    ids=["blanks", "a capability", "a field", "a value", "many names"],
+)
+def test_long_texts_are_not_kept(text: str) -> None:
+    """However long the texts are that are asked, known or not, the memory that they leave is bounded."""
+
+    def ask(few: range) -> int:
+        for at in few:
+            with suppress(RequirementError, NoModelError):
+                catalogue.select(text.format(at))
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    catalogue = listed({"id": "m", "max_tokens": 10**6, **supporting(pdf_input=True)})
+    tracemalloc.start()
+    try:
+        before = ask(range(2))
+        assert ask(range(2, 22)) - before < LONG
+    finally:
+        tracemalloc.stop()
+
+
+def test_long_names_are_cut() -> None:
+    """A name far longer than any id is not searched for, and no message repeats it whole."""
+    long = "x" * 10**6
+    for ask in (
+        lambda: BUNDLED[long],
+        lambda: BUNDLED.supports(long, "pdf_input"),
+        lambda: BUNDLED.select(long),
+        lambda: BUNDLED.select(f"{long} == 1"),
+        lambda: BUNDLED.select(f"line.{long}"),
+        lambda: BUNDLED.select(f"effort.{long}"),
+        lambda: BUNDLED.select(f"effort >= {long}"),
+        lambda: BUNDLED.select(f"max_tokens >= {long}"),
+        lambda: BUNDLED.select(**{long: True}),
+        lambda: BUNDLED.select(effort=long),
+        lambda: Router(StaticSource(BUNDLED), policies={"reports": Policy()}).select(long),
+        lambda: Router(StaticSource(BUNDLED)).gate(long).best(long),
+    ):
+        with pytest.raises((UnknownModelError, RequirementError)) as raised:
+            ask()
+        assert len(str(raised.value)) < 1_000
+    verdict = Router(StaticSource(BUNDLED)).gate(long).explain("pdf_input", default=False)
+    assert len(str(verdict)) < 1_000
+
+
+def test_long_names_are_not_searched_for() -> None:
+    """The time that an unknown id takes does not grow with its length."""
+    assert nearest("claude-opus-5" * 10, ["claude-opus-5" * 10 + "0"]) == ("claude-opus-5" * 10 + "0",)
+    assert nearest("claude-opus-5" * 100, ["claude-opus-5" * 100 + "0"]) == ()

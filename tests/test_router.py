@@ -27,6 +27,7 @@ from router.errors import (
     UnknownNameError,
 )
 from router.loading.sources import AnthropicSource, FileSource, StaticSource
+from router.policy import Policy
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 FIRST = Catalogue.from_listing(entries(6), source="live")
@@ -573,3 +574,20 @@ def test_what_is_no_source(source: Any) -> None:
     """What cannot be fetched from is refused when the router is made, and the error says what was expected."""
     with pytest.raises(ConfigurationError, match=r"source must be a source such as BundledSource\(\) \(got "):
         Router(source)
+
+
+def test_a_wrong_name_of_a_policy_is_told_with_the_policies() -> None:
+    """The error of a word that names nothing lists the policies and what may have been meant."""
+    router = router_of(FIRST, policies={"my-reports": Policy(), "drafts": Policy(require="pdf_input")})
+
+    with pytest.raises(UnknownNameError, match=r"^unknown name 'my-report'; did you mean my-reports\?") as raised:
+        router.select("my-report")
+    assert str(raised.value).endswith("(policies: my-reports, drafts)")
+    assert copy.copy(raised.value).policies == ("my-reports", "drafts")
+    with pytest.raises(UnknownNameError, match=r"unknown name 'nova' \(policies: my-reports, drafts\)"):
+        router.select("nova")
+    with pytest.raises(UnknownNameError, match=r"did you mean id == claude-fake-0\?"):
+        router.select("claude-fake-0")
+    with pytest.raises(RequirementError, match="line"):
+        router.select("line")
+    assert router.select("true") is router.select("drafts")

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from router.errors import ConfigurationError, nearest, printable
+from router.errors import ConfigurationError, nearest, quoted
 from router.kinds import read_days
 from router.policy import Policy, find_policies, read_policies
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _Days(click.ParamType[int]):
+if TYPE_CHECKING:
+    _IntType = click.ParamType[int]
+else:  # generic since click 8.4
+    _IntType = click.ParamType
+
+
+class _Days(_IntType):
     """A duration such as 60d or 2w, as its days."""
 
     name = "DURATION"
@@ -80,5 +86,5 @@ def policy_of(name: str, policies: Mapping[str, Policy], path: str) -> Policy:
     if name not in policies:
         near = nearest(name, policies, limit=1)
         hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(policies) or 'none'}"
-        raise ConfigurationError(f"{path} has no policy {printable(repr(name))}{hint}")
+        raise ConfigurationError(f"{path} has no policy {quoted(name)}{hint}")
     return policies[name]
