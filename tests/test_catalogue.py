@@ -855,7 +855,7 @@ def test_long_names_are_cut() -> None:
         lambda: BUNDLED.select(f"effort.{long}"),
         lambda: BUNDLED.select(f"effort >= {long}"),
         lambda: BUNDLED.select(f"max_tokens >= {long}"),
-        lambda: BUNDLED.select(**{long: True}),
+        lambda: BUNDLED.select(None, **{long: True}),  # type: ignore[call-overload]
         lambda: BUNDLED.select(effort=long),
         lambda: Router(StaticSource(BUNDLED), policies={"reports": Policy()}).select(long),
         lambda: Router(StaticSource(BUNDLED)).gate(long).best(long),

@@ -754,7 +754,7 @@ def test_no_more_files(api: FakeAPI, cache: str, free: int, cold: bool) -> None:
 
 def test_no_more_files_for_the_careless(api: FakeAPI) -> None:
     """E1, the twin that must fail: plain reading raises whatever there is to be raised."""
-    assert worker("starved", url=api.url, free=0, naive=True)["refreshed"] == "ConnectError"
+    assert worker("starved", url=api.url, free=0, naive=True)["refreshed"] in {"ConnectError", "OSError"}
 
 
 ISOLATED = """

@@ -158,15 +158,18 @@ def _requirement(
     return named_policy(policy, policies)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(router.__version__, prog_name="router", help="Show the version.")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Say what you need from a model, and get the newest Claude model known to meet it.
 
     A requirement is text such as 'thinking.adaptive and effort >= high and max_input_tokens >= 200k'.
 
     Exit status: 0 found, 1 nothing meets the need, 2 bad usage or requirement, 3 no catalogue.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @cli.command()
