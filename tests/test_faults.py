@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,7 +18,7 @@ from attrs import define, field
 from canary import KEY
 from crowds import Machine, live
 from fake_api import PATH, plain_transport
-from fake_source import at_most, eventually
+from fake_source import Stopwatch, at_most, eventually
 from scenarios import FAULTS, SHORT, Arguments, Scenario, Stage, staged
 
 from router import AnthropicSource, Catalogue, CatalogueUnavailableError, Router, Source
@@ -73,17 +72,16 @@ class Naive:
 def broken(scenario: Scenario, stage: Stage, held: Callable[[], object], refresh: Callable[[], object]) -> set[str]:
     """Refresh once, and return the laws that this breaks, as the table names them."""
     before, requests, found = held(), len(stage.api.requests), {"adopts"}
-    start = time.monotonic()
-    try:
-        refresh()
-    except CatalogueUnavailableError:
-        found = set()
-    except Exception:  # noqa: BLE001 - whatever the twin lets out
-        found = {"untyped"}
-    took = time.monotonic() - start
+    with Stopwatch() as watch:
+        try:
+            refresh()
+        except CatalogueUnavailableError:
+            found = set()
+        except Exception:  # noqa: BLE001 - whatever the twin lets out
+            found = {"untyped"}
     if held() is not before:
         found.add("adopts")
-    if took > 1.1 * scenario.deadline + SLACK:
+    if not watch.is_within(1.1 * scenario.deadline + SLACK):
         found.add("late")
     if len(stage.api.requests) - requests > scenario.requests:
         found.add("asks")

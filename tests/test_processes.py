@@ -42,7 +42,7 @@ from fake_api import (
     reply,
     serve,
 )
-from fake_source import at_once
+from fake_source import at_most, at_once
 from sizes import at_length
 
 import router
@@ -263,7 +263,8 @@ def test_the_one_who_fetches_is_killed(api: FakeAPI, tmp_path: Path, silence: Ev
         process.kill()
         process.wait()
 
-        assert seconds(near(api, str(tmp_path / "cache")).refresh) < idle + 0.5
+        with at_most(idle + 0.5):
+            near(api, str(tmp_path / "cache")).refresh()
 
 
 @contextmanager
@@ -297,7 +298,8 @@ def test_the_one_who_fetches_is_stopped(
     idle = max(five_refreshes(api, str(tmp_path / "idle")))
     with holder(api, cache, [silence, answer], deadline) as process, waiting_for_ever(cache) as twin:
         process.send_signal(signal.SIGSTOP)
-        took = five_refreshes(api, cache)
+        with at_most(2.0 + idle + 0.5):
+            took = five_refreshes(api, cache)
         assert twin.is_alive()
         silence.set()
         process.send_signal(signal.SIGCONT)
@@ -305,7 +307,6 @@ def test_the_one_who_fetches_is_stopped(
     before = len(api.requests)
 
     assert min(took) >= 2.0
-    assert max(took) < 2.0 + idle + 0.5
     assert near(api, cache).catalogue.source == "disk"
     assert len(api.requests) == before
 
@@ -483,7 +484,7 @@ def test_interrupted_first_load(api: FakeAPI, silence: Event) -> None:
     answer, took = interrupt(api, silence)
 
     assert answer == {"caught": True, "then": "live"}
-    assert took < 1.0
+    assert took < 5.0, "the load goes on until its deadline of ten seconds"
 
 
 def test_interrupted_first_load_that_swallows(api: FakeAPI, silence: Event) -> None:
