@@ -326,7 +326,7 @@ STATUSES: Final[Mapping[str, Scenario]] = {
     ),
     "K5-cookie": always(lambda: reply(500, headers={"set-cookie": "session=1; Path=/"}), "untyped", requests=3),
     "K5-netrc": Scenario(netrc, "untyped", next_try=REFUSED_DELAY),
-    "K2-token": Scenario(token, "untyped", next_try=REFUSED_DELAY),
+    "K1-token": Scenario(token, "untyped", next_try=REFUSED_DELAY),
 }
 PAYLOADS: Final[Mapping[str, Scenario]] = {
     "N7-html": body(PAGE, NOT_JSON, of="text/html"),

@@ -93,7 +93,7 @@ def test_select_answers_as_a_person_would(text: str | None, needs: dict[str, Any
 
 
 def test_no_match_raises_or_gives_the_default() -> None:
-    """Nothing is ever chosen that is not known to fit: an error, or what the caller said to return instead."""
+    """S11: nothing is ever chosen that is not known to fit: an error, or what the caller said to return instead."""
     with pytest.raises(NoModelError):
         BUNDLED.select("max_tokens >= 10M")
     assert BUNDLED.select("max_tokens >= 10M", default=None) is None
@@ -131,14 +131,14 @@ ORDERED = [
 
 
 def test_newest_first() -> None:
-    """Latest date first, ties by the smaller id, unknown dates last: whatever the order of the listing."""
+    """S6: latest date first, ties by the smaller id, unknown dates last: whatever the order of the listing."""
     expected = [entry["id"] for entry in ORDERED]
     for order in permutations(ORDERED):
         assert ids(listed(*order).models) == expected
 
 
 def test_a_model_without_a_date_is_the_answer_only_if_alone() -> None:
-    """An unknown date never goes before a known one."""
+    """S5: an unknown date never goes before a known one."""
     catalogue = listed({"id": "a", **supporting(x=True)}, {"id": "b", "created_at": "2020-01-01T00:00:00Z"})
     assert catalogue.select().id == "b"
     assert catalogue.select("x").id == "a"
@@ -150,7 +150,7 @@ def test_a_model_without_a_date_is_the_answer_only_if_alone() -> None:
     ids=repr,
 )
 def test_only_what_is_active_or_not_stated_is_selected(lifecycle: object) -> None:
-    """A lifecycle that is stated and is not just `active` keeps a model out, until the requirement speaks of it."""
+    """S4: a lifecycle that is stated and is not just `active` keeps a model out, until the requirement speaks of it."""
     catalogue = listed({"id": "m", "lifecycle": lifecycle})
     assert catalogue.candidates() == ()
     assert catalogue.select(default=None) is None
@@ -160,7 +160,7 @@ def test_only_what_is_active_or_not_stated_is_selected(lifecycle: object) -> Non
 
 @pytest.mark.parametrize("entry", [{}, {"lifecycle": None}, {"lifecycle": "active"}], ids=repr)
 def test_an_answer_without_lifecycle_is_selectable(entry: dict[str, Any]) -> None:
-    """Older answers have no such field, and null states nothing."""
+    """S4: older answers have no such field, and null states nothing."""
     assert ids(listed({"id": "m", **entry}).candidates()) == ["m"]
 
 
@@ -268,7 +268,7 @@ def test_a_catalogue_is_a_collection_of_models() -> None:
 
 
 def test_aliases_resolve_to_a_listed_id() -> None:
-    """`[]`, `in` and `supports` take a documented alias; what they give is the listed model."""
+    """S10: `[]`, `in` and `supports` take a documented alias; what they give is the listed model."""
     assert BUNDLED["claude-haiku-4-5"] is BUNDLED["claude-haiku-4-5-20251001"]
     assert "claude-haiku-4-5" in BUNDLED
     assert BUNDLED.supports("claude-haiku-4-5", "thinking.enabled")
@@ -321,7 +321,7 @@ def test_what_is_no_name_but_means_something(text: str, meant: str) -> None:
 
 @pytest.mark.parametrize("ask", ["select", "candidates", "where", "explain"])
 def test_names_are_checked_when_a_requirement_meets_a_catalogue(ask: str) -> None:
-    """A name that neither the vocabulary nor the catalogue knows raises with the nearest ones, each time."""
+    """S3: a name that neither the vocabulary nor the catalogue knows raises with the nearest ones, each time."""
     question = getattr(BUNDLED, ask)
     for _ in range(2):
         with pytest.raises(UnknownNameError) as raised:
@@ -438,7 +438,7 @@ def test_no_stream_of_questions_grows_the_memory() -> None:
 
 
 def test_equal_entries_are_one_model() -> None:
-    """An entry that comes twice, to the letter of its JSON, is listed once."""
+    """S10: an entry that comes twice, to the letter of its JSON, is listed once."""
     entry = {"id": "m", "created_at": "2026-01-01T00:00:00Z", **supporting(pdf_input=True)}
     again = json.loads(json.dumps(entry))
     assert len(listed(entry, {"id": "other"}, again, dict(reversed(entry.items())))) == 2

@@ -154,7 +154,7 @@ def test_the_next_model_answers(machine: Machine, caplog: pytest.LogCaptureFixtu
 
 
 def test_every_member_meets_the_need(machine: Machine) -> None:
-    """Whatever fails, only those are called that meet the need, in the order of the candidates."""
+    """R13: whatever fails, only those are called that meet the need, in the order of the candidates."""
     client = Client(all_but())
     with pytest.raises(FallbackExhaustedError):
         machine.run(client, "citations", max_attempts=9)
@@ -176,7 +176,7 @@ def test_the_chain_of_a_policy() -> None:
 
 
 def test_all_have_failed(machine: Machine) -> None:
-    """R8: one error carries each attempt, is a group of what was raised, prints a line each, and pickles."""
+    """R7: one error carries each attempt, is a group of what was raised, prints a line each, and pickles."""
     client = Client(all_but() | {IDS[1]: RefusedError(503)})
     with pytest.raises(FallbackExhaustedError) as raised:
         machine.run(client)

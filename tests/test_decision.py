@@ -302,7 +302,7 @@ def test_an_explanation_stays_short() -> None:
 
 
 def test_an_explanation_prints_nothing_raw() -> None:
-    """Values that a server sent are escaped, wherever they stand."""
+    """S8: values that a server sent are escaped, wherever they stand."""
     hostile = "\x1b]0;owned\x07"
     catalogue = listed(
         {"id": "m", "line": hostile, "display_name": hostile, "aliases": [hostile], "channel": [hostile]}
@@ -322,7 +322,7 @@ def test_an_explanation_prints_nothing_raw() -> None:
     ],
 )
 def test_a_doubtful_date_is_noted(created_at: str | None, note: str | None) -> None:
-    """An answer without a date, or dated more than 48 hours ahead, says so."""
+    """S5: an answer without a date, or dated more than 48 hours ahead, says so."""
     decision = listed({"id": "m", "created_at": created_at}).explain(now=NOW)
     assert decision.model is not None
     assert decision.notes == (() if note is None else (note,))

@@ -306,7 +306,7 @@ def test_an_address_is_not_told() -> None:
     "wrong", [{"kind": "next_model"}, {"retry_after": float("inf")}, {"retry_after": -1.0}], ids=str
 )
 def test_failures_that_cannot_be(wrong: Any) -> None:
-    """R5: what `classify` of an application says of a failure has to make sense."""
+    """R16: what `classify` of an application says of a failure has to make sense."""
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         Failure(**({"kind": NEXT, "reason": "x"} | wrong))
 

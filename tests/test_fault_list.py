@@ -7,25 +7,41 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-TESTS = Path(__file__).parent
-PAGE = (TESTS.parent / "docs" / "faults.md").read_text(encoding="utf-8")
-LISTED = re.findall(r"^\| ([A-Z]\d+) \|", PAGE, re.MULTILINE)
-_IDS = re.compile(r"[A-Z]\d+(?:, [A-Z]\d+)*(?=[:,] )")
+import pytest
+from scenarios import FAULTS
 
-
-def tried() -> Iterator[str]:
-    """Return the ids at the beginning of the docstring of each test."""
-    for path in sorted(TESTS.glob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
-                found = _IDS.match(ast.get_docstring(node) or "")
-                yield from found.group().split(", ") if found else ()
+TESTS: Final = Path(__file__).parent
+PAGE: Final = (TESTS.parent / "docs" / "faults.md").read_text(encoding="utf-8")
+LISTED: Final = re.findall(r"^\| ([A-Z]\d+) \|", PAGE, re.MULTILINE)
+IDS: Final = re.compile(r"[A-Z]\d*(?:, [A-Z]\d*)*(?=: |, the twins? )")
+"""What a docstring begins with; a letter without its number is found as well, and is no row of the page."""
 
 
-def test_what_is_tried_is_listed() -> None:
-    """Each id that a test begins with is a row of the page, and each row has a test."""
-    assert sorted(LISTED) == sorted({*tried()})
+def named(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield each function of a file with each id at the beginning of its docstring."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found = IDS.match(ast.get_docstring(node) or "")
+            yield from ((node.name, id) for id in found.group().split(", ")) if found else ()
+
+
+@pytest.fixture(scope="module")
+def names() -> list[tuple[str, str]]:
+    """The functions and the scenarios, with the ids that they name."""
+    scenarios = [(f"test_{name}", name.partition("-")[0]) for name in FAULTS]
+    return [*scenarios, *(each for path in sorted(TESTS.glob("*.py")) for each in named(path))]
+
+
+def test_what_is_tried_is_listed(names: list[tuple[str, str]]) -> None:
+    """Each id that a test, a step of one or a scenario begins with is a row of the page."""
+    assert {id for _, id in names} - {*LISTED} == set()
+
+
+def test_what_is_listed_is_tried(names: list[tuple[str, str]]) -> None:
+    """Each row of the page has a test or a scenario."""
+    assert {*LISTED} - {id for name, id in names if name.startswith("test_")} == set()
 
 
 def test_each_id_is_listed_once() -> None:

@@ -110,7 +110,7 @@ def by_trio(router: Router) -> object:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_held_catalogue_survives(stage: Stage, name: str) -> None:
-    """N, P: a refresh that fails says so, once; what is held answers as before, and the next try is put off."""
+    """A refresh that fails says so, once; what is held answers as before, and the next try is put off."""
     check_that_it_survives(stage, name, by_refresh)
 
 
@@ -118,7 +118,7 @@ def test_held_catalogue_survives(stage: Stage, name: str) -> None:
 @pytest.mark.parametrize("refresh", [by_asyncio, by_trio])
 @pytest.mark.parametrize("name", FAULTS)
 def test_held_catalogue_survives_in_a_loop(stage: Stage, name: str, refresh: Refresh) -> None:
-    """N, P: the same where a loop of asyncio or trio asks for the refresh."""
+    """The same where a loop of asyncio or trio asks for the refresh."""
     check_that_it_survives(stage, name, refresh)
 
 

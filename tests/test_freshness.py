@@ -289,7 +289,7 @@ def test_a_load_given_up_comes_too_late(machine: Machine, shut: Gate) -> None:
 
 
 def test_what_is_given_up_is_not_stored(shared: Machine, shut: Gate) -> None:
-    """D8: nor does the disk go back to what a load that was given up brings in the end."""
+    """P14: nor does the disk go back to what a load that was given up brings in the end."""
     source = FakeSource(shut.before(SIX), OTHER, identity=IDENTITY)
     router = shared.router(source, deadline=0.05)
     _ = router.catalogue
@@ -790,7 +790,7 @@ def test_one_request_serves_two_processes(shared: Machine) -> None:
 
 
 def test_a_failure_is_shared(shared: Machine) -> None:
-    """C2: while the failure of one process holds, another makes no request, but for an explicit refresh."""
+    """C8: while the failure of one process holds, another makes no request, but for an explicit refresh."""
     first, second = FakeSource(DOWN, identity=IDENTITY), FakeSource(SIX, identity=IDENTITY)
     assert shared.router(first).catalogue.source == "bundled"
     errors: list[CatalogueUnavailableError] = []
@@ -803,7 +803,7 @@ def test_a_failure_is_shared(shared: Machine) -> None:
 
 
 def test_a_failure_of_any_kind_is_shared(shared: Machine) -> None:
-    """C2: another process hears of the same failure, also of one that is of the listing and not of the server."""
+    """C8: another process hears of the same failure, also of one that is of the listing and not of the server."""
     odd = FakeSource(CatalogueError("the listing is odd"), identity=IDENTITY)
     assert shared.router(odd).catalogue.source == "bundled"
     source = FakeSource(SIX, identity=IDENTITY)
@@ -814,7 +814,7 @@ def test_a_failure_of_any_kind_is_shared(shared: Machine) -> None:
 
 
 def test_a_failure_is_shared_until_its_time(shared: Machine) -> None:
-    """C2: once the next try of the one is due, the other may make it; a success ends the failure for all."""
+    """C8: once the next try of the one is due, the other may make it; a success ends the failure for all."""
     shared.router(FakeSource(DOWN, identity=IDENTITY)).catalogue  # noqa: B018 - the answer is the point
     source = FakeSource(SIX, identity=IDENTITY)
     router = shared.router(source)
@@ -857,7 +857,7 @@ def test_a_failure_is_shared_for_as_long_as_it_says(
 
 
 def test_a_shared_failure_is_like_ones_own(shared: Machine) -> None:
-    """C2: it says when to come back and whether to, spreads the processes after it, and is no failure of this one's."""
+    """C8: it says when to come back and whether to, spreads the processes after it, and is no failure of this one's."""
     shared.random = 1.0
     assert shared.router(FakeSource(DOWN, identity=IDENTITY)).catalogue.source == "bundled"
     router = shared.router(FakeSource(DOWN, identity=IDENTITY))
@@ -885,7 +885,7 @@ def test_a_refused_key_is_shared_as_such(shared: Machine) -> None:
 
 
 def test_a_failure_is_known_before_the_first_renewal(shared: Machine) -> None:
-    """C2: a process that reads an old catalogue from disk begins nothing while the failure of another holds."""
+    """C8: a process that reads an old catalogue from disk begins nothing while the failure of another holds."""
     first = shared.router(FakeSource(SIX, DOWN, identity=IDENTITY))
     first.refresh()
     shared.passes(TTL)
@@ -1329,7 +1329,7 @@ def slow(told: list[CatalogueUnavailableError], shut: Gate) -> Callable[[Catalog
 
 
 def test_a_slow_hook_delays_no_refresh(machine: Machine, shut: Gate) -> None:
-    """N2: a refresh lands, and is held, while the hook is still told of a load that was given up before it."""
+    """C10: a refresh lands, and is held, while the hook is still told of a load that was given up before it."""
     told: list[CatalogueUnavailableError] = []
     source = FakeSource(SIX, shut.before(SIX), OTHER)
     router = machine.router(source, on_error=slow(told, shut))

@@ -71,7 +71,7 @@ def test_a_full_timestamp_is_a_known_date(value: str, moment: datetime) -> None:
     ],
 )
 def test_any_other_date_is_unknown(value: object) -> None:
-    """An epoch, missing, naive or unreadable date is unknown; nothing is guessed from a part of it."""
+    """S5: an epoch, missing, naive or unreadable date is unknown; nothing is guessed from a part of it."""
     assert read_date(value) is None
 
 
@@ -85,7 +85,7 @@ def test_a_limit_is_an_int_of_at_least_one(value: int) -> None:
     "value", [0, -1, None, True, False, "200000", 2e5, 1.0, 1e30, float("nan"), float("inf"), [], {}], ids=repr
 )
 def test_any_other_limit_is_unknown(value: object) -> None:
-    """Zero, null, a bool, a float, a text: none of them is a limit."""
+    """S7: zero, null, a bool, a float, a text: none of them is a limit."""
     assert KINDS["limit"].read(value) is None
 
 

@@ -165,12 +165,12 @@ def renewed(api: FakeAPI, tmp_path: Path, *, naive: bool = False) -> float:
 
 
 def test_a_read_does_not_wait_for_imports(api: FakeAPI, tmp_path: Path) -> None:
-    """C1: who has started from the disk is answered at once when that is stale, though nothing is imported yet."""
+    """C3: who has started from the disk is answered at once when that is stale, though nothing is imported yet."""
     assert any(renewed(api, tmp_path) < 0.2 for _ in range(3)), "the best of three counts: others use this machine, too"
 
 
 def test_a_read_that_imports(api: FakeAPI, tmp_path: Path) -> None:
-    """C1, the twin that must fail: a read that imports waits for most of it."""
+    """C3, the twin that must fail: a read that imports waits for most of it."""
     assert renewed(api, tmp_path, naive=True) > 0.3
 
 
@@ -207,7 +207,7 @@ def test_a_fork_at_import(api: FakeAPI, tmp_path: Path, naive: bool) -> None:
     ],
 )
 def test_another_thread_imports_an_event_loop(module: str, part: str, asks: str) -> None:
-    """C1: while another thread has imported half of asyncio or trio, answers come as if it were not there."""
+    """C6: while another thread has imported half of asyncio or trio, answers come as if it were not there."""
     run = subprocess.run(  # noqa: S603 - our own text
         [sys.executable, "-W", "ignore", "-c", HALF_IMPORTED, module, part, asks],
         capture_output=True,

@@ -214,7 +214,7 @@ def test_backoff_beyond_the_deadline(api: FakeAPI) -> None:
 
 
 def test_one_deadline_for_all_of_a_load() -> None:
-    """P2: each attempt, and each one to confirm a listing that has shrunk, is given the very deadline of the load."""
+    """R1, P13: each attempt, and each to confirm a listing that has shrunk, is given the very deadline of the load."""
     busy = CatalogueUnavailableError("busy", retryable=True)
     source = FakeSource(Catalogue.from_listing(entries(3)), busy, busy, FIRST, busy, busy, FIRST)
     rig = Rig(source, random=1.0)
@@ -325,7 +325,7 @@ def test_one_background_refresh_at_every_expiry() -> None:
 
 
 def test_a_handler_does_not_wait_for_what_it_has_stopped(shut: Gate) -> None:
-    """C11: who asks in the midst of this thread's own work on a flight, as a signal's handler may, loads in line."""
+    """C12: who asks in the midst of this thread's own work on a flight, as a signal's handler may, loads in line."""
     source = FakeSource(shut.before(FIRST), SECOND)
     rig = Rig(source, deadline=0.1)
     rig.loader._start()

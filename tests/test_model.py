@@ -61,7 +61,7 @@ def stating(supported: object) -> Model:
 
 
 def test_the_four_fields_of_2024_are_a_model() -> None:
-    """An entry of the first shape is read; all that it does not say is unknown."""
+    """S9: an entry of the first shape is read; all that it does not say is unknown, also the line that its id names."""
     model = Model.from_api(OF_2024)
     assert model.id == "claude-3-5-sonnet-20241022"
     assert model.display_name == "Claude 3.5 Sonnet (New)"
@@ -129,7 +129,7 @@ def test_json_true_and_false_are_known(supported: bool) -> None:
     "supported", [None, "true", "false", 1, 0, 1.0, "", [], {}, [True], {"supported": True}], ids=repr
 )
 def test_anything_else_is_unknown(supported: object) -> None:
-    """Null, words, numbers and containers say neither that a capability is supported nor that it is not."""
+    """S1: null, words, numbers and containers say neither that a capability is supported nor that it is not."""
     assert stating(supported).support("pdf_input") is None
 
 
@@ -142,7 +142,7 @@ def test_a_capability_is_an_object_or_unknown(node: object) -> None:
 
 
 def test_what_nobody_knew_is_kept() -> None:
-    """Keys that the API adds, however deep or dated, are capabilities by their path, with no release of ours."""
+    """S2: keys that the API adds, however deep or dated, are capabilities by their path, with no release of ours."""
     model = Model.from_api(
         {
             "id": "a",
@@ -338,7 +338,7 @@ def test_first_party_bedrock_and_vertex_ids_are_ids(id: str) -> None:
 
 @pytest.mark.parametrize("id", NOT_IDS.values(), ids=NOT_IDS)
 def test_an_id_outside_the_allow_list_is_refused(id: str) -> None:
-    """An id that could steer a terminal, a path or a template is malformed, and the message prints none of it raw."""
+    """S8: an id that could steer a terminal, a path or a template is malformed; the message prints none of it raw."""
     with pytest.raises(MalformedEntryError) as raised:
         Model.from_api({"id": id})
     assert raised.value.path == "entry.id"

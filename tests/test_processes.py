@@ -785,7 +785,7 @@ print(router.status().refreshes, router.status().last_error)
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="subinterpreters run our dependencies since Python 3.13")
 def test_an_isolated_interpreter(api: FakeAPI) -> None:
-    """C11: where an interpreter allows no daemon threads, the catalogue is fetched and renewed in plain ones."""
+    """C14: where an interpreter allows no daemon threads, the catalogue is fetched and renewed in plain ones."""
     ran = subprocess.run(  # noqa: S603 - our own text
         [sys.executable, "-c", ISOLATED, RENEWED, api.url, KEY],
         env=STRICT,

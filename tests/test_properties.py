@@ -192,7 +192,7 @@ def test_adding_a_term_only_narrows(listing: list[Entry], one: Requirement, othe
 def test_the_order_of_the_listing_changes_nothing(
     both: tuple[list[Entry], list[Entry]], requirement: Requirement
 ) -> None:
-    """A permuted listing has the same order, the same digest and the same answers."""
+    """S6: a permuted listing has the same order, the same digest and the same answers."""
     catalogue, permuted = map(catalogue_of, both)
     assert [model.id for model in permuted] == [model.id for model in catalogue]
     assert permuted.digest == catalogue.digest

@@ -153,7 +153,7 @@ def is_cured(status: int, answer: str, seconds: float | None, word: str) -> bool
 
 
 def test_every_refusal_there_can_be() -> None:
-    """N9: of every status with every body, time and word of the server, the error says what part R says, and why."""
+    """N9: of every status with every body, time and word of the server, the error says what R1 to R5 say, and why."""
     wire = Wire("http://127.0.0.1", {}, Credential("x-api-key", KEY), wall=lambda: NOW)
     differing = []
     for (times, seconds), (word, said) in product(TIMES.values(), WORDS.items()):

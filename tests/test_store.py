@@ -657,7 +657,7 @@ def test_a_huge_file_is_refused_without_reading_it(store: Store, size: int, seal
 @pytest.mark.parametrize("which", ["path", "_setback", "_lock"])
 @pytest.mark.usefixtures("no_descriptor_is_lost")
 def test_whatever_lies_in_the_place_of_a_file(directory: str, make: str, which: str, tmp_path: Path) -> None:
-    """What is no plain file is neither read nor waited for, and a write replaces it or is refused."""
+    """D4: what is no plain file is neither read nor waited for, and a write replaces it or is refused."""
     store = Store(directory, IDENTITY)
     os.mkdir(directory, 0o700)
     place(make, getattr(store, which), tmp_path)
@@ -761,7 +761,7 @@ def test_whatever_lies_in_the_place_of_the_directory(
 @pytest.mark.parametrize("bits", [0o500, 0o400, 0o000])
 @pytest.mark.parametrize("missing", [False, True])
 def test_a_directory_that_may_not_be_written(ground: Path, bits: int, *, missing: bool) -> None:
-    """A cache in a read-only directory is read and not written; one that cannot be made is not there."""
+    """D4: a cache in a read-only directory is read and not written; one that cannot be made is not there."""
     directory = ground / "shut" / "cache" if missing else ground / "shut"
     if missing:
         directory.parent.mkdir()
@@ -785,7 +785,7 @@ def test_a_directory_that_may_not_be_written(ground: Path, bits: int, *, missing
 
 
 def test_no_home(ground: Path) -> None:
-    """Without a home there is no store; a home that does not exist, and cannot be made, holds none."""
+    """D4: without a home there is no store; a home that does not exist, and cannot be made, holds none."""
     bare = {name: value for name, value in environment().items() if name not in {"HOME", "XDG_CACHE_HOME"}}
 
     if ROOT:
@@ -801,7 +801,7 @@ def test_no_home(ground: Path) -> None:
 
 @pytest.mark.parametrize("bits", [0o620, 0o602, 0o666, 0o622])
 def test_a_file_that_others_may_write_is_not_read(store: Store, bits: int) -> None:
-    """What somebody else could have written is not there; the next write makes it private."""
+    """D6: what somebody else could have written is not there; the next write makes it private."""
     os.chmod(store.path, bits)
 
     assert store.read() is None
@@ -830,7 +830,7 @@ def test_a_directory_that_others_may_write_is_not_used(store: Store, bits: int) 
 
 @needs_root
 def test_what_belongs_to_another_is_not_read(store: Store, tmp_path: Path) -> None:
-    """A file of another user is not there, and a write puts one of our own in its place."""
+    """D6: a file of another user is not there, and a write puts one of our own in its place."""
     store.write_setback(Setback(time.time() + 60.0, "down"))
     kept = tmp_path / "kept"
     os.link(store.path, kept)
@@ -857,7 +857,7 @@ def test_the_directory_of_another_is_not_used(store: Store) -> None:
 
 
 def test_a_planted_link_harms_nobody(store: Store, tmp_path: Path) -> None:
-    """A symbolic link in the place of a file is not followed, neither to read nor to write."""
+    """D6: a symbolic link in the place of a file is not followed, neither to read nor to write."""
     victim = tmp_path / "victim"
     os.rename(store.path, victim)
     victim.chmod(0o644)
@@ -901,7 +901,7 @@ def test_a_hard_link_is_not_read(store: Store, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_everything_is_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
-    """Each directory that is made has mode 0700, and each file 0600."""
+    """D6: each directory that is made has mode 0700, and each file 0600."""
     store = Store(str(tmp_path / "a" / "b" / "cache"), IDENTITY)
     before = os.umask(umask)
     try:
@@ -943,7 +943,7 @@ def fill(directory: Path) -> Path:
 
 @pytest.mark.parametrize("full", ["space", "files"])
 def test_a_full_disk(small: Path, full: str, caplog: pytest.LogCaptureFixture) -> None:
-    """On a full disk a write is refused, with one log line for many; the old text stays, and nothing is left over."""
+    """D3: on a full disk a write is refused, with one log line for many; the old text stays, nothing is left over."""
     store = Store(str(small), IDENTITY)
     assert store.write(catalogue(1))
     if full == "space":
@@ -981,7 +981,7 @@ def test_a_disk_that_fills_during_the_write(small: Path) -> None:
 
 @pytest.mark.parametrize("most", [0, 1, 100, 1000])
 def test_a_limit_on_the_size_of_files(directory: str, most: int) -> None:
-    """Over the limit a write is cut short and then fails: the old text stays, and nothing is left over."""
+    """D3: over the limit a write is cut short and then fails: the old text stays, and nothing is left over."""
     assert Store(directory, IDENTITY).write(catalogue(1))
 
     met = worker("probe", directory=directory, limit=["FSIZE", most], writes=3)
@@ -1067,7 +1067,7 @@ def test_a_system_call_that_fails(directory: str, call: str, error: str, when: s
 
 @pytest.mark.parametrize("error", ["ENOLCK", "ENOSYS"])
 def test_a_file_system_without_locks(directory: str, error: str) -> None:
-    """Where nothing can be locked, all goes on without: no exception, no warning, and only old files are swept."""
+    """D10: where nothing can be locked, all goes on without: no exception, no warning, and only old files are swept."""
     store = Store(directory, IDENTITY)
     assert store.write(catalogue(1))
     fresh, old = left_over(store, "aaaaaaaa"), left_over(store, "bbbbbbbb")
@@ -1082,7 +1082,7 @@ def test_a_file_system_without_locks(directory: str, error: str) -> None:
 
 
 def test_a_system_without_locks(directory: str) -> None:
-    """Without the module for locks, as on Windows, a file is closed before it is renamed, and only old ones swept."""
+    """D10: without a module for locks, as on Windows, a file is closed, then renamed, and only old ones are swept."""
     store = Store(directory, IDENTITY)
     assert store.write(catalogue(1))
     fresh, old = left_over(store, "aaaaaaaa"), left_over(store, "bbbbbbbb")
@@ -1107,7 +1107,7 @@ def left_over(store: Store, random: str) -> Path:
 
 
 def test_the_order_survives_a_power_cut(directory: str) -> None:
-    """The text is on the disk before its name is, and the name before the write is done."""
+    """D11: the text is on the disk before its name is, and the name before the write is done."""
     log = Path(directory).with_name("log")
     strace = traced(log, "-y", "-e", "trace=openat,write,fsync,fdatasync,rename,renameat,renameat2,unlink")
 
@@ -1152,7 +1152,7 @@ def check_kills(counts: dict[str, Any], kills: int) -> None:
 
 @pytest.mark.parametrize(("writers", "kills"), [(1, 100), (4, 100), at_length(1, 1000), at_length(4, 1000)])
 def test_kills_leave_a_readable_cache(directory: str, writers: int, kills: int) -> None:
-    """Writers killed at any moment leave a whole catalogue, and few files."""
+    """D1: writers killed at any moment leave a whole catalogue, and few files."""
     counts = worker("kill", directory=directory, writers=writers, kills=kills, seed=writers)
 
     check_kills(counts, kills)
@@ -1164,13 +1164,13 @@ def test_kills_leave_a_readable_cache(directory: str, writers: int, kills: int) 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("writers", [1, 4, 8])
 def test_ten_thousand_kills_leave_a_readable_cache(directory: str, writers: int) -> None:
-    """The same ten times as often, and under eight writers."""
+    """D1: the same ten times as often, and under eight writers."""
     check_kills(worker("kill", directory=directory, writers=writers, kills=10_000, seed=writers), 10_000)
 
 
 @pytest.mark.parametrize("writers", [at_length(1), 4])
 def test_kills_corrupt_the_cache_of_a_naive_writer(directory: str, writers: int) -> None:
-    """The twin that must fail: a file that is written in place is unreadable after half of the kills."""
+    """D1, the twin that must fail: a file that is written in place is unreadable after half of the kills."""
     counts = worker("kill", directory=directory, writers=writers, kills=50, seed=writers, naive=True)
 
     assert counts["unreadable"] >= counts["kills"] / 2
@@ -1188,7 +1188,7 @@ def check_crowd(directory: str, seconds: float, *, threads: bool) -> None:
 
 @pytest.mark.parametrize("threads", [False, True])
 def test_readers_among_writers_see_whole_catalogues(directory: str, *, threads: bool) -> None:
-    """Eight readers beside four writers, in threads or processes, read one whole catalogue each time."""
+    """D9: eight readers beside four writers, in threads or processes, read one whole catalogue each time."""
     check_crowd(directory, 0.5, threads=threads)
 
 
@@ -1196,20 +1196,20 @@ def test_readers_among_writers_see_whole_catalogues(directory: str, *, threads: 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("threads", [False, True])
 def test_readers_among_writers_see_whole_catalogues_for_a_minute(directory: str, *, threads: bool) -> None:
-    """The same for a minute."""
+    """D9: the same for a minute."""
     check_crowd(directory, 60.0, threads=threads)
 
 
 @pytest.mark.parametrize("threads", [False, True])
 def test_readers_among_naive_writers_do_not(directory: str, *, threads: bool) -> None:
-    """The twin that must fail: beside writers in place, readers meet what is no catalogue."""
+    """D9, the twin that must fail: beside writers in place, readers meet what is no catalogue."""
     counts = worker("crowd", directory=directory, readers=8, writers=4, seconds=0.5, threads=threads, naive=True)
 
     assert counts["bad"] > counts["reads"] / 100
 
 
 def test_what_a_killed_writer_left_is_swept_at_once(store: Store) -> None:
-    """The next write of any source removes it, were it but a second old."""
+    """D2: the next write of any source removes what a killed writer left, were it but a second old."""
     mine, others = left_over(store, "abcd_123"), left_over(Store(store.directory, other(1)), "abcd_123")
     failed = Path(f"{store._setback}.abcd_123.tmp")
     write_text(failed, b"")
@@ -1242,7 +1242,7 @@ def test_what_is_left_is_swept_before_the_write(store: Store) -> None:
 
 
 def test_what_a_living_writer_holds_is_not_swept(store: Store) -> None:
-    """A file in the middle of its write stays, however old it looks."""
+    """D2: a file in the middle of its write stays, however old it looks."""
     import fcntl
 
     left = left_over(store, "abcd_123")
@@ -1295,7 +1295,7 @@ def others_in(directory: str, many: int, *, aged: float = 0.0) -> list[Store]:
 
 
 def test_no_more_than_so_many_catalogues_are_kept(directory: str) -> None:
-    """A write leaves itself and those renewed last, and of the others neither failure nor lock."""
+    """D12: a write leaves itself and those renewed last, and of the others neither failure nor lock."""
     others = others_in(directory, 40)
     store = Store(directory, IDENTITY)
 
@@ -1332,7 +1332,7 @@ def test_a_catalogue_counts_from_its_last_renewal(directory: str) -> None:
 
 @pytest.mark.parametrize(("aged", "stays"), [(MAX_AGE - 60.0, True), (MAX_AGE + 60.0, False)])
 def test_no_catalogue_is_kept_for_longer_than_that(directory: str, aged: float, *, stays: bool) -> None:
-    """A catalogue that nobody has renewed for thirty days is removed; a younger one is not."""
+    """D12: a catalogue that nobody has renewed for thirty days is removed; a younger one is not."""
     (one,) = others_in(directory, 1, aged=aged)
 
     Store(directory, IDENTITY).write_setback(Setback(time.time() + 60.0, "down"))

@@ -1065,7 +1065,7 @@ def test_foreign_errors_are_translated(api: FakeAPI, error: Exception, said: str
 
 
 def test_interrupts_are_not_translated(api: FakeAPI) -> None:
-    """R9: what is no error of the program passes through."""
+    """C10: what is no error of the program passes through."""
 
     def use(_: Get) -> None:
         raise KeyboardInterrupt
