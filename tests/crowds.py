@@ -133,8 +133,11 @@ def live(api: FakeAPI) -> AnthropicSource:
 
 
 def settled(router: Router) -> Router:
-    """Wait until no refresh of that router is under way."""
+    """Wait until no refresh of that router is under way, and its hooks have been called."""
     assert eventually(lambda: not router.status().refreshing)
+    for thread in threading.enumerate():
+        if thread.name == "router-refresh":
+            thread.join(1.0)  # one that was given up may still hang
     return router
 
 

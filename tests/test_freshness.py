@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 from canary import KEY, leaks
+from crowds import settled
 from fake_api import Entry, FakeAPI, Request, entries, failure, list_models, plain_transport, reply, serve
 from fake_source import FakeClock, FakeSource, Gate, at_most, at_once, eventually, gate
 
@@ -99,12 +100,6 @@ def live(api: FakeAPI, **arguments: Any) -> AnthropicSource:
     """Return the live source of that server."""
     given: dict[str, Any] = {"api_key": KEY, "base_url": api.url, "environ": {}, "transport": plain_transport()}
     return AnthropicSource(**given | arguments)
-
-
-def settled(router: Router) -> Router:
-    """Wait until no refresh of that router is under way."""
-    assert eventually(lambda: not router.status().refreshing)
-    return router
 
 
 def asked(router: Router) -> Catalogue:
