@@ -303,7 +303,7 @@ def test_one_background_refresh(shut: Gate) -> None:
 
     with at_most(5.0):
         assert at_once(rig.loader.catalogue) == [FIRST] * 50
-    assert source.fetches == 2
+    assert eventually(lambda: source.fetches == 2)
 
     shut.open()
     assert eventually(lambda: rig.loader.catalogue() is SECOND)
