@@ -232,6 +232,18 @@ def test_the_cells_are_the_marks(opened: Opened) -> None:
     ]
 
 
+def test_many_models(opened: Opened) -> None:
+    """Of thousands of models the newest 300 are shown in each place, and all of them are counted and chosen from."""
+    models = [{"id": f"m{at:05}", "line": "opus" if at == 4_999 else "haiku"} for at in range(5_000)]
+    page = opened(Catalogue.from_listing(models), "#line=opus")
+
+    assert page.locator("#summary").text_content() == "1 of 5000 models qualify; picked is m04999"
+    assert page.locator("#table tbody tr").count() == 300
+    assert page.locator("#scroll + .more").text_content() == "4700 more models are not shown here"
+    assert page.locator("#rejected li[data-id]").count() == 300
+    assert page.locator("#rejected li.more").text_content() == "4699 more models are not shown in this list"
+
+
 def test_a_hostile_catalogue_is_but_text(opened: Opened) -> None:
     """What would be markup is shown as it is spelt, and runs nothing: the console and the dialogs stay silent."""
     page = opened(Catalogue.from_listing(ODD))

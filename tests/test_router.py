@@ -358,7 +358,7 @@ def test_ttl_of_an_hour(shut: Gate) -> None:
     assert router.status().refreshing
 
 
-@pytest.mark.parametrize(("asked", "waits"), [(9.99, [9.99]), (10.0, [])])
+@pytest.mark.parametrize(("asked", "waits"), [(9.0, [9.0]), (10.0, [])])
 def test_deadline_of_ten_seconds(api: FakeAPI, asked: float, waits: list[float]) -> None:
     """By default a load takes at most ten seconds, waits included."""
     clock = FakeClock()
