@@ -246,6 +246,8 @@ class Catalogue:
         if isinstance(requirement, Policy):
             return self._select_by(alone(requirement, needs), default, now)
         asked: Any = requirement if is_requirement and not needs else require(requirement, **needs)
+        if now is None and asked.is_relative:
+            now = moment(None)  # one for the search and for its explanation
         rows = self._met(asked, now)
         if rows:
             model = self.models[-rows.bit_length()]
@@ -262,6 +264,7 @@ class Catalogue:
 
     def _select_by(self, policy: Policy, default: Any, now: datetime | None) -> Any:
         self._check_policy(policy)
+        now = moment(now)
         for tier in policy.tiers:
             rows = self._met(tier, now)
             if rows:
@@ -269,7 +272,7 @@ class Catalogue:
                 return min(picked(self.models, best), key=policy.standing)
         if default is not _RAISE:
             return default
-        raise NoModelError(policy, self, moment(now))
+        raise NoModelError(policy, self, now)
 
     def _ranked(self, policy: Policy, rows: int, now: datetime | None) -> list[int]:
         """Return the rows in groups that the preferences tell apart, the preferred one first."""

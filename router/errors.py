@@ -199,7 +199,7 @@ class MalformedEntryError(CatalogueError):
         self.got = got
 
     def __str__(self) -> str:
-        return f"{printable(self.path)} must be {self.expected} (got {printable(self.got)})"
+        return f"{shortened(self.path)} must be {self.expected} (got {shortened(self.got)})"
 
 
 class ConflictingEntriesError(MalformedEntryError):

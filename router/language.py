@@ -20,7 +20,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from router.errors import RequirementError, RequirementSyntaxError, nearest, quoted
+from router.errors import RequirementError, RequirementSyntaxError, nearest, quoted, shortened
 from router.kinds import KINDS, Kind
 from router.requirement import (
     LONGEST_REMEMBERED,
@@ -116,7 +116,7 @@ def _keyword(name: str, need: Need) -> Requirement:
             f"{name}={_shown(need)} says neither minimum nor maximum: write {minimum}={_shown(need)}, or text"
         )
     hint = _minimum_hint(name) if type(need) is int else ""
-    raise RequirementError(f"{name}= must be a bool, a text or a list of texts (got {_shown(need)}){hint}")
+    raise RequirementError(f"{shortened(name)}= must be a bool, a text or a list of texts (got {_shown(need)}){hint}")
 
 
 def _minimum_hint(name: str) -> str:

@@ -26,7 +26,7 @@ from router.errors import (
     UnknownNameError,
     nearest,
 )
-from router.language import parse
+from router.language import parse, require
 from router.loading.sources import StaticSource
 from router.lockfile import check, outdated, resolve
 from router.model import Model
@@ -859,8 +859,10 @@ def test_long_names_are_cut() -> None:
         lambda: BUNDLED.select(effort=long),
         lambda: Router(StaticSource(BUNDLED), policies={"reports": Policy()}).select(long),
         lambda: Router(StaticSource(BUNDLED)).gate(long).best(long),
+        lambda: require(**{long: 1}),
+        lambda: Catalogue.from_listing([{"id": long}]),
     ):
-        with pytest.raises((UnknownModelError, RequirementError)) as raised:
+        with pytest.raises((UnknownModelError, RequirementError, CatalogueError)) as raised:
             ask()
         assert len(str(raised.value)) < 1_000
     verdict = Router(StaticSource(BUNDLED)).gate(long).explain("pdf_input", default=False)

@@ -17,7 +17,16 @@ from typing import Any, Final, Literal
 from attrs import frozen
 
 from router.errors import ConfigurationError, quoted
-from router.requirement import Comparison, Placed, Requirement, capability, conjunction, disjunction, possibility
+from router.requirement import (
+    LONGEST_REMEMBERED,
+    Comparison,
+    Placed,
+    Requirement,
+    capability,
+    conjunction,
+    disjunction,
+    possibility,
+)
 from router.vocabulary import capability_name
 
 CountTokens = Callable[..., Any]
@@ -414,8 +423,12 @@ BLOCKS: Final[Mapping[str, _Read]] = {
 """How each content block that asks something is read, by its type."""
 
 
-@lru_cache(maxsize=256)
 def _supported(name: str) -> Requirement:
+    return _supported_once(name) if len(name) <= LONGEST_REMEMBERED else _supported_once.__wrapped__(name)
+
+
+@lru_cache(maxsize=256)
+def _supported_once(name: str) -> Requirement:
     supported = capability(capability_name(name))
     return possibility(supported) if name.startswith("traits.") else supported
 
