@@ -27,7 +27,6 @@ from router.errors import (
     RouterError,
     UnknownModelError,
     UnknownNameError,
-    nearest,
     quoted,
     shortened,
 )
@@ -408,7 +407,7 @@ class Catalogue:
         try:
             return self._by_id[id]
         except KeyError:
-            raise UnknownModelError(str(id), nearest(str(id), self._by_id)) from None
+            raise UnknownModelError(str(id), known=self._by_id) from None
 
     def get(self, id: str, default: Default | None = None) -> Model | Default | None:
         """Return the model of that id or documented alias, or `default` if the catalogue does not list it."""

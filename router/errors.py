@@ -157,15 +157,33 @@ class NoModelError(RouterError, LookupError):
 
 
 class UnknownModelError(RouterError, LookupError):
-    """An id or alias that the catalogue does not list; carries `id` and the `nearest` listed ones."""
+    """An id or alias that the catalogue does not list; carries `id` and the `nearest` listed ones.
 
-    def __init__(self, id: str, nearest: Sequence[str] = ()) -> None:
-        super().__init__(id, tuple(nearest))
+    `known` are the listed ids. The nearest of them are searched for when `nearest` is first read, because a caller
+    that catches the error seldom needs them.
+    """
+
+    def __init__(self, id: str, nearest: Sequence[str] = (), *, known: Iterable[str] = ()) -> None:
+        super().__init__(id)
         self.id = id
-        self.nearest = tuple(nearest)
+        self._nearest = tuple(nearest)
+        self._known = known
+
+    @property
+    def nearest(self) -> tuple[str, ...]:
+        """The listed ids that are most like `id`, best first."""
+        known = self._known  # read once: another thread may finish the same search meanwhile
+        if known:
+            self._nearest = nearest(self.id, known)
+            self._known = ()
+        return self._nearest
 
     def __str__(self) -> str:
         return f"unknown model {quoted(self.id)}{_suggestion(self.nearest)}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Reading `nearest` ends the search, so that the state holds no catalogue.
+        return type(self), (self.id, self.nearest), self.__dict__
 
 
 class LockError(RouterError, LookupError):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from router.catalogue import Catalogue
 from router.errors import (
@@ -102,30 +102,37 @@ class Gate:
         Raises `RequirementError` for what means nothing, as a name that nobody knows, and `ConfigurationError` for
         a default that is neither yes nor no; and nothing else.
         """
-        return self.explain(requirement, default=default, **needs).value
+        return self._decided(requirement, needs, default=default)[0].value
 
     def explain(self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need) -> Verdict:
         """Return what `allows` would answer, with the reason and the catalogue that it comes from."""
+        verdict, unknown = self._decided(requirement, needs, default=default)
+        return verdict if unknown is None else evolve(verdict, nearest=unknown.nearest)
+
+    def _decided(
+        self, requirement: str | Requirement | None, needs: Mapping[str, Need], *, default: bool
+    ) -> tuple[Verdict, UnknownModelError | None]:
+        """Return the verdict without the nearest ids, and the error that can search for them."""
         if not isinstance(default, bool):
             raise ConfigurationError(f"default must be True or False (got {quoted(default)})")
         asked = require(requirement, **needs)
-        catalogue, model, near = self._found()
+        catalogue, model, unknown = self._found()
         support: Support = None
         if catalogue is not None:
             catalogue.check_names(asked)
         if model is not None:
             support = asked.support(model)
-        known = GateReason.STALE if catalogue is None else GateReason.UNKNOWN_MODEL
-        return Verdict(
+        missing = GateReason.STALE if catalogue is None else GateReason.UNKNOWN_MODEL
+        verdict = Verdict(
             value=default if support is None else support,
-            reason=_REASONS[support] if model is not None else known,
+            reason=_REASONS[support] if model is not None else missing,
             requirement=asked,
             model=str(self.id) if model is None else model.id,
             source=catalogue.source if catalogue is not None else None,
             as_of=catalogue.as_of if catalogue is not None else None,
             stale=catalogue is None or self._is_stale(catalogue),
-            nearest=near,
         )
+        return verdict, unknown
 
     def best(self, name: str, *, at_most: str | None = None) -> str | None:
         """Return the highest level of `name`, such as `effort`, that is known to be supported, `None` for none.
@@ -144,17 +151,17 @@ class Gate:
         supported = [each for each in allowed if model is not None and model.facts.get(f"{name}.{each}")]
         return supported[-1] if supported else None
 
-    def _found(self) -> tuple[Catalogue | None, Model | None, tuple[str, ...]]:
+    def _found(self) -> tuple[Catalogue | None, Model | None, UnknownModelError | None]:
         try:
             catalogue = self._catalogue()
         except CatalogueUnavailableError:  # with `strict`: the verdict says so
-            return None, None, ()
+            return None, None, None
         try:
-            return catalogue, catalogue[self.id], ()
+            return catalogue, catalogue[self.id], None
         except UnknownModelError as error:
-            return catalogue, None, error.nearest
+            return catalogue, None, error
         except TypeError:  # what is no text is no id either
-            return catalogue, None, ()
+            return catalogue, None, None
 
     def __repr__(self) -> str:
         return f"Gate({self.id!r})"

@@ -27,7 +27,7 @@ from router.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 @pytest.mark.parametrize(
@@ -139,6 +139,49 @@ class Hostile:
 def test_what_was_given_is_quoted(value: object, expected: str) -> None:
     """A value is written as Python writes it, in one line that is not long; what cannot be written is named by type."""
     assert quoted(value) == expected
+
+
+class Listed(list[str]):
+    """Ids that count how often they are searched."""
+
+    searches = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.searches += 1
+        return super().__iter__()
+
+
+def test_the_nearest_ids_are_searched_for_when_they_are_read() -> None:
+    """An error that is caught costs no search, and one that is printed and read costs one."""
+    listed = Listed(["claude-opus-5", "claude-haiku-4-5"])
+    error = UnknownModelError("claude-opus-6", known=listed)
+
+    assert listed.searches == 0
+    assert error.nearest == ("claude-opus-5",)
+    assert str(error) == "unknown model 'claude-opus-6'; did you mean claude-opus-5?"
+    assert error.nearest == ("claude-opus-5",)
+    assert listed.searches == 1
+
+
+@pytest.mark.parametrize(
+    "travel",
+    [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))],  # noqa: S301 - pickled on this line
+    ids=["copied", "deeply", "pickled"],
+)
+def test_an_error_travels_without_the_ids_that_it_searches(
+    travel: Callable[[UnknownModelError], UnknownModelError],
+) -> None:
+    """A copy and a pickle carry the nearest ids, the notes and nothing of the catalogue."""
+    listed = Listed(["claude-opus-5", *(f"{at:05}" for at in range(10_000))])
+    error = UnknownModelError("claude-opus-6", known=listed)
+    error.add_note("asked by a test")
+    again = travel(error)
+
+    assert again.nearest == ("claude-opus-5",)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+    assert again.__notes__ == ["asked by a test"]
+    assert len(pickle.dumps(error)) < 1_000
 
 
 HOSTILE = "\x1b]0;owned\x07\u202e"

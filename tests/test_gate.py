@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -268,3 +269,16 @@ def test_the_command_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         "catalogue": None,
     }
     assert said["catalogue"]["source"] == "file"
+
+
+def test_an_answer_for_an_unlisted_model_searches_for_no_other() -> None:
+    """A hundred gates that the default decides take less time than one explanation, which names what is near."""
+    catalogue = Catalogue.from_listing([{"id": f"claude-opus-{at:05}"} for at in range(5_000)], documented=None)
+    gate = Gate("claude-opus-x", lambda: catalogue)
+    catalogue.select("id == claude-opus-00000")
+
+    started = time.process_time()
+    assert not any(gate.allows("pdf_input", default=False) for _ in range(100))
+    answered = time.process_time() - started
+    assert gate.explain("pdf_input", default=False).nearest
+    assert answered < time.process_time() - started - answered
