@@ -33,10 +33,16 @@ if TYPE_CHECKING:
 _LONGEST_SHOWN = 200
 """Characters of a foreign text that a message repeats."""
 
+_LONGEST_SENTENCE = 1000
+"""Characters of a sentence that a message repeats, such as what changed since a lock."""
+
+_UNSUPPORTED_SHOWN = 10
+"""Places of a request that a message names."""
+
 _LONGEST_NAME = 256
 """Characters of the longest id: a longer name was never meant to be one that is known."""
 
-_POLICIES_SHOWN = 10
+_NAMES_SHOWN = 10
 _WINDOW = 36
 _ALIKE = 0.6
 _AS_GOOD = 0.1
@@ -63,9 +69,14 @@ def quoted(value: object) -> str:
     return shortened(text)
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, longest: int = _LONGEST_SHOWN) -> str:
     """Return `text` as `printable` has it, cut where it is long."""
-    return printable(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
+    return printable(text if len(text) <= longest else f"{text[:longest]}...")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first names, each as `shortened` has it, with commas."""
+    return ", ".join([*map(shortened, names[:_NAMES_SHOWN]), *(["..."] if len(names) > _NAMES_SHOWN else [])])
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
@@ -132,9 +143,7 @@ class UnknownNameError(RequirementError, LookupError):
         self.policies = tuple(policies)
 
     def __str__(self) -> str:
-        some = ", ".join(map(printable, self.policies[:_POLICIES_SHOWN]))
-        more = ", ..." if len(self.policies) > _POLICIES_SHOWN else ""
-        policies = f" (policies: {some}{more})" if some else ""
+        policies = f" (policies: {listed(self.policies)})" if self.policies else ""
         return f"unknown name {quoted(self.name)}{_suggestion(self.nearest)}{policies}"
 
 
@@ -199,8 +208,9 @@ class LockError(RouterError, LookupError):
         self.changed = changed
 
     def __str__(self) -> str:
-        locked = f"is locked to {self.id}, and the lock does not hold: " if self.id is not None else ""
-        return printable(f"the policy {self.policy} {locked}{self.changed}; `router lock` locks it anew")
+        locked = f"is locked to {shortened(self.id)}, and the lock does not hold: " if self.id is not None else ""
+        changed = shortened(self.changed, _LONGEST_SENTENCE)
+        return f"the policy {shortened(self.policy)} {locked}{changed}; `router lock` locks it anew"
 
 
 class CatalogueError(RouterError, ValueError):
@@ -264,8 +274,11 @@ class UnfitRequestError(RouterError, ValueError):
         super().__init__(model, self.unsupported)
 
     def __str__(self) -> str:
-        asked = "; ".join(f"{path} asks for {term}" for path, term in self.unsupported)
-        return printable(f"{self.model} cannot serve this request: {asked}")
+        first = self.unsupported[:_UNSUPPORTED_SHOWN]
+        asked = [f"{shortened(path)} asks for {shortened(term)}" for path, term in first]
+        if len(self.unsupported) > len(first):
+            asked.append(f"and {len(self.unsupported) - len(first):,} more")
+        return f"{shortened(self.model)} cannot serve this request: {'; '.join(asked)}"
 
 
 class FallbackExhaustedError(RouterError, ExceptionGroup[Exception]):

@@ -80,7 +80,7 @@ class Verdict:
             return f"no model {shortened(self.model)} is known{source}{decided}{near}"
         if self.reason is GateReason.STALE:
             return f"no catalogue is recent enough to know {shortened(self.model)}{decided}"
-        return f"{self.model}: {self.requirement} is {self.reason.value}{source}{decided}"
+        return f"{self.model}: {shortened(str(self.requirement))} is {self.reason.value}{source}{decided}"
 
 
 class Gate:
@@ -164,4 +164,4 @@ class Gate:
             return catalogue, None, None
 
     def __repr__(self) -> str:
-        return f"Gate({self.id!r})"
+        return f"Gate({quoted(self.id)})"

@@ -8,7 +8,7 @@ from itertools import groupby
 from attrs import frozen
 
 from router.catalogue import Catalogue
-from router.errors import RequirementError, UnknownNameError
+from router.errors import RequirementError, UnknownNameError, quoted
 from router.model import Model, Support
 from router.vocabulary import CAPABILITIES, LEVELS, capability_name
 
@@ -54,7 +54,7 @@ def _below(path: str, known: Iterable[str], catalogue: Catalogue) -> set[str]:
     found = {name for name in known if name == short or name.startswith(f"{short}.")}
     if not found:
         if catalogue.names.knows_field(short):
-            raise RequirementError(f"{path!r} is no capability but a field: a matrix has columns of capabilities")
+            raise RequirementError(f"{quoted(path)} is no capability but a field: a matrix has columns of capabilities")
         raise UnknownNameError(path, catalogue.names.nearest(short))
     return found
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from router.errors import MalformedEntryError, RequirementError, UnknownNameError
+from router.errors import MalformedEntryError, RequirementError, UnknownNameError, quoted
 from router.kinds import KINDS, NEVER
 from router.vocabulary import DURATIONS, FIELDS, TRANSPARENT, Names, capability_name
 
@@ -162,7 +162,7 @@ class Model:
         short = capability_name(name)
         if not self.names.knows_capability(short):
             if self.names.knows_field(short):
-                raise RequirementError(f"{name!r} is no capability but a field: it has a value, in `values`")
+                raise RequirementError(f"{quoted(name)} is no capability but a field: it has a value, in `values`")
             raise UnknownNameError(name, self.names.nearest(short))
         return self.facts.get(short)
 

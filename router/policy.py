@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
-from router.errors import ConfigurationError, RequirementError, nearest, printable, quoted
+from router.errors import ConfigurationError, RequirementError, nearest, quoted, shortened
 from router.kinds import read_days
 from router.language import KEYWORDS, parse, require
 from router.model import Model
@@ -114,7 +114,7 @@ class Policy:
 def alone(policy: Policy, needs: Mapping[str, object]) -> Policy:
     """Return the policy; raises `RequirementError` where keywords go with it, for it says all that is needed."""
     if needs:
-        raise RequirementError(f"a policy says all that is needed: {next(iter(needs))}= does not go with it")
+        raise RequirementError(f"a policy says all that is needed: {shortened(next(iter(needs)))}= does not go with it")
     return policy
 
 
@@ -206,7 +206,7 @@ def read_policy(where: str, prefix: str, name: str, table: object) -> Policy:
     try:
         check_names((name,))
     except ConfigurationError as error:
-        raise ConfigurationError(f"{where}: {printable(path)}: {error}") from None
+        raise ConfigurationError(f"{where}: {shortened(path)}: {error}") from None
     stated = read_table(where, path, table)
     check_keys(where, f"{path}.", stated, POLICY_KEYS)
     if "require" not in stated:
@@ -252,4 +252,4 @@ def check_keys(where: str, prefix: str, table: Mapping[str, Any], known: Sequenc
         if key not in known:
             near = nearest(key, known, limit=1)
             hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}"
-            raise ConfigurationError(f"{where}: {printable(prefix + key)}: unknown key{hint}")
+            raise ConfigurationError(f"{where}: {shortened(prefix + key)}: unknown key{hint}")

@@ -16,9 +16,11 @@ import pytest
 
 from router import Router
 from router.audit import Audit
+from router.calling.fitting import RequestChange
 from router.catalogue import Catalogue, CatalogueDiff, Change, read_listing
 from router.errors import (
     CatalogueError,
+    ConfigurationError,
     MalformedEntryError,
     NoModelError,
     RequirementError,
@@ -29,8 +31,9 @@ from router.errors import (
 from router.language import parse, require
 from router.loading.sources import StaticSource
 from router.lockfile import check, outdated, resolve
+from router.matrix import matrix
 from router.model import Model
-from router.policy import Policy
+from router.policy import Policy, read_policy
 from router.vocabulary import Names
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -861,12 +864,22 @@ def test_long_names_are_cut() -> None:
         lambda: Router(StaticSource(BUNDLED)).gate(long).best(long),
         lambda: require(**{long: 1}),
         lambda: Catalogue.from_listing([{"id": long}]),
+        lambda: matrix(BUNDLED, only=[long]),
+        lambda: matrix(listed({"id": "m", long: 1}), only=[long]),
+        lambda: listed({"id": "m", long: 1})["m"].support(long),
+        lambda: BUNDLED.select(Policy(), **{long: True}),  # type: ignore[call-overload]
+        lambda: read_policy("router.toml", "policies", long, {}),
+        lambda: read_policy("router.toml", "policies", "reports", {"require": "true", long: 1}),
     ):
-        with pytest.raises((UnknownModelError, RequirementError, CatalogueError)) as raised:
+        with pytest.raises((UnknownModelError, RequirementError, CatalogueError, ConfigurationError)) as raised:
             ask()
         assert len(str(raised.value)) < 1_000
-    verdict = Router(StaticSource(BUNDLED)).gate(long).explain("pdf_input", default=False)
-    assert len(str(verdict)) < 1_000
+    gate = Router(StaticSource(BUNDLED)).gate(long)
+    assert len(str(gate.explain("pdf_input", default=False))) < 1_000
+    assert len(str(gate.explain(line=long, default=False))) < 1_000
+    assert len(str(Router(StaticSource(BUNDLED)).gate("claude-opus-5").explain(line=long, default=False))) < 1_000
+    assert len(repr(gate)) < 1_000
+    assert len(str(RequestChange(long, long, {"text": long}, "it may be"))) < 1_000
 
 
 def test_long_names_are_not_searched_for() -> None:

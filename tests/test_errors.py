@@ -19,6 +19,7 @@ from router.errors import (
     RequirementError,
     RequirementSyntaxError,
     RouterError,
+    UnfitRequestError,
     UnknownModelError,
     UnknownNameError,
     nearest,
@@ -182,6 +183,35 @@ def test_an_error_travels_without_the_ids_that_it_searches(
     assert vars(again) == vars(error)
     assert again.__notes__ == ["asked by a test"]
     assert len(pickle.dumps(error)) < 1_000
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RequirementSyntaxError(LONG, 50_000, LONG),
+        UnknownNameError(LONG, policies=[LONG] * 100),
+        UnknownModelError(LONG),
+        LockError(LONG, LONG, LONG),
+        MalformedEntryError(LONG, "an id", LONG),
+        UnfitRequestError(LONG, [(LONG, LONG)] * 100),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_error_repeats_a_long_text(error: RouterError) -> None:
+    """A message stays readable, and a log small, however long the texts are that an error carries."""
+    assert len(str(error)) < 5_000
+
+
+def test_a_request_that_asks_for_much_is_told_shortly() -> None:
+    """The first ten places are named, and the others are counted."""
+    unsupported = [(f"tools[{at}]", "fast_mode") for at in range(1_234)]
+    message = str(UnfitRequestError("nova", unsupported))
+
+    assert message.startswith("nova cannot serve this request: tools[0] asks for fast_mode; tools[1] asks")
+    assert message.endswith("; tools[9] asks for fast_mode; and 1,224 more")
 
 
 HOSTILE = "\x1b]0;owned\x07\u202e"

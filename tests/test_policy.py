@@ -342,8 +342,11 @@ def test_a_selector_of_a_policy_follows_refreshes() -> None:
         (("candidates", "--policy", "reports"), (0, "\nclaude-haiku-4-5-20251001  alternative 1: ")),
         (("candidates", "--policy", "bulk"), (0, "\nclaude-sonnet-5-5          price.output 10; price.input 2\n")),
         (("candidates", "--policy", "bulk", "--json"), (0, '"why": "price.output 10; price.input 2"')),
-        (("select", "--policy", "repots"), (2, "has no policy 'repots'; did you mean reports?")),
-        (("select", "--policy", "zzz"), (2, "has no policy 'zzz'; there is reports, bulk")),
+        (
+            ("select", "--policy", "repots"),
+            (2, "has no policy 'repots'; did you mean reports? (policies: reports, bulk)"),
+        ),
+        (("select", "--policy", "zzz"), (2, "has no policy 'zzz' (policies: reports, bulk)")),
         (("select", "--policy", "reports", "pdf_input"), (2, "no REQUIREMENT and no other need goes with it")),
         (("select", "--policy", "reports", "--pdf"), (2, "no REQUIREMENT and no other need goes with it")),
         (("select", "--policy", "x", "--policies", "none.toml"), (2, "none.toml cannot be read")),

@@ -25,7 +25,7 @@ from router.calling.request import (
     type_of,
     value_at,
 )
-from router.errors import ConfigurationError, UnfitRequestError, printable, quoted
+from router.errors import ConfigurationError, UnfitRequestError, printable, quoted, shortened
 from router.model import Model
 from router.requirement import Requirement
 from router.vocabulary import CAPABILITIES, LEVELS
@@ -49,8 +49,8 @@ class RequestChange:
     why: str
 
     def __str__(self) -> str:
-        became = "taken out" if self.after is None else f"{self.before!r} became {self.after!r}"
-        return printable(f"{self.path}: {became}, as {self.why}")
+        became = "taken out" if self.after is None else f"{quoted(self.before)} became {quoted(self.after)}"
+        return f"{shortened(self.path)}: {became}, as {printable(self.why)}"
 
 
 @frozen

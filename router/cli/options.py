@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from router.errors import ConfigurationError, nearest, quoted
+from router.errors import ConfigurationError, listed, nearest, quoted
 from router.kinds import read_days
 from router.policy import Policy, find_policies, read_policies
 
@@ -85,6 +85,7 @@ def policy_of(name: str, policies: Mapping[str, Policy], path: str) -> Policy:
     """Return the policy of that name among those of a file; raises `ConfigurationError`."""
     if name not in policies:
         near = nearest(name, policies, limit=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(policies) or 'none'}"
-        raise ConfigurationError(f"{path} has no policy {quoted(name)}{hint}")
+        hint = f"; did you mean {near[0]}?" if near else ""
+        known = listed(tuple(policies)) or "none"
+        raise ConfigurationError(f"{path} has no policy {quoted(name)}{hint} (policies: {known})")
     return policies[name]
