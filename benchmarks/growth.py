@@ -12,7 +12,7 @@ from benchmarks.rows import DRAWN
 from benchmarks.scale import Scale
 from benchmarks.timing import Figure, Job, Place, over, timed
 from router import Catalogue
-from router.language import parse_once
+from router.language import parse
 
 _BATCH: Final = 20
 """How many texts are asked in one measurement."""
@@ -65,7 +65,7 @@ def _seen(catalogue: Catalogue) -> Callable[[], list[str]]:
     def again() -> list[str]:
         for text in texts:
             catalogue.select(text)
-        parse_once.cache_clear()
+        parse.cache_clear()
         catalogue.answers.clear()
         return texts
 

@@ -23,7 +23,7 @@ _TURNS: Final = (200, 400)
 _SETUP: Final = """
 import gc, sys
 from router import Catalogue, Router, StaticSource, require
-from router.language import parse, parse_once
+from router.language import parse
 catalogue = Catalogue.bundled()
 text = "thinking.adaptive and effort >= high and pdf_input and max_input_tokens >= 200k"
 requirement = require(text)
@@ -39,7 +39,7 @@ _OPERATIONS: Final = {
     "pick": "pick()",
     "select, warm": "router.select(text)",
     "select, compiled": "catalogue.answers.clear(); catalogue.select(requirement)",
-    "parse": "parse_once.cache_clear(); parse(text)",
+    "parse": "parse.cache_clear(); parse(text)",
     "read the bundled listing": "Catalogue.from_listing(entries)",
 }
 

@@ -250,12 +250,11 @@ class Catalogue:
         rows = self._met(asked, now)
         if rows:
             model = self.models[-rows.bit_length()]
-            if not asked.outline[_IS_RELATIVE]:
-                key = asked.text if needs or question is None else question
-                if len(key) <= LONGEST_REMEMBERED:
-                    if len(answers) >= _REMEMBERED:
-                        answers.clear()
-                    answers[key] = model
+            key = asked.text if needs else question
+            if not asked.outline[_IS_RELATIVE] and len(key or "") <= LONGEST_REMEMBERED:
+                if len(answers) >= _REMEMBERED:
+                    answers.clear()
+                answers[key] = model
             return model
         if default is not _RAISE:
             return default
@@ -407,7 +406,8 @@ class Catalogue:
         try:
             return self._by_id[id]
         except KeyError:
-            raise UnknownModelError(str(id), known=self._by_id) from None
+            asked: object = id  # whatever it is: an int of 4,301 digits has no text
+            raise UnknownModelError(asked if isinstance(asked, str) else quoted(asked), known=self._by_id) from None
 
     def get(self, id: str, default: Default | None = None) -> Model | Default | None:
         """Return the model of that id or documented alias, or `default` if the catalogue does not list it."""

@@ -16,14 +16,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from router.errors import RequirementError, RequirementSyntaxError, nearest, quoted, shortened
 from router.kinds import KINDS, Kind
 from router.requirement import (
-    LONGEST_REMEMBERED,
     MAX_DEPTH,
     Comparison,
     Level,
@@ -34,6 +32,7 @@ from router.requirement import (
     joined,
     negation,
     possibility,
+    remembered,
 )
 from router.vocabulary import CAPABILITIES, FIELDS, LEVELS, MINIMUMS, capability_name, meant_elsewhere
 
@@ -85,14 +84,9 @@ _INSIDE_A_COMPARISON: Final = OPERATORS | KEYWORDS - {"true", "and", "or"}
 _PREFIXES: Final = {"not": negation, "maybe": possibility}
 
 
+@remembered(512)
 def parse(text: str) -> Requirement:
     """Return the requirement that `text` spells; raises `RequirementSyntaxError` with the column of the error."""
-    return parse_once(text) if len(text) <= LONGEST_REMEMBERED else _Parser(text).parse()
-
-
-@lru_cache(maxsize=512)
-def parse_once(text: str) -> Requirement:
-    """Return the same, and remember it."""
     return _Parser(text).parse()
 
 
@@ -177,6 +171,7 @@ def _canonical(kind: Kind, op: str, value: Any) -> Any:
     return value
 
 
+@remembered(1024)
 def _bare(word: str) -> Requirement | None:
     """Return the capability that a word names by itself, `None` where it names none."""
     return (

@@ -7,12 +7,12 @@ only before literals, groups are flat, sorted and free of duplicates. So equalit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache, reduce
+from functools import lru_cache, reduce, wraps
 from operator import and_, or_
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol, TypeVar, cast
 
 import attrs
 
@@ -23,8 +23,37 @@ from router.kinds import KINDS, ORDER, ORDERED, all_of, any_of, compare, shifted
 from router.model import Model, Support
 from router.vocabulary import DURATIONS, LEVELS
 
+Value_co = TypeVar("Value_co", covariant=True)
+
 LONGEST_REMEMBERED: Final = 1000
 """Characters: nothing longer is remembered, so that the texts of others do not fill the memory."""
+
+
+class Remembering(Protocol[Value_co]):
+    """A function of a text that remembers what it returned."""
+
+    def __call__(self, text: str, /) -> Value_co:
+        """Return what belongs to the text."""
+
+    def cache_clear(self) -> None:
+        """Forget everything."""
+
+
+def remembered(size: int) -> Callable[[Callable[[str], Value_co]], Remembering[Value_co]]:
+    """Have a function of a text remember its last `size` results, except those of long texts."""
+
+    def decorate(function: Callable[[str], Value_co]) -> Remembering[Value_co]:
+        remembering = lru_cache(size)(function)
+
+        @wraps(function)
+        def call(text: str) -> Value_co:
+            return remembering(text) if len(text) <= LONGEST_REMEMBERED else function(text)
+
+        call.cache_clear = remembering.cache_clear  # type: ignore[attr-defined]
+        return cast("Remembering[Value_co]", call)
+
+    return decorate
+
 
 MAX_DEPTH: Final = 64
 """How deep a requirement may nest; a limit of ours, far above any real need, so that nothing overflows a stack."""
@@ -441,14 +470,9 @@ class Or(_Group):
             left.keep(self.text, 0)
 
 
+@remembered(1024)
 def capability(name: str) -> Capability:
-    """Return the requirement that a capability is supported."""
-    return _capability(name) if len(name) <= LONGEST_REMEMBERED else Capability(name)
-
-
-@lru_cache(maxsize=1024)
-def _capability(name: str) -> Capability:
-    """Return the same one for the same name: most come often."""
+    """Return the requirement that a capability is supported: the same one for the same name, as most come often."""
     return Capability(name)
 
 

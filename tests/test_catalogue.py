@@ -846,11 +846,20 @@ def test_long_texts_are_not_kept(text: str) -> None:
         tracemalloc.stop()
 
 
+def test_the_plainest_question_is_remembered() -> None:
+    """What is asked with nothing is answered from memory the next time."""
+    catalogue = listed({"id": "m"})
+
+    assert catalogue.answers == {}
+    assert catalogue.answers == {None: catalogue.select()}
+
+
 def test_long_names_are_cut() -> None:
     """A name far longer than any id is not searched for, and no message repeats it whole."""
     long = "x" * 10**6
     for ask in (
         lambda: BUNDLED[long],
+        lambda: BUNDLED[10**5000],  # type: ignore[index]
         lambda: BUNDLED.supports(long, "pdf_input"),
         lambda: BUNDLED.select(long),
         lambda: BUNDLED.select(f"{long} == 1"),

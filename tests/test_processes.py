@@ -42,7 +42,7 @@ from fake_api import (
     reply,
     serve,
 )
-from fake_source import at_most, at_once
+from fake_source import Stopwatch, at_most, at_once
 from sizes import at_length
 
 import router
@@ -465,26 +465,27 @@ def test_a_process_does_not_end_while_a_plain_thread_hangs(api: FakeAPI, silence
         seconds_to_leave(api.url, seconds_to_leave(None) + 1.0, naive=True)
 
 
-def interrupt(api: FakeAPI, silence: Event, *, naive: bool = False) -> tuple[dict[str, Any], float]:
-    """Interrupt a first load, and return what the process says, and after how long it went on."""
+def interrupt(api: FakeAPI, silence: Event, *, naive: bool = False) -> tuple[dict[str, Any], Stopwatch]:
+    """Interrupt a first load, and return what the process says, and how long it took to go on."""
     api.script([silence, reply(200, {"data": entries(40), "has_more": False})])
     with started("interrupted", url=api.url, naive=naive) as process:
         try:
             api.wait_for(1)
             process.send_signal(signal.SIGINT)
-            took = seconds(lambda: said(process))
+            with Stopwatch() as watch:
+                said(process)
             silence.set()
-            return ended(process), took
+            return ended(process), watch
         finally:
             process.kill()
 
 
 def test_interrupted_first_load(api: FakeAPI, silence: Event) -> None:
     """C10: an interrupt of a first load comes out of it at once, and the next read finds all in order."""
-    answer, took = interrupt(api, silence)
+    answer, watch = interrupt(api, silence)
 
     assert answer == {"caught": True, "then": "live"}
-    assert took < 5.0, "the load goes on until its deadline of ten seconds"
+    assert watch.is_within(1.0)
 
 
 def test_interrupted_first_load_that_swallows(api: FakeAPI, silence: Event) -> None:
@@ -754,7 +755,10 @@ def test_no_more_files(api: FakeAPI, cache: str, free: int, cold: bool) -> None:
 
 
 def test_no_more_files_for_the_careless(api: FakeAPI) -> None:
-    """E1, the twin that must fail: plain reading raises whatever there is to be raised."""
+    """E1, the twin that must fail: plain reading raises whatever there is to be raised.
+
+    httpx 0.27 reads its certificates first, also for plain HTTP.
+    """
     assert worker("starved", url=api.url, free=0, naive=True)["refreshed"] in {"ConnectError", "OSError"}
 
 

@@ -11,14 +11,12 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
-from functools import lru_cache
 from typing import Any, Final, Literal
 
 from attrs import frozen
 
 from router.errors import ConfigurationError, quoted
 from router.requirement import (
-    LONGEST_REMEMBERED,
     Comparison,
     Placed,
     Requirement,
@@ -26,6 +24,7 @@ from router.requirement import (
     conjunction,
     disjunction,
     possibility,
+    remembered,
 )
 from router.vocabulary import capability_name
 
@@ -423,12 +422,8 @@ BLOCKS: Final[Mapping[str, _Read]] = {
 """How each content block that asks something is read, by its type."""
 
 
+@remembered(256)
 def _supported(name: str) -> Requirement:
-    return _supported_once(name) if len(name) <= LONGEST_REMEMBERED else _supported_once.__wrapped__(name)
-
-
-@lru_cache(maxsize=256)
-def _supported_once(name: str) -> Requirement:
     supported = capability(capability_name(name))
     return possibility(supported) if name.startswith("traits.") else supported
 

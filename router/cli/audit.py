@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from router.cli import output
-from router.cli.options import DAYS, common
+from router.cli.options import as_days, common
 from router.cli.session import Session
 from router.errors import printable
 
@@ -27,7 +27,14 @@ _COLORS: Final = {"retired": "red", "retiring": "yellow", "deprecated": "yellow"
 
 @click.command()
 @click.argument("paths", nargs=-1)
-@click.option("--within", type=DAYS, default="60d", show_default=True, help="How soon is too soon to retire: 60d, 2w.")
+@click.option(
+    "--within",
+    metavar="DURATION",
+    callback=as_days,
+    default="60d",
+    show_default=True,
+    help="How soon is too soon to retire: 60d, 2w.",
+)
 @click.option("--all", "with_fine", is_flag=True, help="Also print the places that are fine.")
 @common
 def audit(

@@ -10,7 +10,7 @@ import click
 
 from router.catalogue import Catalogue
 from router.cli import output
-from router.cli.options import DAYS, check_alone, common, named_policy, policies_option, policy_file, policy_of
+from router.cli.options import as_days, check_alone, common, named_policy, policies_option, policy_file, policy_of
 from router.cli.session import Session
 from router.cli.writing import write_file
 from router.decision import Decision
@@ -26,7 +26,8 @@ _NAME: Final = "router.lock"
 
 _within_option: Final = click.option(
     "--within",
-    type=DAYS,
+    metavar="DURATION",
+    callback=as_days,
     default=f"{WITHIN}d",
     show_default=True,
     help="A model that retires sooner is not locked, and complained of.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -14,22 +14,10 @@ from router.policy import Policy, find_policies, read_policies
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-if TYPE_CHECKING:
-    _IntType = click.ParamType[int]
-else:  # generic since click 8.4
-    _IntType = click.ParamType
+def as_days(_: click.Context, option: click.Parameter, text: str) -> int:
+    """Return the days of a duration such as 60d or 2w: the callback of an option."""
+    return read_days(option.opts[0], text)
 
-
-class _Days(_IntType):
-    """A duration such as 60d or 2w, as its days."""
-
-    name = "DURATION"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        return read_days(param.opts[0] if param else self.name, value)
-
-
-DAYS: Final = _Days()
 
 policies_option: Final = click.option(
     "--policies",
