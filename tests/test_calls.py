@@ -28,6 +28,7 @@ from fake_api import Answer as Played
 from fake_api import End, Request, Scripted, Step, entries, failure, reply
 from fake_messages import MESSAGES, FakeMessages, Posted, event, message, serve_messages, streamed
 from fake_source import PATIENCE, at_once
+from sizes import at_length
 
 from router import (
     Answer,
@@ -1086,15 +1087,12 @@ def in_threads(chain: Any, api: FakeMessages, runs: int, after: Callable[[], obj
 
 
 Crowding = Callable[[Any, FakeMessages, int, Callable[[], object]], list[Outcome]]
-CROWDS = [
-    pytest.param(in_tasks, 200, id="200-tasks"),
-    pytest.param(in_threads, 50, id="50-threads"),
-    pytest.param(in_tasks, 1000, id="1000-tasks", marks=pytest.mark.long),
-    pytest.param(in_threads, 200, id="200-threads", marks=pytest.mark.long),
-]
+MANY = [pytest.param(in_tasks, 1000, id="1000-tasks"), pytest.param(in_threads, 200, id="200-threads")]
+FEW = [pytest.param(in_tasks, 200, id="200-tasks"), pytest.param(in_threads, 50, id="50-threads")]
+"""Too few for models to cool while the last ones begin."""
 
 
-@pytest.mark.parametrize(("crowd", "runs"), CROWDS)
+@pytest.mark.parametrize(("crowd", "runs"), [*FEW, at_length(in_tasks, 1000), at_length(in_threads, 200)])
 def test_each_run_ends_once(machine: Machine, api: FakeMessages, crowd: Crowding, runs: int) -> None:
     """R7: of runs that fail half the time each ends as its own calls did, with its own answer or with none."""
     half = Half()
@@ -1113,7 +1111,7 @@ def test_each_run_ends_once(machine: Machine, api: FakeMessages, crowd: Crowding
     assert cooling(router) == []
 
 
-@pytest.mark.parametrize(("crowd", "runs"), CROWDS)
+@pytest.mark.parametrize(("crowd", "runs"), MANY)
 def test_each_run_ends_once_while_models_cool(machine: Machine, api: FakeMessages, crowd: Crowding, runs: int) -> None:
     """R7: the same where models are set aside and probed all the while; then none is lost, and each probe is free."""
     half = Half((*ODDS, LIMITED))
