@@ -35,7 +35,7 @@ _QUESTIONS: Final = {
         "router": "router.catalogue[model].max_input_tokens",
     },
 }
-"""What is asked, and how each side is asked; the ratio is that of the first over the second."""
+"""A question, and how each side is asked it. The ratio is the first side over the second."""
 
 
 def figures(scale: Scale) -> Iterator[Figure]:

@@ -1,4 +1,4 @@
-"""Answers that are not remembered: computed, on a new catalogue, from a text that was never seen, in full."""
+"""Answers that are computed, not remembered: of new texts, of new catalogues, and in full."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _on_a_new_catalogue(subject: Subject, scale: Scale) -> list[Job]:
 
 
 def _new(subject: Subject) -> Catalogue:
-    """Return a catalogue of the same models that nobody has asked yet."""
+    """Return a new catalogue of the same models, which remembers no answers."""
     return Catalogue(subject.catalogue.models, source=subject.catalogue.source, names=subject.catalogue.names)
 
 

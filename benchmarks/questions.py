@@ -87,7 +87,7 @@ def check(catalogue: Catalogue, size: int) -> list[Question]:
 
 
 _given: set[str] = set()
-"""The texts that `fresh_bounds` has given: whoever asks gets others, as the library remembers what it has parsed."""
+"""The texts that `fresh_bounds` has given. It gives each once, because the library remembers what it has parsed."""
 
 
 def fresh_bounds(question: str, bounds: range) -> Iterator[str]:

@@ -39,9 +39,10 @@ def check_hook(name: str, hook: object) -> None:
 
 
 class Log:
-    """The logger of a module: `Log(__name__)`. It imports `logging` when it is first used, which costs 20 ms.
+    """The logger of a module: `Log(__name__)`.
 
-    Text of others is escaped, and a handler of the application's that raises ends nothing that is under way.
+    It imports `logging`, which takes 20 ms, when it is first used. Arguments are escaped. Exceptions of the
+    application's handlers are suppressed, because logging must not end a refresh or a run.
     """
 
     __slots__ = ("_name",)
@@ -50,19 +51,19 @@ class Log:
         self._name = name
 
     def debug(self, message: str, *arguments: object) -> None:
-        """Log what few want to know."""
+        """Log at level DEBUG."""
         self._write("DEBUG", message, arguments)
 
     def info(self, message: str, *arguments: object) -> None:
-        """Log what went as it should."""
+        """Log at level INFO."""
         self._write("INFO", message, arguments)
 
     def warning(self, message: str, *arguments: object) -> None:
-        """Log what somebody should look at."""
+        """Log at level WARNING."""
         self._write("WARNING", message, arguments)
 
     def exception(self, message: str, *arguments: object) -> None:
-        """Log an error with the exception that is being handled."""
+        """Log at level ERROR, with the exception that is being handled."""
         self._write("ERROR", message, arguments, with_exception=True)
 
     def _write(self, level: str, message: str, arguments: tuple[object, ...], *, with_exception: bool = False) -> None:
@@ -79,7 +80,7 @@ class Log:
 
 
 def _escaped(argument: object) -> object:
-    """Return what is logged in its place: nothing that ends a line, that a terminal acts on or that is no UTF-8."""
+    """Return an argument that can be logged: one line of printable characters."""
     text = str(argument)
     return argument if text.isprintable() else printable(text)
 

@@ -501,7 +501,7 @@ class Catalogue:
                     self.names.knows_field(name[:at]) for at, mark in enumerate(name) if mark == "."
                 ):
                     raise RequirementError(
-                        f"{quoted(name)} is no capability but a field: compare it, as in '{shortened(name)} == ...'"
+                        f"{quoted(name)} is a field, not a capability: compare it, as in '{shortened(name)} == ...'"
                     )
                 raise UnknownNameError(name, self.meant(name))
         for name in sorted(requirement.fields):

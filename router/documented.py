@@ -103,5 +103,5 @@ def _read_correction(fact: object, where: str) -> Correction:
 def _read_source(fact: dict[str, Any], where: str) -> tuple[str, ...]:
     source = fact.get("source", [])
     if not isinstance(source, list) or not all(isinstance(each, str) for each in source):
-        raise CatalogueError(f"{where}.source must be a list of texts")
+        raise CatalogueError(f"{where}.source must be a list of strings")
     return tuple(source)

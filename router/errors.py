@@ -61,7 +61,7 @@ def printable_lines(text: str) -> str:
 
 
 def quoted(value: object) -> str:
-    """Return what was given as Python writes it: printable, not long, and never an error in the place of another."""
+    """Return the `repr` of a value, printable and cut; for a value without one, the name of its type."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 - an int of 4,301 digits, or a `__repr__` of the application's own

@@ -110,7 +110,9 @@ def _keyword(name: str, need: Need) -> Requirement:
             f"{name}={_shown(need)} says neither minimum nor maximum: write {minimum}={_shown(need)}, or text"
         )
     hint = _minimum_hint(name) if type(need) is int else ""
-    raise RequirementError(f"{shortened(name)}= must be a bool, a text or a list of texts (got {_shown(need)}){hint}")
+    raise RequirementError(
+        f"{shortened(name)}= must be a bool, a string or a list of strings (got {_shown(need)}){hint}"
+    )
 
 
 def _minimum_hint(name: str) -> str:

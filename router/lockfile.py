@@ -462,7 +462,7 @@ def _read_text(where: str, path: str, value: object) -> str:
     if value is None:
         raise ConfigurationError(f"{where}: {path} is missing")
     if not isinstance(value, str):
-        raise ConfigurationError(f"{where}: {path} must be a text (got {quoted(value)})")
+        raise ConfigurationError(f"{where}: {path} must be a string (got {quoted(value)})")
     return value
 
 

@@ -54,7 +54,7 @@ def _below(path: str, known: Iterable[str], catalogue: Catalogue) -> set[str]:
     found = {name for name in known if name == short or name.startswith(f"{short}.")}
     if not found:
         if catalogue.names.knows_field(short):
-            raise RequirementError(f"{quoted(path)} is no capability but a field: a matrix has columns of capabilities")
+            raise RequirementError(f"{quoted(path)} is a field, not a capability: a matrix has columns of capabilities")
         raise UnknownNameError(path, catalogue.names.nearest(short))
     return found
 

@@ -162,7 +162,7 @@ class Model:
         short = capability_name(name)
         if not self.names.knows_capability(short):
             if self.names.knows_field(short):
-                raise RequirementError(f"{quoted(name)} is no capability but a field: it has a value, in `values`")
+                raise RequirementError(f"{quoted(name)} is a field, not a capability: it has a value, in `values`")
             raise UnknownNameError(name, self.names.nearest(short))
         return self.facts.get(short)
 

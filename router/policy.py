@@ -139,7 +139,7 @@ def read_policies(path: str | os.PathLike[str]) -> Mapping[str, Policy]:
 
 
 def is_policy_name(text: str) -> bool:
-    """Return whether a policy could have that name."""
+    """Return whether `text` has the form of a policy's name."""
     return _NAME.fullmatch(text) is not None and text not in KEYWORDS
 
 
@@ -221,7 +221,7 @@ def _value(where: str, path: str, key: str, value: object) -> Any:
     texts: Any = value if is_list else [value]
     if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
         raise ConfigurationError(
-            f"{where}: {path} must be {'a list of texts' if is_list else 'a text'} (got {quoted(value)})"
+            f"{where}: {path} must be {'a list of strings' if is_list else 'a string'} (got {quoted(value)})"
         )
     for at, text in enumerate(texts):
         place = f"{where}: {path}[{at}]" if is_list else f"{where}: {path}"

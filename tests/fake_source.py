@@ -156,39 +156,40 @@ def eventually(holds: Callable[[], bool]) -> bool:
     return True
 
 
-class Stopwatch:
-    """Measures how long the body of a `with` takes, and how much of that the machine spent on others."""
+def cpu_stall() -> float:
+    """Return for how many seconds in all some process of this machine had no processor to run on; 0 if it is not told.
 
-    def __init__(self) -> None:
+    Source: "PSI - Pressure Stall Information" of the Linux kernel.
+    """
+    try:
+        with open("/proc/pressure/cpu", encoding="ascii") as file:
+            return int(file.readline().rpartition("=")[2]) / 1e6
+    except OSError:
+        return 0.0
+
+
+MOST_STALLED: Final = 5.0
+"""Seconds of the machine's that excuse a body at the most: whatever waits for a deadline of ours takes longer."""
+
+
+class Stopwatch:
+    """Measures how long the body of a `with` takes, and for how long the machine had too few processors meanwhile."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, stalled: Callable[[], float] = cpu_stall) -> None:
+        self._clock, self._stalled = clock, stalled
         self.seconds = self.lost = 0.0
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._tick, daemon=True)
 
     def __enter__(self) -> Self:
-        self._began = time.monotonic()
-        self._thread.start()
+        self._began, self._lost_before = self._clock(), self._stalled()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.seconds = time.monotonic() - self._began
-        self._is_over.set()
-        self._thread.join()
-
-    def _tick(self) -> None:
-        """Add up by how much a thread that sleeps is woken too late."""
-        before = time.monotonic()
-        while not self._is_over.wait(_TICK):
-            now = time.monotonic()
-            self.lost += now - before - _TICK
-            before = now
-        self.lost += max(0.0, time.monotonic() - before - _TICK)
+        self.seconds = self._clock() - self._began
+        self.lost = self._stalled() - self._lost_before
 
     def is_within(self, seconds: float) -> bool:
-        """Return whether the body took at most so long on a machine that has time for it."""
-        return self.seconds <= seconds + 3 * self.lost
-
-
-_TICK: Final = 0.01
+        """Return whether the body took at most so long, apart from what the machine took."""
+        return self.seconds <= seconds + min(self.lost, MOST_STALLED)
 
 
 @contextmanager

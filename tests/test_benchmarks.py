@@ -83,7 +83,7 @@ def test_a_missing_row(bench: Any, tiny: Any, figures: list[Any], capsys: pytest
 def test_a_row_that_is_not_listed(
     bench: Any, tiny: Any, figures: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A run that measures a row that nobody expects ends with status 1: its loss would go unnoticed."""
+    """A row that is measured but not listed ends the run with status 1: its loss would go unnoticed."""
     status = printed(bench, tiny, [*figures, evolve(figures[0], name="other()")])
 
     assert status == 1

@@ -153,7 +153,7 @@ def test_a_model_without_a_date_is_the_answer_only_if_alone() -> None:
     ids=repr,
 )
 def test_only_what_is_active_or_not_stated_is_selected(lifecycle: object) -> None:
-    """S4: a lifecycle that is stated and is not just `active` keeps a model out, until the requirement speaks of it."""
+    """S4: a stated lifecycle other than `active` excludes a model, unless the requirement mentions it."""
     catalogue = listed({"id": "m", "lifecycle": lifecycle})
     assert catalogue.candidates() == ()
     assert catalogue.select(default=None) is None
@@ -354,9 +354,9 @@ def test_what_a_listing_names_is_known() -> None:
 def test_a_field_is_no_capability() -> None:
     """Asking for a field as if it were a capability, or the reverse, says what to write instead."""
     catalogue = listed({"id": "m", "channel": "beta", **supporting(nova=True)})
-    with pytest.raises(RequirementError, match="'channel' is no capability but a field: compare it"):
+    with pytest.raises(RequirementError, match="'channel' is a field, not a capability: compare it"):
         catalogue.select("channel")
-    with pytest.raises(RequirementError, match=r"'channel\.beta' is no capability but a field: compare it"):
+    with pytest.raises(RequirementError, match=r"'channel\.beta' is a field, not a capability: compare it"):
         catalogue.select(channel="beta")
     with pytest.raises(RequirementError, match="'nova' is a capability: write 'nova' or 'not nova'"):
         catalogue.select("nova == true")

@@ -138,7 +138,7 @@ class Hostile:
     ids=["text", "long", "too long", "a list of that", "raises", "escapes", "long text"],
 )
 def test_what_was_given_is_quoted(value: object, expected: str) -> None:
-    """A value is written as Python writes it, in one line that is not long; what cannot be written is named by type."""
+    """A value is written as Python writes it, on one short line; a value without a `repr` is named by its type."""
     assert quoted(value) == expected
 
 

@@ -345,30 +345,33 @@ def test_text_and_keywords_together_are_both_required() -> None:
     assert require() == parse("true")
 
 
+WRONG = "must be a bool, a string or a list of strings"
+
+
 @pytest.mark.parametrize(
     ("needs", "message"),
     [
         ({"now": "2026-01-01"}, "'now' is reserved: it is not a capability or field to require"),
         ({"limit": True}, "'limit' is reserved: it is not a capability or field to require"),
         ({"default": None}, "'default' is reserved: it is not a capability or field to require"),
-        ({"pdf_input": None}, "pdf_input= must be a bool, a text or a list of texts (got None)"),
-        ({"pdf_input": 1.5}, "pdf_input= must be a bool, a text or a list of texts (got 1.5)"),
-        ({"pdf_input": 1}, "pdf_input= must be a bool, a text or a list of texts (got 1)"),
-        ({"vision": 3}, "vision= must be a bool, a text or a list of texts (got 3)"),
+        ({"pdf_input": None}, f"pdf_input= {WRONG} (got None)"),
+        ({"pdf_input": 1.5}, f"pdf_input= {WRONG} (got 1.5)"),
+        ({"pdf_input": 1}, f"pdf_input= {WRONG} (got 1)"),
+        ({"vision": 3}, f"vision= {WRONG} (got 3)"),
         (
             {"min_context": 5},
-            "min_context= must be a bool, a text or a list of texts (got 5); did you mean min_input_tokens=?",
+            f"min_context= {WRONG} (got 5); did you mean min_input_tokens=?",
         ),
         (
             {"max_context_length": 5},
-            "max_context_length= must be a bool, a text or a list of texts (got 5); did you mean min_input_tokens=?",
+            f"max_context_length= {WRONG} (got 5); did you mean min_input_tokens=?",
         ),
         (
             {"min_output": 5},
-            "min_output= must be a bool, a text or a list of texts (got 5); did you mean min_output_tokens=?",
+            f"min_output= {WRONG} (got 5); did you mean min_output_tokens=?",
         ),
-        ({"line": []}, "line= must be a bool, a text or a list of texts (got [])"),
-        ({"line": ["opus", 5]}, "line= must be a bool, a text or a list of texts (got ['opus', 5])"),
+        ({"line": []}, f"line= {WRONG} (got [])"),
+        ({"line": ["opus", 5]}, f"line= {WRONG} (got ['opus', 5])"),
         ({"line": True}, "'line' is a field, neither true nor false: give the value it must have"),
         ({"price": "input"}, "'price.input' is a field, neither true nor false: give the value it must have"),
         ({"thinking": "a b"}, "'thinking.a b' is not a name: a name is words joined by dots"),

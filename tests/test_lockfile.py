@@ -568,7 +568,7 @@ GOOD = golden("july.lock")
         ("version = 1", "version = 1\nmade_by = 5", ": made_by: unknown key; there is version, catalogue, policies"),
         ("version = 1", "version = ", " is no TOML: "),
         ("[catalogue]", "[catalog]", ": catalog: unknown key; did you mean catalogue?"),
-        ('source = "live"', "source = 5", ": catalogue.source must be a text (got 5)"),
+        ('source = "live"', "source = 5", ": catalogue.source must be a string (got 5)"),
         ('source = "live"', 'sorce = "live"', ": catalogue.sorce: unknown key; did you mean source?"),
         ("2026-07-01 00:00:00+00:00", "2026-07-01", ": catalogue.as_of must be a date and time with its zone"),
         ("digest = ", "disgest = ", ": catalogue.disgest: unknown key; did you mean digest?"),

@@ -606,5 +606,5 @@ def test_a_model_pickles() -> None:
 @pytest.mark.parametrize("name", ["line", "max_input_tokens", "price.output"])
 def test_a_field_has_no_support(name: str) -> None:
     """What is a field is said to be one, where support is asked for."""
-    with pytest.raises(RequirementError, match=f"^'{name}' is no capability but a field"):
+    with pytest.raises(RequirementError, match=f"^'{name}' is a field, not a capability"):
         Model.from_api(OF_TODAY).support(name)

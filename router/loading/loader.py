@@ -398,7 +398,7 @@ class Loader:
         try:
             bytes(ROOM)  # a thread that dies of want before it begins would be waited for, for ever
             thread = threading.Thread(target=self._fly_alone, args=(flight,), name="router-refresh")
-            with suppress(RuntimeError):  # an isolated interpreter has plain threads only, and waits as it ends
+            with suppress(RuntimeError):  # an isolated interpreter allows no daemon threads, and joins plain ones
                 thread.daemon = True
             thread.start()
         except (RuntimeError, MemoryError):

@@ -108,7 +108,7 @@ class Wire:
         raise failure
 
     def _client(self) -> httpx.Client:
-        """Return a client; raises `CatalogueUnavailableError` for what the environment names and nobody can use."""
+        """Return a client; raises `CatalogueUnavailableError` if the environment names an unusable proxy or file."""
         try:
             return httpx.Client(
                 headers=self._headers,
@@ -266,7 +266,7 @@ class _Watchdog:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(deadline.remaining(), self._bite)
-        with suppress(RuntimeError):  # an isolated interpreter has plain threads only, and waits for them as it ends
+        with suppress(RuntimeError):  # an isolated interpreter allows only plain threads, and joins them
             self._timer.daemon = True
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
