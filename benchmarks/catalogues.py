@@ -18,7 +18,7 @@ from benchmarks.rows import BUNDLED, DRAWN, LITELLM
 from benchmarks.scale import Scale
 from benchmarks.timing import Place
 from router import Catalogue, Model
-from router.vocabulary import packaged
+from router.models._vocabulary import packaged
 
 Entry = dict[str, Any]
 

@@ -12,7 +12,7 @@ from benchmarks.rows import DRAWN
 from benchmarks.scale import Scale
 from benchmarks.timing import Figure, Job, Place, over, timed
 from router import Catalogue
-from router.language import parse
+from router.requirements._parser import parse
 
 _BATCH: Final = 20
 """How many texts are asked in one measurement."""

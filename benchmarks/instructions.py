@@ -23,7 +23,7 @@ _TURNS: Final = (200, 400)
 _SETUP: Final = """
 import gc, sys
 from router import Catalogue, Router, StaticSource, require
-from router.language import parse
+from router.requirements._parser import parse
 catalogue = Catalogue.bundled()
 text = "thinking.adaptive and effort >= high and pdf_input and max_input_tokens >= 200k"
 requirement = require(text)

@@ -17,9 +17,9 @@ from benchmarks.rows import LITELLM
 from benchmarks.scale import Scale
 from benchmarks.timing import Figure, paired
 from router import Catalogue
-from router.documented import PACKAGED
-from router.loading.listing import MAX_PAGE_SIZE, walk
-from router.loading.sources import _catalogue
+from router.models._packaged_facts import PACKAGED
+from router.refresh._listing import MAX_PAGE_SIZE, walk
+from router.refresh._sources import _catalogue
 
 _LONG: Final = 500
 """From so many models on, one reading takes long enough to be timed."""

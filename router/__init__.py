@@ -6,183 +6,125 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from router.audit import Audit as Audit
-    from router.audit import AuditVerdict as AuditVerdict
-    from router.audit import Finding as Finding
-    from router.calling.chain import Answer as Answer
-    from router.calling.chain import Attempt as Attempt
-    from router.calling.failures import Failure as Failure
-    from router.calling.failures import FailureClass as FailureClass
-    from router.calling.failures import classify as classify
-    from router.calling.fallbacks import Fallbacks as Fallbacks
-    from router.calling.fitting import Fitted as Fitted
-    from router.calling.fitting import RequestChange as RequestChange
-    from router.calling.fitting import fit as fit
-    from router.calling.middleware import auto_model as auto_model
-    from router.calling.request import RequestRequirement as RequestRequirement
-    from router.calling.request import requirement_of as requirement_of
-    from router.calling.routing import Routed as Routed
-    from router.catalogue import Catalogue as Catalogue
-    from router.catalogue import CatalogueDiff as CatalogueDiff
-    from router.catalogue import Change as Change
-    from router.catalogue import Impact as Impact
-    from router.decision import Decision as Decision
-    from router.decision import Reason as Reason
-    from router.decision import Term as Term
-    from router.decision import Unmet as Unmet
-    from router.errors import CatalogueError as CatalogueError
-    from router.errors import CatalogueUnavailableError as CatalogueUnavailableError
-    from router.errors import ConfigurationError as ConfigurationError
-    from router.errors import ConflictingEntriesError as ConflictingEntriesError
-    from router.errors import FallbackExhaustedError as FallbackExhaustedError
-    from router.errors import LockError as LockError
-    from router.errors import MalformedEntryError as MalformedEntryError
-    from router.errors import NoModelError as NoModelError
-    from router.errors import RequirementError as RequirementError
-    from router.errors import RequirementSyntaxError as RequirementSyntaxError
-    from router.errors import RouterError as RouterError
-    from router.errors import UnfitRequestError as UnfitRequestError
-    from router.errors import UnknownModelError as UnknownModelError
-    from router.errors import UnknownNameError as UnknownNameError
-    from router.gate import Gate as Gate
-    from router.gate import GateReason as GateReason
-    from router.gate import Verdict as Verdict
-    from router.language import require as require
-    from router.loading.sources import AnthropicSource as AnthropicSource
-    from router.loading.sources import BundledSource as BundledSource
-    from router.loading.sources import FileSource as FileSource
-    from router.loading.sources import SDKSource as SDKSource
-    from router.loading.sources import Source as Source
-    from router.loading.sources import StaticSource as StaticSource
-    from router.lockfile import Lock as Lock
-    from router.lockfile import Locked as Locked
-    from router.model import Correction as Correction
-    from router.model import Model as Model
-    from router.policy import Policy as Policy
-    from router.requirement import Requirement as Requirement
-    from router.router import Router as Router
-    from router.status import Cooling as Cooling
-    from router.status import RouterStatus as RouterStatus
+    from router._errors import CatalogueError as CatalogueError
+    from router._errors import CatalogueUnavailableError as CatalogueUnavailableError
+    from router._errors import ConfigurationError as ConfigurationError
+    from router._errors import ConflictingEntriesError as ConflictingEntriesError
+    from router._errors import FallbackExhaustedError as FallbackExhaustedError
+    from router._errors import LockError as LockError
+    from router._errors import MalformedEntryError as MalformedEntryError
+    from router._errors import NoModelError as NoModelError
+    from router._errors import RequirementError as RequirementError
+    from router._errors import RequirementSyntaxError as RequirementSyntaxError
+    from router._errors import RouterError as RouterError
+    from router._errors import UnfitRequestError as UnfitRequestError
+    from router._errors import UnknownModelError as UnknownModelError
+    from router._errors import UnknownNameError as UnknownNameError
+    from router._router import Router as Router
+    from router._status import Cooling as Cooling
+    from router._status import RouterStatus as RouterStatus
+    from router.catalogue._catalogue import Catalogue as Catalogue
+    from router.catalogue._catalogue import CatalogueDiff as CatalogueDiff
+    from router.catalogue._catalogue import Change as Change
+    from router.catalogue._catalogue import Impact as Impact
+    from router.catalogue._decision import Decision as Decision
+    from router.catalogue._decision import Reason as Reason
+    from router.catalogue._decision import Term as Term
+    from router.catalogue._decision import Unmet as Unmet
+    from router.catalogue._gate import Gate as Gate
+    from router.catalogue._gate import GateReason as GateReason
+    from router.catalogue._gate import Verdict as Verdict
+    from router.catalogue._policy import Policy as Policy
+    from router.execution._failures import Failure as Failure
+    from router.execution._failures import FailureClass as FailureClass
+    from router.execution._failures import classify as classify
+    from router.execution._run import Answer as Answer
+    from router.execution._run import Attempt as Attempt
+    from router.integrations.anthropic import auto_model as auto_model
+    from router.locking._lockfile import Lock as Lock
+    from router.locking._lockfile import Locked as Locked
+    from router.models._model import Correction as Correction
+    from router.models._model import Model as Model
+    from router.refresh._sources import AnthropicSource as AnthropicSource
+    from router.refresh._sources import BundledSource as BundledSource
+    from router.refresh._sources import FileSource as FileSource
+    from router.refresh._sources import SDKSource as SDKSource
+    from router.refresh._sources import Source as Source
+    from router.refresh._sources import StaticSource as StaticSource
+    from router.requests._fallbacks import Fallbacks as Fallbacks
+    from router.requests._fitting import Fitted as Fitted
+    from router.requests._fitting import RequestChange as RequestChange
+    from router.requests._fitting import fit as fit
+    from router.requests._reading import RequestRequirement as RequestRequirement
+    from router.requests._reading import requirement_of as requirement_of
+    from router.requests._routing import Routed as Routed
+    from router.requirements._expression import Requirement as Requirement
+    from router.requirements._parser import require as require
+    from router.tools._audit import Audit as Audit
+    from router.tools._audit import AuditVerdict as AuditVerdict
+    from router.tools._audit import Finding as Finding
 
 _HOMES = {
-    "Answer": "calling.chain",
-    "AnthropicSource": "loading.sources",
-    "Attempt": "calling.chain",
-    "Audit": "audit",
-    "AuditVerdict": "audit",
-    "BundledSource": "loading.sources",
-    "Catalogue": "catalogue",
-    "CatalogueDiff": "catalogue",
-    "CatalogueError": "errors",
-    "CatalogueUnavailableError": "errors",
-    "Change": "catalogue",
-    "ConfigurationError": "errors",
-    "ConflictingEntriesError": "errors",
-    "Cooling": "status",
-    "Correction": "model",
-    "Decision": "decision",
-    "Failure": "calling.failures",
-    "FailureClass": "calling.failures",
-    "FallbackExhaustedError": "errors",
-    "Fallbacks": "calling.fallbacks",
-    "FileSource": "loading.sources",
-    "Finding": "audit",
-    "Fitted": "calling.fitting",
-    "Gate": "gate",
-    "GateReason": "gate",
-    "Impact": "catalogue",
-    "Lock": "lockfile",
-    "LockError": "errors",
-    "Locked": "lockfile",
-    "MalformedEntryError": "errors",
-    "Model": "model",
-    "NoModelError": "errors",
-    "Policy": "policy",
-    "Reason": "decision",
-    "RequestChange": "calling.fitting",
-    "RequestRequirement": "calling.request",
-    "Requirement": "requirement",
-    "RequirementError": "errors",
-    "RequirementSyntaxError": "errors",
-    "Routed": "calling.routing",
-    "Router": "router",
-    "RouterError": "errors",
-    "RouterStatus": "status",
-    "SDKSource": "loading.sources",
-    "Source": "loading.sources",
-    "StaticSource": "loading.sources",
-    "Term": "decision",
-    "UnfitRequestError": "errors",
-    "UnknownModelError": "errors",
-    "UnknownNameError": "errors",
-    "Unmet": "decision",
-    "Verdict": "gate",
-    "auto_model": "calling.middleware",
-    "classify": "calling.failures",
-    "fit": "calling.fitting",
-    "require": "language",
-    "requirement_of": "calling.request",
+    "Answer": "execution._run",
+    "AnthropicSource": "refresh._sources",
+    "Attempt": "execution._run",
+    "Audit": "tools._audit",
+    "AuditVerdict": "tools._audit",
+    "BundledSource": "refresh._sources",
+    "Catalogue": "catalogue._catalogue",
+    "CatalogueDiff": "catalogue._catalogue",
+    "CatalogueError": "_errors",
+    "CatalogueUnavailableError": "_errors",
+    "Change": "catalogue._catalogue",
+    "ConfigurationError": "_errors",
+    "ConflictingEntriesError": "_errors",
+    "Cooling": "_status",
+    "Correction": "models._model",
+    "Decision": "catalogue._decision",
+    "Failure": "execution._failures",
+    "FailureClass": "execution._failures",
+    "FallbackExhaustedError": "_errors",
+    "Fallbacks": "requests._fallbacks",
+    "FileSource": "refresh._sources",
+    "Finding": "tools._audit",
+    "Fitted": "requests._fitting",
+    "Gate": "catalogue._gate",
+    "GateReason": "catalogue._gate",
+    "Impact": "catalogue._catalogue",
+    "Lock": "locking._lockfile",
+    "LockError": "_errors",
+    "Locked": "locking._lockfile",
+    "MalformedEntryError": "_errors",
+    "Model": "models._model",
+    "NoModelError": "_errors",
+    "Policy": "catalogue._policy",
+    "Reason": "catalogue._decision",
+    "RequestChange": "requests._fitting",
+    "RequestRequirement": "requests._reading",
+    "Requirement": "requirements._expression",
+    "RequirementError": "_errors",
+    "RequirementSyntaxError": "_errors",
+    "Routed": "requests._routing",
+    "Router": "_router",
+    "RouterError": "_errors",
+    "RouterStatus": "_status",
+    "SDKSource": "refresh._sources",
+    "Source": "refresh._sources",
+    "StaticSource": "refresh._sources",
+    "Term": "catalogue._decision",
+    "UnfitRequestError": "_errors",
+    "UnknownModelError": "_errors",
+    "UnknownNameError": "_errors",
+    "Unmet": "catalogue._decision",
+    "Verdict": "catalogue._gate",
+    "auto_model": "integrations.anthropic",
+    "classify": "execution._failures",
+    "fit": "requests._fitting",
+    "require": "requirements._parser",
+    "requirement_of": "requests._reading",
 }
 
-__all__ = [
-    "Answer",
-    "AnthropicSource",
-    "Attempt",
-    "Audit",
-    "AuditVerdict",
-    "BundledSource",
-    "Catalogue",
-    "CatalogueDiff",
-    "CatalogueError",
-    "CatalogueUnavailableError",
-    "Change",
-    "ConfigurationError",
-    "ConflictingEntriesError",
-    "Cooling",
-    "Correction",
-    "Decision",
-    "Failure",
-    "FailureClass",
-    "FallbackExhaustedError",
-    "Fallbacks",
-    "FileSource",
-    "Finding",
-    "Fitted",
-    "Gate",
-    "GateReason",
-    "Impact",
-    "Lock",
-    "LockError",
-    "Locked",
-    "MalformedEntryError",
-    "Model",
-    "NoModelError",
-    "Policy",
-    "Reason",
-    "RequestChange",
-    "RequestRequirement",
-    "Requirement",
-    "RequirementError",
-    "RequirementSyntaxError",
-    "Routed",
-    "Router",
-    "RouterError",
-    "RouterStatus",
-    "SDKSource",
-    "Source",
-    "StaticSource",
-    "Term",
-    "UnfitRequestError",
-    "UnknownModelError",
-    "UnknownNameError",
-    "Unmet",
-    "Verdict",
-    "auto_model",
-    "classify",
-    "fit",
-    "require",
-    "requirement_of",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> object:
@@ -197,4 +139,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__version__"]

@@ -4,15 +4,15 @@ import gc
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
+import locations
 import pytest
 from attrs import evolve
 
 from router import Catalogue
 
-ROOT = str(Path(__file__).parent.parent)
+ROOT = str(locations.ROOT)
 
 
 @pytest.fixture(scope="module")

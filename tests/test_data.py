@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import router
-from router.catalogue import Catalogue
-from router.language import parse
-from router.model import Model
-from router.vocabulary import CAPABILITIES, FIELDS, packaged
+from router.catalogue._catalogue import Catalogue
+from router.models._model import Model
+from router.models._vocabulary import CAPABILITIES, FIELDS, packaged
+from router.requirements._parser import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

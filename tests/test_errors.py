@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from router import errors
-from router.errors import (
+from router import _errors
+from router._errors import (
     CatalogueError,
     CatalogueUnavailableError,
     ConfigurationError,
@@ -54,8 +54,10 @@ def test_an_error_is_also_what_a_caller_would_catch(error: type[RouterError], pa
 
 def test_the_tree_in_the_docstring_names_every_error() -> None:
     """Whoever reads the module's docstring sees every error there is."""
-    defined = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
-    drawn = {word for word in (errors.__doc__ or "").split() if word.endswith("Error")}
+    defined = {
+        name for name, value in vars(_errors).items() if isinstance(value, type) and issubclass(value, Exception)
+    }
+    drawn = {word for word in (_errors.__doc__ or "").split() if word.endswith("Error")}
     assert defined <= drawn
 
 

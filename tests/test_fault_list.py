@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from locations import ROOT, TESTS
 from scenarios import FAULTS
 
-TESTS: Final = Path(__file__).parent
-PAGE: Final = (TESTS.parent / "docs" / "faults.md").read_text(encoding="utf-8")
+PAGE: Final = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
 LISTED: Final = re.findall(r"^\| ([A-Z]\d+) \|", PAGE, re.MULTILINE)
 IDS: Final = re.compile(r"[A-Z]\d*(?:, [A-Z]\d*)*(?=: |, the twins? )")
 """What a docstring begins with; a letter without its number is found as well, and is no row of the page."""
@@ -31,7 +31,7 @@ def named(path: Path) -> Iterator[tuple[str, str]]:
 def names() -> list[tuple[str, str]]:
     """The functions and the scenarios, with the ids that they name."""
     scenarios = [(f"test_{name}", name.partition("-")[0]) for name in FAULTS]
-    return [*scenarios, *(each for path in sorted(TESTS.glob("*.py")) for each in named(path))]
+    return [*scenarios, *(each for path in sorted(TESTS.rglob("*.py")) for each in named(path))]
 
 
 def test_what_is_tried_is_listed(names: list[tuple[str, str]]) -> None:

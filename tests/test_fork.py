@@ -11,7 +11,7 @@ import pytest
 RAW = """if True:
     import ctypes, os, sys, threading
     from router import BundledSource, Router
-    from router.fork import unforked
+    from router._fork import unforked
 
     router = Router(BundledSource())
     router.select()

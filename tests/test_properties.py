@@ -30,14 +30,14 @@ from strategies import (
     texts,
 )
 
-from router.catalogue import Catalogue
-from router.decision import Term
-from router.errors import MalformedEntryError, RequirementError, RequirementSyntaxError, RouterError, printable
-from router.index import Masks
-from router.language import parse, require
-from router.model import Model
-from router.requirement import Requirement, conjunction, disjunction, possibility
-from router.vocabulary import CAPABILITIES, FIELDS
+from router._errors import MalformedEntryError, RequirementError, RequirementSyntaxError, RouterError, printable
+from router.catalogue._catalogue import Catalogue
+from router.catalogue._decision import Term
+from router.models._index import Masks
+from router.models._model import Model
+from router.models._vocabulary import CAPABILITIES, FIELDS
+from router.requirements._expression import Requirement, conjunction, disjunction, possibility
+from router.requirements._parser import parse, require
 
 Value = TypeVar("Value")
 

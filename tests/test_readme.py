@@ -7,11 +7,12 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+from locations import ROOT
 
-from router import Lock, errors
-from router.cli.commands import run
+from router import Lock, _errors
+from router.cli._commands import run
 
-TEXT = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCED = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 PROGRAMS = [
     (code, FENCED[at + 1][1] if at + 1 < len(FENCED) and FENCED[at + 1][0] == "text" else "")
@@ -87,8 +88,8 @@ def test_the_first_command_prints_a_current_model(capsys: pytest.CaptureFixture[
 
 
 def test_the_tree_of_errors_is_that_of_the_code() -> None:
-    """The README draws the tree that the docstring of `router.errors` draws."""
-    tree = errors.__doc__.partition("RouterError\n")[2] if errors.__doc__ else ""
+    """The README draws the tree that the docstring of `router._errors` draws."""
+    tree = _errors.__doc__.partition("RouterError\n")[2] if _errors.__doc__ else ""
 
     assert tree.strip()
     assert tree.strip() in TEXT

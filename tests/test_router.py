@@ -17,8 +17,7 @@ from fake_api import FakeAPI, entries, plain_transport, serve
 from fake_source import NO_TIMES, FakeClock, FakeSource, Gate, at_most, eventually, gate
 
 from router import Router
-from router.catalogue import Catalogue
-from router.errors import (
+from router._errors import (
     CatalogueUnavailableError,
     ConfigurationError,
     NoModelError,
@@ -26,8 +25,9 @@ from router.errors import (
     UnknownModelError,
     UnknownNameError,
 )
-from router.loading.sources import AnthropicSource, FileSource, StaticSource
-from router.policy import Policy
+from router.catalogue._catalogue import Catalogue
+from router.catalogue._policy import Policy
+from router.refresh._sources import AnthropicSource, FileSource, StaticSource
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 FIRST = Catalogue.from_listing(entries(6), source="live")
@@ -168,7 +168,7 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}} & {{
     [
         ("router", "", ""),
         ("router", "router.require; router.NoModelError", "attr attrs"),
-        ("router.router", "", "attr attrs"),
+        ("router._router", "", "attr attrs"),
         ("router", "router.Catalogue.bundled().select('pdf_input')", "attr attrs"),
         ("router", "router.AnthropicSource(api_key='k')", "attr attrs"),
         ("router", "router.Router(router.BundledSource()).select('pdf_input')", "attr attrs logging"),
@@ -213,8 +213,8 @@ def test_logging_is_left_to_the_application() -> None:
 
     assert sorted(run.stdout.splitlines()) == [
         " [] [] 30 True False",
-        "router.application [] [] 0 True False",
-        "router.loading.loader [] [] 0 True False",
+        "router [] [] 0 True False",
+        "router.refresh [] [] 0 True False",
     ]
     assert run.stderr.count("the catalogue could not be loaded: it is down") == 1
     assert run.stderr.count("the hook on_refresh failed") == 1
@@ -288,7 +288,7 @@ def test_failed_first_load(caplog: pytest.LogCaptureFixture) -> None:
 
     assert router.catalogue.source == "bundled"
     assert (decision.source, decision.stale) == ("bundled", True)
-    assert [(record.name, record.levelname) for record in caplog.records] == [("router.loading.loader", "WARNING")]
+    assert [(record.name, record.levelname) for record in caplog.records] == [("router.refresh", "WARNING")]
 
 
 def test_explain_says_whether_it_is_stale(shut: Gate) -> None:

@@ -12,7 +12,7 @@ OUT_OF_MEMORY: Final = 71
 def main() -> None:
     """Run the command and exit with its status: 0 found, 1 nothing meets, 2 bad usage, 3 no catalogue."""
     try:
-        from router.cli.commands import run
+        from router.cli._commands import run
 
         status = run(sys.argv[1:])
     except ModuleNotFoundError as error:

@@ -1,1 +1,0 @@
-"""Using what was selected: calls that fall back along a chain, and what their failures mean."""

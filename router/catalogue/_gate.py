@@ -1,0 +1,167 @@
+"""Gate: may this code path use a feature on the model that was pinned, and why; what is unknown raises nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from attrs import evolve, frozen
+
+from router._errors import (
+    CatalogueUnavailableError,
+    ConfigurationError,
+    RequirementError,
+    UnknownModelError,
+    nearest,
+    quoted,
+    shortened,
+)
+from router.catalogue._catalogue import Catalogue
+from router.models._model import Model, Support
+from router.models._vocabulary import LEVELS, capability_name
+from router.requirements._expression import Requirement
+from router.requirements._parser import Need, require
+
+
+class GateReason(Enum):
+    """Why a gate is open or shut."""
+
+    SUPPORTED = "supported"
+    """The model is known to meet the requirement."""
+    UNSUPPORTED = "unsupported"
+    """The model is known not to meet it."""
+    UNKNOWN = "unknown"
+    """Too little is known of the model: the default decides."""
+    UNKNOWN_MODEL = "unknown_model"
+    """The catalogue lists no model of that id or alias: the default decides."""
+    STALE = "stale"
+    """There is no catalogue that is recent enough: the default decides."""
+
+
+_REASONS: Final[dict[Support, GateReason]] = {
+    True: GateReason.SUPPORTED,
+    False: GateReason.UNSUPPORTED,
+    None: GateReason.UNKNOWN,
+}
+
+
+@frozen(kw_only=True)
+class Verdict:
+    """What a gate says, why, and the catalogue that it knows it from."""
+
+    value: bool
+    reason: GateReason
+    requirement: Requirement
+    model: str
+    """The id that was asked about; of an alias, the id it stands for."""
+    source: str | None
+    """Where the catalogue came from, `None` for none."""
+    as_of: datetime | None
+    stale: bool
+    """Whether the catalogue is older than it may be."""
+    nearest: tuple[str, ...] = ()
+    """Of a model that is not known, the ids that may have been meant."""
+
+    def __bool__(self) -> bool:
+        return self.value
+
+    @property
+    def by_default(self) -> bool:
+        """Whether the default decided."""
+        return self.reason not in {GateReason.SUPPORTED, GateReason.UNSUPPORTED}
+
+    def __str__(self) -> str:
+        decided = f", so the default decides: {'yes' if self.value else 'no'}" if self.by_default else ""
+        source = f" by the {self.source} catalogue" if self.source else ""
+        if self.reason is GateReason.UNKNOWN_MODEL:
+            near = f"; did you mean {self.nearest[0]}?" if self.nearest else ""
+            return f"no model {shortened(self.model)} is known{source}{decided}{near}"
+        if self.reason is GateReason.STALE:
+            return f"no catalogue is recent enough to know {shortened(self.model)}{decided}"
+        return f"{self.model}: {shortened(str(self.requirement))} is {self.reason.value}{source}{decided}"
+
+
+class Gate:
+    """The features of one model, by id or alias, as the current catalogue knows them; guard-rails do not apply."""
+
+    def __init__(
+        self,
+        id: str | Model,
+        catalogue: Callable[[], Catalogue],
+        is_stale: Callable[[Catalogue], bool] = lambda _: False,
+    ) -> None:
+        self.id = id.id if isinstance(id, Model) else id
+        self._catalogue = catalogue
+        self._is_stale = is_stale
+
+    def allows(self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need) -> bool:
+        """Return whether the model is known to meet the requirement, or `default` where that is not known.
+
+        Raises `RequirementError` for what means nothing, as a name that nobody knows, and `ConfigurationError` for
+        a default that is neither yes nor no; and nothing else.
+        """
+        return self._decided(requirement, needs, default=default)[0].value
+
+    def explain(self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need) -> Verdict:
+        """Return what `allows` would answer, with the reason and the catalogue that it comes from."""
+        verdict, unknown = self._decided(requirement, needs, default=default)
+        return verdict if unknown is None else evolve(verdict, nearest=unknown.nearest)
+
+    def _decided(
+        self, requirement: str | Requirement | None, needs: Mapping[str, Need], *, default: bool
+    ) -> tuple[Verdict, UnknownModelError | None]:
+        """Return the verdict without the nearest ids, and the error that can search for them."""
+        if not isinstance(default, bool):
+            raise ConfigurationError(f"default must be True or False (got {quoted(default)})")
+        asked = require(requirement, **needs)
+        catalogue, model, unknown = self._found()
+        support: Support = None
+        if catalogue is not None:
+            catalogue.check_names(asked)
+        if model is not None:
+            support = asked.support(model)
+        missing = GateReason.STALE if catalogue is None else GateReason.UNKNOWN_MODEL
+        verdict = Verdict(
+            value=default if support is None else support,
+            reason=_REASONS[support] if model is not None else missing,
+            requirement=asked,
+            model=str(self.id) if model is None else model.id,
+            source=catalogue.source if catalogue is not None else None,
+            as_of=catalogue.as_of if catalogue is not None else None,
+            stale=catalogue is None or self._is_stale(catalogue),
+        )
+        return verdict, unknown
+
+    def best(self, name: str, *, at_most: str | None = None) -> str | None:
+        """Return the highest level of `name`, such as `effort`, that is known to be supported, `None` for none.
+
+        Raises `RequirementError` for what has no levels, and for a level that it has not.
+        """
+        levels = LEVELS.get(capability_name(str(name)), ())
+        if not levels:
+            raise RequirementError(f"{quoted(name)} has no levels; there is {', '.join(LEVELS)}")
+        if at_most is not None and at_most not in levels:
+            near = nearest(str(at_most), levels, limit=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise RequirementError(f"at_most must be one of {', '.join(levels)} (got {quoted(at_most)}){hint}")
+        _, model, _ = self._found()
+        allowed = levels if at_most is None else levels[: levels.index(at_most) + 1]
+        supported = [each for each in allowed if model is not None and model.facts.get(f"{name}.{each}")]
+        return supported[-1] if supported else None
+
+    def _found(self) -> tuple[Catalogue | None, Model | None, UnknownModelError | None]:
+        try:
+            catalogue = self._catalogue()
+        except CatalogueUnavailableError:  # with `strict`: the verdict says so
+            return None, None, None
+        try:
+            return catalogue, catalogue[self.id], None
+        except UnknownModelError as error:
+            return catalogue, None, error
+        except TypeError:  # what is no text is no id either
+            return catalogue, None, None
+
+    def __repr__(self) -> str:
+        return f"Gate({quoted(self.id)})"

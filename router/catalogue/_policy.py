@@ -1,0 +1,255 @@
+"""Policy: a requirement with preferences, an order, a minimum age and alternatives; in Python, or in a TOML file.
+
+    [policies.reports]
+    require      = "thinking.adaptive and pdf_input"
+    prefer       = ["line == opus", "effort.max"]
+    minimum_age  = "14d"
+    order        = "cheapest"
+    alternatives = ["thinking and pdf_input"]
+
+A policy knows no catalogue: a catalogue ranks its models by it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from attrs import evolve, field, frozen
+
+from router._errors import ConfigurationError, RequirementError, nearest, quoted, shortened
+from router.models._field_types import read_days
+from router.models._model import Model
+from router.models._vocabulary import CAPABILITIES, FIELDS
+from router.requirements._expression import Comparison, Requirement, conjunction
+from router.requirements._parser import KEYWORDS, parse, require
+
+ORDERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"newest": (), "cheapest": ("price.output", "price.input"), "largest_context": ("max_input_tokens",)}
+)
+"""How models are ranked that the preferences do not tell apart, and by which fields; each then by newest."""
+
+POLICY_KEYS: Final = ("require", "prefer", "minimum_age", "alternatives", "order")
+"""What the table of a policy may say."""
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
+_OWN_TABLE: Final = re.compile(rb"^\s*\[tool\.router[].]", re.MULTILINE)
+_UNKNOWN_LAST: Final = float("inf")
+
+
+def _read_all(requirements: Sequence[str | Requirement]) -> tuple[Requirement, ...]:
+    if isinstance(requirements, (str, Requirement)) or not isinstance(requirements, Sequence):
+        raise ConfigurationError(f"a list of requirements was expected (got {quoted(requirements)})")
+    return tuple(map(require, requirements))
+
+
+def _read_age(age: str | Requirement | None) -> Requirement | None:
+    if age is None or (isinstance(age, Comparison) and (age.field, age.op) == ("age", ">=")):
+        return age
+    return Comparison("age", "duration", ">=", read_days("minimum_age", age))
+
+
+def _read_order(order: str) -> str:
+    if order not in ORDERS:
+        raise ConfigurationError(f"order must be one of {', '.join(ORDERS)} (got {quoted(order)})")
+    return order
+
+
+@frozen(kw_only=True)
+class Policy:
+    """What an application needs, and which of the models that meet it come first.
+
+    The chain of a policy is the candidates of `require`, then those of each of `alternatives` that are
+    not yet in it. Each of these is ranked by `prefer` (known to meet the first preference, then the second,
+    and so on; preferences remove nobody), then by `order` (`newest`; `cheapest` by output price, then
+    by input price; `largest_context`), then newest first. `minimum_age`, such as `14d`, is and-ed to every
+    requirement. Raises `RequirementError` for a requirement, and `ConfigurationError` for all else, that means nothing.
+    """
+
+    require: Requirement = field(default=None, converter=require)
+    prefer: tuple[Requirement, ...] = field(default=(), converter=_read_all)
+    minimum_age: Requirement | None = field(default=None, converter=_read_age)
+    alternatives: tuple[Requirement, ...] = field(default=(), converter=_read_all)
+    order: str = field(default="newest", converter=_read_order)
+    name: str | None = None
+
+    tiers: tuple[Requirement, ...] = field(init=False, repr=False, eq=False)
+    """The requirement and its alternatives, each with the minimum age, in the order in which they are tried."""
+
+    @tiers.default
+    def _tiers(self) -> tuple[Requirement, ...]:
+        aged = () if self.minimum_age is None else (self.minimum_age,)
+        return tuple(conjunction((each, *aged)) for each in (self.require, *self.alternatives))
+
+    def also(self, requirement: Requirement) -> Policy:
+        """Return the policy with a requirement and-ed to its own and to each alternative."""
+        return evolve(
+            self,
+            require=self.require & requirement,
+            alternatives=tuple(each & requirement for each in self.alternatives),
+        )
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the answer depends on the present moment."""
+        return any(each.is_relative for each in (*self.tiers, *self.prefer))
+
+    @property
+    def ranked_by(self) -> tuple[str, ...]:
+        """The fields that the order ranks by, the first before the second."""
+        return ORDERS[self.order]
+
+    def standing(self, model: Model) -> tuple[float, ...]:
+        """Return how the model stands by the order, smaller before larger; what is unknown stands last."""
+        sign = -1.0 if self.order == "largest_context" else 1.0
+        return tuple(sign * model.values[name] if name in model.values else _UNKNOWN_LAST for name in self.ranked_by)
+
+    def __str__(self) -> str:
+        return self.name or str(self.require)
+
+
+def alone(policy: Policy, needs: Mapping[str, object]) -> Policy:
+    """Return the policy; raises `RequirementError` where keywords go with it, for it says all that is needed."""
+    if needs:
+        raise RequirementError(f"a policy says all that is needed: {shortened(next(iter(needs)))}= does not go with it")
+    return policy
+
+
+def read_policies(path: str | os.PathLike[str]) -> Mapping[str, Policy]:
+    """Read the policies of a `router.toml`, or of the table `tool.router` of a `pyproject.toml`, by name.
+
+    Raises `ConfigurationError`, which names the file, the key and what was expected.
+    """
+    where = os.fspath(path)
+    document = read_toml(where)
+    prefix = ""
+    if os.path.basename(where) == "pyproject.toml":
+        prefix = "tool.router."
+        document = read_table(
+            where, "tool.router", read_table(where, "tool", document.get("tool", {})).get("router", {})
+        )
+    check_keys(where, prefix, document, ("policies",))
+    named = read_table(where, f"{prefix}policies", document.get("policies", {}))
+    return MappingProxyType(
+        {name: read_policy(where, f"{prefix}policies", name, table) for name, table in named.items()}
+    )
+
+
+def is_policy_name(text: str) -> bool:
+    """Return whether `text` has the form of a policy's name."""
+    return _NAME.fullmatch(text) is not None and text not in KEYWORDS
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise `ConfigurationError` for a name that a policy cannot have: one that text can mean already, among others."""
+    for name in names:
+        if not _NAME.fullmatch(str(name)):
+            raise ConfigurationError(f"a policy is named with letters, digits, - and _ (got {quoted(name)})")
+        if name in CAPABILITIES or name in FIELDS or name in KEYWORDS:
+            raise ConfigurationError(f"{name} is a capability, a field or a keyword; name the policy otherwise")
+
+
+def check_policies(policies: object) -> None:
+    """Raise `ConfigurationError` for what is no mapping of policies by name."""
+    if not isinstance(policies, Mapping) or not all(isinstance(each, Policy) for each in policies.values()):
+        raise ConfigurationError(
+            f"policies must be a dict of a name to a Policy, or the file of them (got {quoted(policies)})"
+        )
+    check_names(policies)
+
+
+def find_policies(directory: str | os.PathLike[str] = ".") -> str | None:
+    """Return the nearest `router.toml`, or `pyproject.toml` with a table `tool.router`, from the directory upward."""
+    here = os.path.abspath(directory)
+    while True:
+        own, project = os.path.join(here, "router.toml"), os.path.join(here, "pyproject.toml")
+        if os.path.isfile(own):
+            return own
+        if os.path.isfile(project) and _has_own_table(project):
+            return project
+        here, left = os.path.dirname(here), here
+        if here == left:
+            return None
+
+
+def _has_own_table(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return _OWN_TABLE.search(file.read()) is not None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{path} cannot be read: {error.strerror or error}")
+
+
+def read_toml(path: str) -> dict[str, Any]:
+    """Return what a TOML file says; raises `ConfigurationError` where it cannot be read."""
+    import tomllib
+
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path} is no TOML: {error}") from error
+
+
+def read_policy(where: str, prefix: str, name: str, table: object) -> Policy:
+    """Return the policy that a table says; raises `ConfigurationError` with the file, the key and what was expected."""
+    path = f"{prefix}.{name}"
+    try:
+        check_names((name,))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {shortened(path)}: {error}") from None
+    stated = read_table(where, path, table)
+    check_keys(where, f"{path}.", stated, POLICY_KEYS)
+    if "require" not in stated:
+        raise ConfigurationError(f"{where}: {path}: require is missing")
+    read = {key: _value(where, f"{path}.{key}", key, value) for key, value in stated.items()}
+    return Policy(**read, name=name)
+
+
+def _value(where: str, path: str, key: str, value: object) -> Any:
+    """Return a value as `Policy` takes it, read already, so that what is wrong with it has a place."""
+    is_list = key in {"prefer", "alternatives"}
+    texts: Any = value if is_list else [value]
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+        raise ConfigurationError(
+            f"{where}: {path} must be {'a list of strings' if is_list else 'a string'} (got {quoted(value)})"
+        )
+    for at, text in enumerate(texts):
+        place = f"{where}: {path}[{at}]" if is_list else f"{where}: {path}"
+        try:
+            if key == "order":
+                _read_order(text)
+            elif key == "minimum_age":
+                _read_age(text)
+            else:
+                parse(text)
+        except RequirementError as error:
+            raise ConfigurationError(f"{place}: {error}") from error
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{place}: {str(error).partition(' ')[2]}") from error
+    return value
+
+
+def read_table(where: str, path: str, value: object) -> dict[str, Any]:
+    """Return a value that is a table; raises `ConfigurationError` for any other."""
+    if not isinstance(value, dict):
+        raise ConfigurationError(f"{where}: {path} must be a table (got {type(value).__name__})")
+    return value
+
+
+def check_keys(where: str, prefix: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Raise `ConfigurationError` for a key that a table cannot have."""
+    for key in table:
+        if key not in known:
+            near = nearest(key, known, limit=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}"
+            raise ConfigurationError(f"{where}: {shortened(prefix + key)}: unknown key{hint}")

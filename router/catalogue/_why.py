@@ -1,0 +1,97 @@
+"""Why: what puts one model before another for a policy or a requirement, or keeps it out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import frozen
+
+from router.catalogue._catalogue import Catalogue
+from router.catalogue._decision import Term, Unmet, shown, unmet_terms
+from router.catalogue._policy import Policy
+from router.models._model import Model
+from router.requirements._expression import Requirement, moment
+
+
+@frozen
+class Why:
+    """How one model stands to the one that is selected: its place among the candidates, or what it lacks to be one."""
+
+    model: Model
+    selected: Model | None
+    place: int | None
+    """Among the candidates, counted from 1; `None` for a model that is none."""
+    candidates: int
+    because: str
+    """What puts the selected model before this one, or before the next; empty where there is nothing to compare."""
+    lacks: tuple[tuple[Unmet, ...], ...]
+    """Of a model that is no candidate, what it lacks of the requirement and of each alternative."""
+
+    def __str__(self) -> str:
+        id = self.model.id
+        if self.place is None:
+            selected = f"; {self.selected.id} is selected" if self.selected is not None else ""
+            lines = [f"{id} is no candidate{selected}"]
+            for at, unmet in enumerate(self.lacks):
+                of = f", of {f'alternative {at}' if at else 'the requirement'}:" if len(self.lacks) > 1 else ""
+                lines.append(f"  it lacks{of} {'; '.join(map(_lack, unmet))}")
+            return "\n".join(lines)
+        only = ", the only candidate" if self.candidates == 1 else f", the first of {self.candidates} candidates"
+        if self.place == 1:
+            return f"{id} is selected{only}{f': {self.because}' if self.because else ''}"
+        first = self.selected.id if self.selected is not None else ""
+        return f"{id} is number {self.place} of {self.candidates} candidates; {first} is selected: {self.because}"
+
+
+def why(catalogue: Catalogue, asked: Requirement | Policy, id: str, *, now: datetime | None = None) -> Why:
+    """Return how the model of that id or alias stands; raises `UnknownModelError` for one that is not listed."""
+    at = moment(now)
+    policy = asked if isinstance(asked, Policy) else Policy(require=asked)
+    model = catalogue[id]
+    chain = catalogue.candidates(policy, now=at)
+    selected = chain[0] if chain else None
+    if model not in chain:
+        lacks = tuple(_lacks(catalogue, tier, model, at) for tier in policy.tiers)
+        return Why(model, selected, None, len(chain), "", lacks)
+    place = chain.index(model) + 1
+    other = model if place > 1 else chain[1] if len(chain) > 1 else None
+    because = _because(catalogue, policy, chain[0], other, at) if other is not None else ""
+    return Why(model, selected, place, len(chain), because, ())
+
+
+def _lack(unmet: Unmet) -> str:
+    return f"{unmet}{' [guard-rail]' if unmet.term.implicit else ''}"
+
+
+def _lacks(catalogue: Catalogue, tier: Requirement, model: Model, now: datetime) -> tuple[Unmet, ...]:
+    rails = (rail for rail in catalogue.guard_rails(tier.fields) if not catalogue.admits(rail, model))
+    kept_out = (Unmet(Term(rail, implicit=True), support=False, found=_found(rail, model)) for rail in rails)
+    return (*unmet_terms(tier, model, now=now), *kept_out)
+
+
+def _found(rail: Requirement, model: Model) -> str | None:
+    return next((model.values[name] for name in rail.fields if name in model.values), None)
+
+
+def _because(catalogue: Catalogue, policy: Policy, first: Model, other: Model, now: datetime) -> str:
+    """Return the first rule of the policy that tells the two apart."""
+    for at, tier in enumerate(policy.tiers):
+        met = set(catalogue.candidates(tier, now=now))
+        if first in met and other not in met:
+            what = f"alternative {at}" if at else "what is required"
+            return f"it meets {what}, {other.id} but a later alternative"
+        if first in met:
+            break
+    for preference in policy.prefer:
+        if preference.matches(first, now=now) and not preference.matches(other, now=now):
+            return f"it is preferred to {other.id} for {preference}"
+    for name, *values in zip(policy.ranked_by, policy.standing(first), policy.standing(other), strict=True):
+        if values[0] != values[1]:
+            mine, its = (shown(each.values[name]) if name in each.values else "unknown" for each in (first, other))
+            return f"{policy.order}, {name} is {mine}, of {other.id} {its}"
+    if first.created_at == other.created_at:
+        return f"it is as old as {other.id}, and its id is the smaller one"
+    mine, its = (
+        f"{each.created_at:%Y-%m-%d}" if each.created_at is not None else "on an unknown day" for each in (first, other)
+    )
+    return f"it is newer, released {mine}, {other.id} {its}"

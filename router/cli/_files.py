@@ -1,0 +1,186 @@
+"""The files to be audited: what a directory has, but for what Git ignores; the one importer of pathspec."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from attrs import frozen
+from pathspec.patterns.gitignore.base import GitIgnorePatternError
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+from router.tools._audit import BEGINNING, is_binary
+
+MAX_BYTES: Final = 5_000_000
+"""How large a file may be: larger ones are data, and would keep a commit waiting."""
+
+_ESCAPED: Final = re.compile(r"(?<!\\)(?:\\\\)*\\$")
+"""What ends in a backslash that is not one of a pair."""
+
+_VERSION_CONTROL: Final = frozenset({".git", ".hg", ".svn", ".jj", ".bzr"})
+
+
+@frozen
+class _Rule:
+    """One line of a `.gitignore`: which entries it speaks of, and whether it ignores them."""
+
+    regex: re.Pattern[str]
+    ignores: bool
+    of_directories: bool
+
+
+_Rules = tuple[tuple[str, tuple[_Rule, ...]], ...]
+"""The rules of each `.gitignore` that counts in a directory, the deepest last, each with the way from it to there."""
+
+
+@frozen
+class File:
+    """A file, and what is in it; of a binary one, only the beginning."""
+
+    path: str
+    content: bytes
+
+
+@frozen
+class Skipped:
+    """A file or directory that was not read, and why."""
+
+    path: str
+    why: str
+    is_failure: bool
+    """Whether it should have been read and could not be."""
+
+
+def read_files(paths: Iterable[str]) -> Iterator[File | Skipped]:
+    """Read every file of these, and of the directories among these: each once, those of a directory by name.
+
+    In a directory, what its `.gitignore` files and those above it in the repository ignore is left out, and so are
+    symbolic links, whose target is in the directory as well, or is no part of it. A path that is given is read
+    whatever ignores it.
+    """
+    seen: set[str] = set()
+    for given in paths:
+        for each in _walk(given) if os.path.isdir(given) else (_read(given),):
+            place = os.path.abspath(each.path)
+            if place not in seen:
+                seen.add(place)
+                yield each
+
+
+def _walk(top: str) -> Iterator[File | Skipped]:
+    """Read what is in a directory, however deep, in the order of names."""
+    waiting: list[tuple[str, _Rules | None]] = []
+    """Directories with the rules that count in them, and files without."""
+    try:
+        waiting.append((top, _rules_above(top)))
+    except OSError as error:
+        yield _failed(top, error)
+    while waiting:
+        path, rules = waiting.pop()
+        if rules is None:
+            yield _read(path)
+            continue
+        try:
+            waiting += sorted(_entries(path, (*rules, *_rules_in(path))), reverse=True, key=lambda entry: entry[0])
+        except OSError as error:
+            yield _failed(path, error)
+
+
+def _entries(directory: str, rules: _Rules) -> Iterator[tuple[str, _Rules | None]]:
+    """Yield the directories and files that are to be looked into."""
+    with os.scandir(directory) as listing:
+        for entry in listing:
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if not is_directory and not entry.is_file(follow_symlinks=False):
+                continue
+            if entry.name not in _VERSION_CONTROL and not _is_ignored(entry.name, rules, is_directory=is_directory):
+                yield os.path.normpath(entry.path), _below(rules, entry.name) if is_directory else None
+
+
+def _read(path: str) -> File | Skipped:
+    try:
+        with open(path, "rb") as file:
+            beginning = file.read(BEGINNING)
+            if is_binary(beginning):
+                return File(path, beginning)
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                return Skipped(path, f"larger than {MAX_BYTES // 1_000_000} MB", is_failure=False)
+            return File(path, beginning + file.read())
+    except (OSError, ValueError) as error:  # the second for a zero byte in the path
+        return _failed(path, error)
+
+
+def _failed(path: str, error: OSError | ValueError) -> Skipped:
+    return Skipped(path, getattr(error, "strerror", None) or str(error), is_failure=True)
+
+
+def _is_ignored(name: str, rules: _Rules, *, is_directory: bool = False) -> bool:
+    """Return whether Git ignores an entry of the directory: the last rule that speaks of it decides."""
+    for way, own in reversed(rules):
+        path = way + name
+        for rule in reversed(own):
+            if (is_directory or not rule.of_directories) and rule.regex.fullmatch(path):
+                return rule.ignores
+    return False
+
+
+def _below(rules: _Rules, name: str) -> _Rules:
+    return tuple((f"{way}{name}/", own) for way, own in rules)
+
+
+def _rules_above(directory: str) -> _Rules:
+    """Return the rules of the repository that count in a directory, but for its own; none where they ignore it."""
+    here = os.path.abspath(directory)
+    names: list[str] = []
+    while not os.path.lexists(os.path.join(here, ".git")):
+        here, name = os.path.split(here)
+        if not name:
+            return ()
+        names.append(name)
+    rules: _Rules = ()
+    for name in reversed(names):
+        rules = (*rules, *_rules_in(here))
+        if _is_ignored(name, rules, is_directory=True):
+            return ()
+        rules = _below(rules, name)
+        here = os.path.join(here, name)
+    return rules
+
+
+def _rules_in(directory: str) -> _Rules:
+    try:
+        with open(os.path.join(directory, ".gitignore"), "rb") as file:
+            lines = file.read().decode("utf-8-sig", "surrogateescape").split("\n")
+    except (FileNotFoundError, IsADirectoryError):
+        return ()
+    own = tuple(rule for line in lines if (rule := _read_rule(line)))
+    return (("", own),) if own else ()
+
+
+def _read_rule(line: str) -> _Rule | None:
+    """Return the rule of a line, `None` for a comment and for what Git makes nothing of.
+
+    The library's patterns are made for the paths of files, and speak of all that is below a directory as well. Here
+    an entry is asked about by itself, since Git does not look below a directory that is ignored, whatever comes after.
+    """
+    line = line.removesuffix("\r")
+    kept = line.rstrip(" ")
+    line = kept if not _ESCAPED.search(kept) else line[: len(kept) + 1]
+    of_directories = line.endswith("/")
+    line = line.removesuffix("/")
+    if line[-1:].isspace() and not _ESCAPED.search(line[:-1]):
+        line = f"{line[:-1]}[{line[-1]}]"  # of which the library would take it away, and Git does not
+    above, slash, last = line.rpartition("/")
+    if last.removeprefix("!") in {"*", "**"}:
+        # An entry below: spelled so that the library does not take it for a pattern of everything.
+        deep = "**/" if slash and last == "**" else ""
+        line = f"{above}{slash}{'!' if last.startswith('!') else ''}{deep}?*"
+    try:
+        pattern = GitIgnoreSpecPattern(line)
+    except GitIgnorePatternError:
+        return None
+    if pattern.regex is None or pattern.include is None:
+        return None
+    return _Rule(pattern.regex, pattern.include, of_directories)

@@ -1,0 +1,1 @@
+"""Execution: calling one model after the other, and what their failures mean."""

@@ -1,0 +1,284 @@
+"""Failures: what a failed call says of the model that was called, and what may cure it. Without I/O.
+
+The classes, and what belongs to each, are those of Anthropic's API reference on errors and of what its API was
+seen to answer. No client is imported: a failure is read from the attributes that clients agree on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from enum import Enum
+from types import TracebackType
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from router._errors import ConfigurationError, printable, quoted
+from router.models._model import Model
+from router.refresh._http_errors import (
+    HEALING,
+    MAX_RETRY_AFTER,
+    NEVER_HEALED,
+    TOO_MANY_REQUESTS,
+    read_member,
+    read_retry_after,
+)
+
+
+class FailureClass(Enum):
+    """What may cure a failed call."""
+
+    NEXT_MODEL = "next_model"
+    """Another model: this one is overloaded, out of its rate limit, gone, or cannot be reached."""
+    LARGER_WINDOW = "larger_window"
+    """A model with a larger context window: the request does not fit into this one's."""
+    LACKS_FEATURE = "lacks_feature"
+    """A model that takes what the request asks for: the API says that this one does not."""
+    GIVE_UP = "give_up"
+    """No model: the request, the credential or the account is at fault."""
+
+
+@frozen(kw_only=True)
+class Failure:
+    """What a failed call says, as far as it can be read; raises `ConfigurationError` for what cannot be."""
+
+    kind: FailureClass = field()
+    reason: str
+    """One printable line, such as `529 overloaded_error: Overloaded`."""
+    status: int | None = None
+    """The HTTP status, `None` where no answer came."""
+    error_type: str | None = None
+    """The API's own name of the failure."""
+    retry_after: float | None = field(default=None)
+    """The seconds that the server asked to wait, an hour at most."""
+    tokens: int | None = None
+    """How many tokens the request needs, where the answer says so."""
+    is_gone: bool = False
+    """Whether there is no such model for this credential."""
+
+    @kind.validator
+    def _check_kind(self, _: object, value: object) -> None:
+        if not isinstance(value, FailureClass):
+            raise ConfigurationError(f"kind must be a FailureClass (got {quoted(value)})")
+
+    @retry_after.validator
+    def _check_retry_after(self, _: object, value: float | None) -> None:
+        if value is not None and not 0.0 <= value <= MAX_RETRY_AFTER:
+            raise ConfigurationError(f"retry_after must be 0 to {MAX_RETRY_AFTER:g} seconds (got {quoted(value)})")
+
+
+_OUTAGES: Final = frozenset({500, 502, 503, 504, 529})
+_OK: Final = 200
+_BAD_REQUEST: Final = 400
+_NOT_FOUND: Final = 404
+_FIRST_STATUS: Final = 100
+_LAST_STATUS: Final = 599
+
+_UNREACHED: Final = frozenset(
+    {("anthropic", "APIConnectionError"), ("openai", "APIConnectionError"), ("httpx", "TransportError")}
+    | {("httpx2", "TransportError")}
+)
+"""The errors of clients that got no answer, by package and class."""
+
+_WRAPPING: Final = frozenset({"anthropic", "openai"})
+"""The packages whose errors of a connection have another exception for a cause."""
+
+_CALLERS_OWN: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "PoolTimeout"})
+"""Transport errors that say that the request was never sent, for a reason of the caller's own."""
+
+_TOO_LONG: Final = re.compile(
+    r"(prompt|input) is too long|exceeds? (the )?context (limit|window)|maximum context length|context_length_exceeded"
+)
+_LACKS: Final = re.compile(
+    r"not support|unsupported|not compatible|not available|deprecated for|maximum allowed number of output tokens"
+)
+_OF_THIS_MODEL: Final = re.compile(r"\b(this|the|requested) model\b|\bclaude-[a-z0-9]")
+_OF_THE_MODEL: Final = re.compile(r"^model\b[: '\"`]|\bthe model\b|model_not_found")
+_SENT: Final = re.compile(r"(\d{1,12})(?: \+ (\d{1,12}))?(?: tokens)? > \d")
+_SHOWN: Final = 200
+_SEARCHED: Final = 10_000
+"""Characters of a message that are shown, and that are looked into."""
+
+_LARGEST: Final = 1 << 20
+"""Bytes of an answer that are looked into."""
+
+
+def classify(error: Exception, model: Model, *, passed_on: bool = True) -> Failure | None:
+    """Return what a failed call of `model` means, or `None` for an exception that is no failure of an API.
+
+    Read are the exceptions of `anthropic`, `openai`, `httpx` and `httpx2`, and any with a `status_code`, its
+    own or its `response`'s. An answer that breaks off counts as passed on, and nothing may follow it, unless
+    `passed_on` is false.
+    """
+    return read_failure(error, model, time.time(), passed_on=passed_on)
+
+
+def read_failure(error: Exception, model: Model, now: float, *, passed_on: bool = True) -> Failure | None:
+    """Return what `classify` does; `now` is in seconds since the epoch."""
+    response = _attribute(error, "response")
+    status = _read_status(error, response)
+    if status is None:
+        return _unreached(error, passed_on=passed_on)
+    stated = _read_stated(error, response, status)
+    retry_after = read_retry_after(_read_headers(response), now)
+    kind = _kind(status, stated, retry_after, model, passed_on=passed_on)
+    is_next = kind is FailureClass.NEXT_MODEL
+    sent = _SENT.search(stated.text) if kind is FailureClass.LARGER_WINDOW else None
+    said = stated.message or (_said(error) if response is None else "")
+    return Failure(
+        kind=kind,
+        reason=_line(" ".join(filter(None, (str(status), stated.error_type))), said),
+        status=status,
+        error_type=stated.error_type,
+        retry_after=retry_after if is_next else None,
+        tokens=(sum(int(each) for each in sent.groups() if each) or None) if sent else None,
+        is_gone=is_next and status == _NOT_FOUND,
+    )
+
+
+@frozen
+class _Stated:
+    """What the body of an answer says of the failure, in the API's shape or in those that are like it."""
+
+    error_type: str | None
+    message: str
+    codes: frozenset[str]
+    text: str
+    """The message and the codes in lower case, to be searched; what a bad request says without a body, too."""
+    is_silent: bool
+    """Whether there is no body at all: one that was not read may say anything."""
+    is_read: bool
+
+
+def _kind(status: int, stated: _Stated, retry_after: float | None, model: Model, *, passed_on: bool) -> FailureClass:
+    if status == _BAD_REQUEST:
+        return _kind_of_bad_request(stated.text, model)
+    if status == TOO_MANY_REQUESTS:
+        # A 429 that names no time to wait is a limit that no other model is free of.
+        is_cured = retry_after is not None and stated.is_read and not stated.codes & NEVER_HEALED
+    elif status == _NOT_FOUND:
+        # A file, a batch or a path that is not found is none of the model's.
+        is_cured = stated.is_silent or _names(model, _OF_THE_MODEL, stated.text)
+    else:
+        began = status == _OK and not passed_on
+        is_cured = status in _OUTAGES or (began and stated.error_type in HEALING)
+    return FailureClass.NEXT_MODEL if is_cured else FailureClass.GIVE_UP
+
+
+def _kind_of_bad_request(text: str, model: Model) -> FailureClass:
+    if _TOO_LONG.search(text):
+        return FailureClass.LARGER_WINDOW
+    lacks = _LACKS.search(text) and _names(model, _OF_THIS_MODEL, text)
+    return FailureClass.LACKS_FEATURE if lacks else FailureClass.GIVE_UP
+
+
+def _names(model: Model, pattern: re.Pattern[str], text: str) -> bool:
+    return model.id.lower() in text or pattern.search(text) is not None
+
+
+def _unreached(error: Exception, *, passed_on: bool) -> Failure | None:
+    if not _is_unreached(error):
+        return None
+    # An SDK wraps whatever its client has met, and so a bug in a hook of the caller's, or a client that is closed.
+    wrapped = error.__cause__ if type(error).__module__.partition(".")[0] in _WRAPPING else None
+    if wrapped is not None and not isinstance(wrapped, OSError) and not _is_unreached(wrapped):
+        return None
+    if any(type(each).__name__ in _CALLERS_OWN for each in (error, wrapped)):
+        return None
+    began = passed_on and _broke_off(error.__traceback__)
+    return Failure(
+        kind=FailureClass.GIVE_UP if began else FailureClass.NEXT_MODEL,
+        reason=_line(type(error).__name__, _said(error)),
+    )
+
+
+def _is_unreached(error: BaseException) -> bool:
+    return any((str(each.__module__).partition(".")[0], each.__name__) in _UNREACHED for each in type(error).__mro__)
+
+
+def _broke_off(traceback: TracebackType | None) -> bool:
+    """Return whether a connection broke while its answer was iterated over, and not read as a whole."""
+    functions = set[str]()
+    while traceback is not None:
+        if traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] in {"httpx", "httpx2"}:
+            functions.add(traceback.tb_frame.f_code.co_name)
+        traceback = traceback.tb_next
+    return bool(functions & {"iter_raw", "aiter_raw"}) and not functions & {"read", "aread"}
+
+
+def _attribute(value: object, name: str) -> Any:
+    """Return an attribute of somebody else's object, `None` where it cannot be had."""
+    try:
+        return getattr(value, name, None)
+    except Exception:  # noqa: BLE001 - a property of a foreign object; what it cannot say is not known
+        return None
+
+
+def _said(error: Exception) -> str:
+    """Return what an exception says of itself."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a foreign method
+        return ""
+
+
+def _read_status(error: Exception, response: object) -> int | None:
+    for value in (_attribute(error, "status_code"), _attribute(response, "status_code")):
+        if isinstance(value, int) and _FIRST_STATUS <= value <= _LAST_STATUS:
+            return int(value)
+    return None
+
+
+def _read_headers(response: object) -> Mapping[str, str]:
+    headers = _attribute(response, "headers")
+    try:
+        return {str(name).lower(): str(value) for name, value in headers.items()}
+    except Exception:  # noqa: BLE001 - foreign methods, or none
+        return {}
+
+
+def _read_body(error: Exception, response: object) -> tuple[Any, bool]:
+    """Return what a body says, `None` for nothing, and whether it was read."""
+    body = _attribute(error, "body")
+    if isinstance(body, (dict, str, bytes)) and body:
+        return body, True
+    try:
+        content = getattr(response, "content", None)
+    except Exception:  # noqa: BLE001 - httpx raises this way where a stream was not read
+        return None, False
+    if not isinstance(content, bytes) or not content:
+        return None, True
+    try:
+        return (json.loads(content) if len(content) <= _LARGEST else ""), True
+    except (ValueError, RecursionError):
+        return "", True
+
+
+def _read_stated(error: Exception, response: object, status: int) -> _Stated:
+    body, is_read = _read_body(error, response)
+    stated = read_member(body, "error")
+    stated = stated if isinstance(stated, dict) else body
+    codes = [read_member(stated, "code"), read_member(read_member(stated, "details"), "error_code")]
+    codes = [each for each in codes if isinstance(each, str)]
+    error_type, message = _text(read_member(stated, "type")), _text(read_member(stated, "message"))
+    said = message or (_said(error)[:_SEARCHED] if status == _BAD_REQUEST else "")
+    return _Stated(
+        error_type=_line(error_type) or None,
+        message=message,
+        codes=frozenset(codes),
+        text=" ".join((said, *codes)).strip().lower(),
+        is_silent=body is None and is_read,
+        is_read=is_read,
+    )
+
+
+def _text(value: object) -> str:
+    return value[:_SEARCHED] if isinstance(value, str) else ""
+
+
+def _line(*parts: str) -> str:
+    """Return the parts that say something, in one line."""
+    return printable(": ".join(filter(None, (" ".join(each[:_SHOWN].split()) for each in parts))))

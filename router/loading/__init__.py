@@ -1,1 +1,0 @@
-"""Obtaining a catalogue: the only rooms that reach the network."""

@@ -1,0 +1,1 @@
+"""Locking: the lock file, and what a lock says to a running application."""

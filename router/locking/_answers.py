@@ -1,0 +1,120 @@
+"""LockedModels: what a router answers for the policies of a lock, looked up once a catalogue and policy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
+
+from attrs import evolve, frozen
+
+from router._errors import LockError
+from router._hooks import Log
+from router.catalogue._catalogue import Asked, Catalogue
+from router.catalogue._decision import Decision
+from router.catalogue._policy import Policy
+from router.locking._lockfile import Lock, broken_by, listed
+from router.models._model import Model
+
+log: Final = Log(__package__)
+
+OnLockBroken = Literal["error", "newest"]
+
+
+@frozen
+class Held:
+    """What a lock says of a policy: its model, `None` where the lock was moved on from, and what to tell of it."""
+
+    policy: str
+    model: Model | None
+    note: str
+
+    def told_by(self, decision: Decision) -> Decision:
+        """Return the decision with what the lock says: its model in the place of the one that was chosen."""
+        if self.model is None:
+            return evolve(decision, notes=(self.note, *decision.notes))
+        return decision.locked(self.model, self.note)
+
+
+@frozen
+class _Broken:
+    """Why a lock does not say what is asked."""
+
+    id: str | None
+    changed: str
+
+
+class LockedModels:
+    """The models that a lock names for the policies of a router."""
+
+    def __init__(
+        self,
+        lock: str | os.PathLike[str] | Lock,
+        policies: Callable[[], Mapping[str, Policy]],
+        on_broken: OnLockBroken,
+    ) -> None:
+        self._lock = lock
+        self._policies = policies
+        self._on_broken = on_broken
+        self._seen: dict[str, tuple[Catalogue, Held | _Broken]] = {}
+        """By policy, what one catalogue says of its lock: one value, so that no thread sees half of it."""
+        self._told: set[tuple[str, str | None]] = set()
+
+    @property
+    def lock(self) -> Lock:
+        """The lock, read from its file at the first question; raises `ConfigurationError`."""
+        if not isinstance(self._lock, Lock):
+            self._lock = Lock.read(self._lock)
+        return self._lock
+
+    def held(self, asked: Asked, catalogue: Catalogue) -> Held | None:
+        """Return what the lock says of a policy, by its name or as the router has it; `None` for all else.
+
+        Raises `LockError` where the lock does not hold or says nothing of the policy, unless it is to be moved on from.
+        """
+        name = self._name_of(asked)
+        if name is None:
+            return None
+        seen = self._seen.get(name)
+        if seen is None or seen[0] is not catalogue:
+            seen = self._seen[name] = (catalogue, self._look(name, catalogue))
+        found = seen[1]
+        if isinstance(found, Held):
+            return found
+        error = LockError(name, found.id, found.changed)
+        if self._on_broken == "error":
+            raise error
+        self._tell(name, found.id, f"{error}; moved on to the newest model that meets it")
+        return Held(name, None, f"moved on from the lock: {found.changed}")
+
+    def _name_of(self, asked: Asked) -> str | None:
+        policies = self._policies()
+        if isinstance(asked, str):
+            return asked if asked in policies else None
+        return next((name for name, each in policies.items() if each is asked), None)
+
+    def _look(self, name: str, catalogue: Catalogue) -> Held | _Broken:
+        lock = self.lock
+        locked = lock.policies.get(name)
+        if locked is None:
+            return _Broken(None, "is not in the lock")
+        if locked.policy != evolve(self._policies()[name], name=name):
+            return _Broken(locked.model, "the policy has changed since")
+        changed = broken_by(locked, lock, catalogue)
+        if changed is not None:
+            return _Broken(locked.model, changed)
+        model = listed(catalogue, locked.model)
+        if model is not None:
+            return Held(name, model, f"when it was locked: {locked.why}")
+        note = (
+            f"{locked.model} is not listed by the {catalogue.source} catalogue, which cannot end the lock: "
+            "nothing but its id is known"
+        )
+        self._tell(name, locked.model, note)
+        return Held(name, Model.from_api({"id": locked.model}), note)
+
+    def _tell(self, name: str, id: str | None, message: str) -> None:
+        """Log a warning, once a policy and model."""
+        if (name, id) not in self._told:
+            self._told.add((name, id))
+            log.warning("%s", message)

@@ -1,0 +1,303 @@
+"""Kinds of field: what JSON value each one takes, how its literals read and write, and how two compare."""
+
+from __future__ import annotations
+
+import json
+import operator
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from attrs import frozen
+
+from router._errors import ConfigurationError, quoted
+
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
+"""The moment of what is not scheduled: later than every bound that a requirement can set."""
+
+_INFINITY: Final = float("inf")
+MAX_DAYS: Final = 1_000_000
+
+ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_.:@-]+")
+_RESERVED: Final = frozenset({"and", "or", "not", "maybe", "in", "like", "has"})
+_NUMBER: Final = re.compile(r"(\d[\d_]{0,29})(\.\d{1,30})?([kM]?)", re.ASCII)
+_SCALE: Final = {"": 1, "k": 1_000, "M": 1_000_000}
+_DURATION: Final = re.compile(r"(-?\d{1,9})([dw])", re.ASCII)
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_EPOCH_DAY_ENDS: Final = datetime(1970, 1, 2, tzinfo=UTC)
+_ALL_OF_A_DAY: Final = timedelta(days=1) - datetime.resolution
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC) if _RFC_3339.fullmatch(text) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _read_text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _read_limit(value: object) -> int | None:
+    return value if type(value) is int and value >= 1 else None
+
+
+def _read_number(value: object) -> float | None:
+    return value if isinstance(value, (int, float)) and type(value) is not bool and 0 <= value < _INFINITY else None
+
+
+def read_date(value: object) -> datetime | None:
+    """`created_at` "may be set to an epoch value if the release date is unknown" (Models API reference)."""
+    moment = _moment(value) if isinstance(value, str) else None
+    return moment if moment and moment >= _EPOCH_DAY_ENDS else None
+
+
+def _read_list(value: object) -> tuple[str, ...] | None:
+    if isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    return None
+
+
+def _read_any(value: object) -> object:
+    if isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (int, float)):
+        return value if -_INFINITY < value < _INFINITY else None
+    return _read_list(value)
+
+
+def _parse_number(text: str) -> float:
+    match = _NUMBER.fullmatch(text)
+    if not match or "__" in text or match[1].endswith("_"):
+        raise ValueError(text)
+    if not match[2]:
+        return int(match[1]) * _SCALE[match[3]]
+    from decimal import Decimal
+
+    exact = Decimal(match[1].replace("_", "") + match[2]) * _SCALE[match[3]]
+    nearest = float(exact)
+    return int(exact) if exact == int(exact) else int(nearest) if nearest.is_integer() else nearest
+
+
+def _parse_limit(text: str) -> int:
+    number = _parse_number(text)
+    if not isinstance(number, int):
+        raise ValueError(text)  # noqa: TRY004 - the text is of the wrong form, not of the wrong type
+    return number
+
+
+def _parse_date(text: str) -> datetime:
+    moment = _moment(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)
+    if moment is None:
+        raise ValueError(text)
+    return moment
+
+
+def _parse_duration(text: str) -> int:
+    match = _DURATION.fullmatch(text)
+    days = int(match[1]) * (7 if match[2] == "w" else 1) if match else MAX_DAYS + 1
+    if abs(days) > MAX_DAYS:
+        raise ValueError(text)
+    return days
+
+
+def write_text(text: str) -> str:
+    """Return text as a requirement spells it: bare where it can be, else quoted with JSON escapes."""
+    return text if _BARE.fullmatch(text) and text not in _RESERVED else json.dumps(text)
+
+
+def write_number(number: float) -> str:
+    """Return a number as a requirement spells it: whole thousands and millions by their letter."""
+    for scale, letter in ((1_000_000, "M"), (1_000, "k")):
+        if number and number % scale == 0:
+            return f"{int(number) // scale}{letter}"
+    text = str(number)
+    if "e" in text:
+        from decimal import Decimal
+
+        return f"{Decimal(text):f}"
+    return text
+
+
+def write_date(moment: datetime) -> str:
+    """Return a date as a requirement spells it: the day alone at 00:00Z."""
+    text = moment.replace(tzinfo=None).isoformat()
+    return text.removesuffix("T00:00:00") if text.endswith("T00:00:00") else f"{text}Z"
+
+
+@frozen
+class Kind:
+    """How one kind of field behaves; `parse` raises `ValueError` for what is not `expected`."""
+
+    name: str
+    expected: str
+    operators: frozenset[str]
+    read: Callable[[object], Any]
+    parse: Callable[[str], Any]
+    write: Callable[[Any], str]
+
+
+_EQUALITY: Final = frozenset({"==", "!=", "in", "not in"})
+
+KINDS: Final = {
+    kind.name: kind
+    for kind in (
+        Kind("text", "a text", _EQUALITY | {"like"}, _read_text, str, write_text),
+        Kind(
+            "limit",
+            "a whole number such as 200000, 200_000, 200k or 1M",
+            _EQUALITY | ORDER.keys(),
+            _read_limit,
+            _parse_limit,
+            write_number,
+        ),
+        Kind(
+            "number",
+            "a number such as 25, 0.5, 200k or 1M",
+            _EQUALITY | ORDER.keys(),
+            _read_number,
+            _parse_number,
+            write_number,
+        ),
+        Kind(
+            "date",
+            "a date such as 2026-01-01 or 2026-01-01T09:30:00Z",
+            _EQUALITY | ORDER.keys(),
+            read_date,
+            _parse_date,
+            write_date,
+        ),
+        Kind(
+            "duration",
+            f"a duration such as 14d or 2w, of at most {MAX_DAYS} days",
+            frozenset(ORDER),
+            lambda _: None,
+            _parse_duration,
+            lambda days: f"{days}d",
+        ),
+        Kind("list", "a text", frozenset({"has"}), _read_list, str, write_text),
+        Kind("any", "a value", _EQUALITY | ORDER.keys() | {"like", "has"}, _read_any, str, write_text),
+    )
+}
+"""Every kind, by name; `any` is that of a field which the vocabulary does not know: read by the type it comes in."""
+
+
+ORDERED: Final = frozenset({"limit", "number", "date", "duration"})
+"""The kinds whose values are all of one order."""
+
+
+def span(kind: str, literal: Any) -> tuple[Any, Any]:
+    """Return the least and the greatest value that equal the literal: a date equals all of its day."""
+    if kind != "date":
+        return literal, literal
+    start = literal.replace(hour=0, minute=0, second=0, microsecond=0)
+    return start, start + _ALL_OF_A_DAY
+
+
+def compare(op: str, kind: str, value: Any, literal: Any) -> bool | None:
+    """Return whether `value op literal` is known to hold, for every operator but the negated ones."""
+    if op == "in":
+        return any_of(compare("==", kind, value, each) for each in literal)
+    if kind == "any":
+        return _compare_by_type(op, value, literal)
+    if op == "==":
+        return bool(value.date() == literal.date() if kind == "date" else value == literal)
+    if op == "like":
+        return like(value, literal)
+    if op == "has":
+        return literal in value
+    return ORDER[op](value, literal)
+
+
+def _compare_by_type(op: str, value: Any, literal: str) -> bool | None:
+    kind = _kind_of(value, literal)
+    if op not in KINDS[kind].operators:
+        return None
+    if isinstance(value, bool):
+        return value is (literal == "true") if op == "==" and literal in {"true", "false"} else None
+    try:
+        return compare(op, kind, _moment(value) if kind == "date" else value, KINDS[kind].parse(literal))
+    except ValueError:
+        return None
+
+
+def _kind_of(value: Any, literal: str) -> str:
+    if isinstance(value, str):
+        dated = _moment(value) is not None and (_DAY.fullmatch(literal) or _RFC_3339.fullmatch(literal))
+        return "date" if dated else "text"
+    return "list" if isinstance(value, tuple) else "number"
+
+
+def like(text: str, pattern: str) -> bool:
+    """Return whether all of `text` fits `pattern`, where `*` is any run and `?` any one character.
+
+    Linear in text times pattern, whatever the pattern: only the last `*` is ever gone back to.
+    """
+    at = in_pattern = mark = 0
+    star = -1
+    while at < len(text):
+        if in_pattern < len(pattern) and pattern[in_pattern] == "*":
+            star, mark = in_pattern, at
+            in_pattern += 1
+        elif in_pattern < len(pattern) and pattern[in_pattern] in {"?", text[at]}:
+            in_pattern += 1
+            at += 1
+        elif star >= 0:
+            in_pattern = star + 1
+            mark += 1
+            at = mark
+        else:
+            return False
+    return not pattern[in_pattern:].strip("*")
+
+
+def read_days(what: str, value: object) -> int:
+    """Return the days of a duration such as `14d`; raises `ConfigurationError`, which says of what, for all else."""
+    kind = KINDS["duration"]
+    try:
+        days: int = kind.parse(str(value))
+    except ValueError:
+        days = -1
+    if days < 0:
+        raise ConfigurationError(f"{what} must be {kind.expected} (got {quoted(value)})")
+    return days
+
+
+def shifted(now: datetime, days: int) -> datetime:
+    """Return the moment `days` after `now`, kept inside what a date can state and before `NEVER`."""
+    try:
+        return min(now + timedelta(days=days), NEVER - datetime.resolution)
+    except OverflowError:
+        return NEVER - datetime.resolution if days > 0 else datetime.min.replace(tzinfo=UTC)
+
+
+def all_of(supports: Any) -> bool | None:
+    """Kleene's conjunction: false where any is, else unknown where any is."""
+    answer: bool | None = True
+    for support in supports:
+        if support is False:
+            return False
+        if support is None:
+            answer = None
+    return answer
+
+
+def any_of(supports: Any) -> bool | None:
+    """Kleene's disjunction: true where any is, else unknown where any is."""
+    answer: bool | None = False
+    for support in supports:
+        if support is True:
+            return True
+        if support is None:
+            answer = None
+    return answer

@@ -1,0 +1,107 @@
+"""Documented facts: what the provider documents of a model and the API does not state, by exact id."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any, Final
+
+from router._errors import CatalogueError
+from router.models._model import Correction, Facts
+from router.models._vocabulary import packaged
+
+Documented = Mapping[str, Facts]
+DocumentedPath = str | PathLike[str] | None
+
+PACKAGED: Final = "packaged"
+"""In place of a path: the facts that come with the library."""
+
+_packaged: list[tuple[Documented, str, Mapping[str, str]]] = []
+
+
+def documented_facts(path: DocumentedPath = PACKAGED) -> Documented:
+    """Return the facts of `path`, those of the library by default, none for `None`.
+
+    Raises `CatalogueError` for a file that cannot be read or has another shape.
+    """
+    if path is None:
+        return {}
+    if path == PACKAGED:
+        return _read_packaged()[0]
+    try:
+        with open(path, "rb") as file:
+            return _read(json.load(file), str(path))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, CatalogueError):
+            raise
+        raise CatalogueError(f"documented facts of {path} cannot be read: {error}") from error
+
+
+def packaged_as_of() -> str:
+    """Return the moment as of which the library's own facts and listing were collected."""
+    return _read_packaged()[1]
+
+
+def source_text(key: str) -> str:
+    """Return what a source of the library's own facts is, empty for a key of somebody else's."""
+    return _read_packaged()[2].get(key, "")
+
+
+def _read_packaged() -> tuple[Documented, str, Mapping[str, str]]:
+    if not _packaged:
+        data = json.loads(packaged("documented.json"))
+        _packaged.append((_read(data, "documented.json"), data["as_of"], data["sources"]))
+    return _packaged[0]
+
+
+def _read(data: object, where: str) -> Documented:
+    models = data.get("models") if isinstance(data, dict) else None
+    if not isinstance(models, dict):
+        raise CatalogueError(f"{where} must be an object with `models`, an object of facts by model id")
+    return {id: _read_facts(entry, f"{where}: models.{id}") for id, entry in models.items()}
+
+
+def _read_facts(entry: object, where: str) -> Facts:
+    if not isinstance(entry, dict):
+        raise CatalogueError(f"{where} must be an object")
+    stated: dict[str, Any] = {}
+    sources: dict[str, tuple[str, ...]] = {}
+    for name, fact in entry.items():
+        if name == "corrections":
+            continue
+        if isinstance(fact, dict) and "value" not in fact:
+            stated[name] = {key: _read_fact(each, f"{name}.{key}", where, sources) for key, each in fact.items()}
+        else:
+            stated[name] = _read_fact(fact, name, where, sources)
+    corrections = entry.get("corrections", {})
+    if not isinstance(corrections, dict):
+        raise CatalogueError(f"{where}.corrections must be an object")
+    return Facts(
+        stated,
+        {name: _read_correction(each, f"{where}.corrections.{name}") for name, each in corrections.items()},
+        sources,
+    )
+
+
+def _read_fact(fact: object, name: str, where: str, sources: dict[str, tuple[str, ...]]) -> object:
+    if not isinstance(fact, dict) or "value" not in fact:
+        raise CatalogueError(f"{where}.{name} must be an object with `value` and `source`")
+    sources[name] = _read_source(fact, f"{where}.{name}")
+    return fact["value"]
+
+
+def _read_correction(fact: object, where: str) -> Correction:
+    if not isinstance(fact, dict):
+        raise CatalogueError(f"{where} must be an object")
+    reported, value, why = fact.get("reported"), fact.get("value"), fact.get("why")
+    if type(reported) is not int or type(value) is not int or not isinstance(why, str):
+        raise CatalogueError(f"{where} must be an object of whole numbers `reported` and `value`, and a text `why`")
+    return Correction(reported, value, why, _read_source(fact, where))
+
+
+def _read_source(fact: dict[str, Any], where: str) -> tuple[str, ...]:
+    source = fact.get("source", [])
+    if not isinstance(source, list) or not all(isinstance(each, str) for each in source):
+        raise CatalogueError(f"{where}.source must be a list of strings")
+    return tuple(source)

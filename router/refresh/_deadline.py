@@ -1,0 +1,32 @@
+"""One total deadline for all of a load, on an injected monotonic clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from router._errors import CatalogueUnavailableError
+
+
+class Deadline:
+    """The moment by which a load must be done, `seconds` from its making."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._ends = clock() + seconds
+
+    def left(self) -> float:
+        """Return the seconds left, not above zero once it has passed."""
+        return self._ends - self._clock()
+
+    def remaining(self) -> float:
+        """Return the seconds left; raises `CatalogueUnavailableError` when there are none."""
+        left = self.left()
+        if left <= 0:
+            raise self.missed()
+        return left
+
+    def missed(self) -> CatalogueUnavailableError:
+        """Return the error of a load that took too long."""
+        return CatalogueUnavailableError(f"no whole answer within the deadline of {self.seconds:g} s")

@@ -1,0 +1,299 @@
+"""GET over httpx, for a service that must not be hurt: one total deadline, bounded bodies, no redirects, no cookies.
+
+No error that leaves this room holds a request, so none holds the credential.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Self, TypeVar, cast
+
+import httpx
+
+from router._errors import CatalogueError, CatalogueUnavailableError, RouterError, printable
+from router._fork import unforked
+from router.refresh._credential import Credential, disclosed
+from router.refresh._deadline import Deadline
+from router.refresh._http_errors import read_refusal
+from router.refresh._listing import MAX_PAGE_BYTES, Get, Query, Reply, check_media_type, gathered, read_json
+from router.refresh._tls import uncut
+
+Result = TypeVar("Result")
+
+MAX_BYTES: Final = 64 * 2**20
+MAX_VALIDATOR: Final = 512
+
+_CONDITIONS: Final = {"etag": "if-none-match", "last-modified": "if-modified-since"}
+_CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""The variables that name certificates; httpx goes by the first that is set."""
+
+_OK: Final = 200
+_NOT_MODIFIED: Final = 304
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class _Asking(threading.local):
+    """The credential that this thread asks with, so that the log of its requests does not repeat it."""
+
+    credential: Credential | None = None
+
+    @contextmanager
+    def with_credential(self, credential: Credential) -> Iterator[None]:
+        """Have the thread ask with that credential meanwhile."""
+        self.credential = credential
+        try:
+            yield
+        finally:
+            self.credential = None
+
+    def is_loggable(self, record: logging.LogRecord) -> bool:
+        """Return whether a record may be written: at level DEBUG, httpcore logs every header of an answer."""
+        return self.credential is None or not self.credential.is_repeated_by(record.getMessage())
+
+
+_asking: Final = _Asking()
+for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks"):
+    logging.getLogger(_name).addFilter(_asking.is_loggable)
+
+
+class Wire:
+    """A base URL with its headers and credential; `wall` counts seconds since the epoch."""
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        credential: Credential,
+        transport: httpx.BaseTransport | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.base_url = base_url
+        self._headers = {
+            "accept": "application/json",
+            "accept-encoding": "gzip",
+            "user-agent": "capability-router",
+            **headers,
+        }
+        self.credential = credential
+        self._transport = transport
+        self._wall = wall
+
+    def exchange(self, deadline: Deadline, use: Callable[[Get], Result]) -> Result:
+        """Call `use(get)` with an open client: `get` returns the body of a 200 answer, none for 304.
+
+        Raises `CatalogueUnavailableError` for every failure of the network, the server or the deadline.
+        """
+        failure: RouterError
+        with _asking.with_credential(self.credential), _Watchdog(deadline) as watchdog:
+            try:
+                with self._client() as client:
+                    return use(_Session(client, deadline, watchdog, self).get)
+            except RouterError as error:
+                failure = deadline.missed() if watchdog.bit else disclosed(error, [self.credential])
+            except httpx.TimeoutException:
+                failure = deadline.missed()
+            except Exception as error:  # noqa: BLE001 - httpx, ssl and the environment raise many kinds
+                failure = deadline.missed() if watchdog.bit else self._translated(error)
+        # Raised outside of the handlers: an httpx error would carry the request, and with it the key, as context.
+        raise failure
+
+    def _client(self) -> httpx.Client:
+        """Return a client; raises `CatalogueUnavailableError` if the environment names an unusable proxy or file."""
+        try:
+            return httpx.Client(
+                headers=self._headers,
+                auth=self._authorize,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                follow_redirects=False,
+                verify=True if self._transport is not None else _tls_context(),
+                transport=self._transport,
+            )
+        except (httpx.InvalidURL, ValueError):  # the message quotes the URL in part, which may be its password
+            raise CatalogueUnavailableError(f"the API cannot be reached: {_wrong_proxy()}") from None
+
+    def _authorize(self, request: httpx.Request) -> httpx.Request:
+        self.credential.authorize(request.headers)
+        return request
+
+    def refusal(self, response: httpx.Response, body: bytes) -> CatalogueUnavailableError:
+        """Return the error of an answer that is no 200."""
+        try:
+            answer = read_json(body)
+        except CatalogueError:
+            answer = None
+        reason = f"the API answered {response.status_code}"
+        if response.has_redirect_location:
+            reason += ", a redirect, which is never followed"
+        return read_refusal(reason, response.status_code, response.headers, answer, self._wall())
+
+    def _translated(self, error: Exception) -> CatalogueUnavailableError:
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        if self.credential.is_repeated_by(reason):
+            reason = type(error).__name__
+        name = _certificates()
+        if name is not None and "CERTIFICATE_VERIFY_FAILED" in reason:
+            reason += f"; trusted are the certificates of {name} ({os.environ[name]})"
+        return CatalogueUnavailableError(
+            f"the API cannot be reached: {reason}", retryable=isinstance(error, httpx.TransportError)
+        )
+
+
+class _Session:
+    """The requests of one exchange, which share a deadline and a bound on bytes."""
+
+    def __init__(self, client: httpx.Client, deadline: Deadline, watchdog: _Watchdog, wire: Wire) -> None:
+        self._client = client
+        self._deadline = deadline
+        self._watchdog = watchdog
+        self._wire = wire
+        self._received = 0
+
+    def get(self, path: str, query: Query, validators: Mapping[str, str] = MappingProxyType({})) -> Reply:
+        """Return the body of a 200 answer in JSON, or none for a 304 that was asked for."""
+        conditions = {_CONDITIONS[name]: value for name, value in validators.items() if name in _CONDITIONS}
+        with self._client.stream(
+            "GET",
+            self._wire.base_url + path,
+            params=[*query],
+            headers=conditions,
+            timeout=self._deadline.remaining(),
+            extensions={"trace": self._watchdog.trace},
+        ) as response:
+            if response.status_code == _NOT_MODIFIED and conditions:
+                return Reply(None, validators)
+            body = gathered(_decoded(response, self._deadline))
+            if self._watchdog.bit:  # a body without a length only seems to end where the connection was cut
+                raise self._deadline.missed()
+            self._received += len(body)
+            if self._received > MAX_BYTES:
+                raise CatalogueUnavailableError(f"the API answered with more than {MAX_BYTES} bytes")
+            if response.status_code != _OK:
+                raise self._wire.refusal(response, body)
+            check_media_type(response.headers.get("content-type", ""))
+            self._wire.credential.check_body(body)
+            offered = {name: response.headers[name] for name in _CONDITIONS if name in response.headers}
+            return Reply(body, {name: value for name, value in offered.items() if len(value) <= MAX_VALIDATOR})
+
+
+def _wrong_proxy() -> str:
+    """Return which variable names a proxy that httpx cannot use, without its URL: that may hold a password."""
+    for lower in ("https_proxy", "http_proxy", "all_proxy"):
+        name = lower if lower in os.environ else lower.upper()  # in this order, as urllib has it
+        url = os.environ.get(name, "")
+        try:
+            httpx.Proxy(url if "://" in url else f"http://{url}")
+        except (httpx.InvalidURL, ValueError):
+            return (
+                f"{name} must be the URL of a proxy, http://, https:// or socks5://, "
+                "with special characters of a user name or password percent-encoded"
+            )
+    return "one of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY cannot be read, or the proxy of the system"
+
+
+_contexts: Final[dict[tuple[str | None, ...], ssl.SSLContext]] = {}
+
+
+def _tls_context() -> ssl.SSLContext:
+    """Return the one TLS context of the process for the certificates that the environment names, read once.
+
+    OpenSSL takes locks to make one and to free one: the child of a fork in the midst of that would wait for ever.
+    """
+    named = tuple(map(os.environ.get, _CERTIFICATES))
+    with unforked:
+        if named not in _contexts:
+            _contexts[named] = uncut(_made_context())
+        return _contexts[named]
+
+
+def _made_context() -> ssl.SSLContext:
+    name = _certificates()
+    try:
+        if name == "SSL_CERT_FILE":
+            os.stat(os.environ[name])  # httpx before 0.28 trusts others where there is no such file
+        return httpx.create_ssl_context()
+    except OSError as error:
+        if name is None:
+            raise
+        raise CatalogueUnavailableError(
+            f"the API cannot be reached: {name} names {os.environ[name]}, "
+            f"which cannot be read as certificates: {error.strerror or error}"
+        ) from None
+
+
+def _certificates() -> str | None:
+    """Return the variable that names the certificates to trust, if any."""
+    return next((name for name in _CERTIFICATES if os.environ.get(name)), None)
+
+
+def _decoded(response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
+    """Yield the body decoded, never more of it than `MAX_PAGE_BYTES`, encoded or decoded."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"identity", "gzip"}:
+        raise CatalogueUnavailableError(f"the API answered in {printable(encoding)[:80]}, which was not asked for")
+    gzip = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
+    encoded = decoded = 0
+    # Not `iter_raw`: a transport of the application's own may have read the answer already.
+    for chunk in cast("httpx.SyncByteStream", response.stream):
+        deadline.remaining()
+        encoded += len(chunk)
+        try:
+            piece = gzip.decompress(chunk, MAX_PAGE_BYTES - decoded + 1) if gzip else chunk
+        except zlib.error as error:
+            raise CatalogueUnavailableError(f"the API answered with broken gzip: {error}", retryable=True) from None
+        decoded += len(piece)
+        if max(encoded, decoded) > MAX_PAGE_BYTES:
+            raise CatalogueUnavailableError(f"the API answered with more than {MAX_PAGE_BYTES} bytes")
+        yield piece
+    if gzip and encoded and not gzip.eof:
+        raise CatalogueUnavailableError("the API answered with gzip that was cut short", retryable=True)
+
+
+class _Watchdog:
+    """Cuts the connection at the deadline: httpx's timeouts are per read, and a slow server feeds each one a byte."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.bit = False
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(deadline.remaining(), self._bite)
+        with suppress(RuntimeError):  # an isolated interpreter allows only plain threads, and joins them
+            self._timer.daemon = True
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Learn of the socket from httpcore's trace extension, as soon as there is one."""
+        if event.endswith((".connect_tcp.complete", ".connect_unix_socket.complete", ".start_tls.complete")):
+            with self._lock:
+                self._socket = info["return_value"].get_extra_info("socket")
+                if self.bit:
+                    self._cut()
+
+    def _bite(self) -> None:
+        with self._lock:
+            self.bit = True
+            self._cut()
+
+    def _cut(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                # The plain method: that of a TLS socket takes the session from under a reader.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        with suppress(RuntimeError):  # no thread to be had: each read still has its time-out
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()

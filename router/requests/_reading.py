@@ -1,0 +1,484 @@
+"""A Messages request: what it asks of a model, and where.
+
+The rules are those of the Messages API's reference, beta included, as the types of its Python SDK 2.12 state them. A
+request is read where it lies: nothing is copied, no data of an image or a document is looked at, and what its types
+do not allow asks nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum, auto
+from typing import Any, Final, Literal
+
+from attrs import frozen
+
+from router._errors import ConfigurationError, quoted
+from router.models._vocabulary import capability_name
+from router.requirements._expression import (
+    Comparison,
+    Placed,
+    Requirement,
+    capability,
+    conjunction,
+    disjunction,
+    possibility,
+    remembered,
+)
+
+CountTokens = Callable[..., Any]
+"""What counts the input tokens of a request: `client.messages.count_tokens`, or a function of the request."""
+
+BYTES_PER_TOKEN: Final = 2.5
+"""How little text a token may be.
+
+The API's glossary has a token be about 3.5 English characters, and its guide to Opus 4.7 up to 1.35 times as many
+tokens for the same text since then: 2.6 characters, and a little less to be safe. Where text is not ASCII the bytes
+of its UTF-8 are counted.
+"""
+
+_TEXTUAL: Final = ("system", "messages", "tools", "output_config")
+_NO_TEXT: Final = frozenset({"data", "signature"})
+
+_LARGEST: Final = 10**29
+"""More tokens than a requirement can spell."""
+
+_DEEPEST: Final = 32
+"""How deep content may nest; the deepest that the API takes is ten."""
+
+_FILTERED_SINCE: Final = "20260209"
+"""The first version of the web tools whose results code filters, unless the model alone may call them."""
+
+_LARGER_OUTPUT: Final = "output-300k-"
+"""A beta with which an answer may be longer, in a batch, than the limit that the Models API states."""
+
+_NO_SAMPLING_SINCE: Final = "2026-10-21"
+"""The version of the API, stated by the header `anthropic-version`, since which no model takes sampling parameters."""
+
+_NEED_THINKING: Final = ("xhigh", "max")
+_WORD: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_DATED: Final = re.compile(r"(code_execution|web_search|web_fetch)_(\d{8})", re.ASCII)
+_NO_FIELDS: Final[Mapping[str, Any]] = {}
+
+Path = tuple[str | int, ...]
+
+NOTHING: Final = disjunction(())
+"""The requirement that no model meets: of what the API refuses whatever the model is."""
+
+BATCH: Final[Path] = ("batch",)
+INPUT_TOKENS: Final[Path] = ("input_tokens",)
+"""Where the terms stand that an argument asks for, and no place of the request."""
+
+
+@frozen(eq=False, repr=False)
+class RequestRequirement(Placed):
+    """What a request asks of a model: the plain requirement, and the places in the request that ask for each term."""
+
+    not_inferred: tuple[str, ...] = ()
+    """The paths of what may ask for something that cannot be told, such as a file of unknown type."""
+    input_tokens: int | None = None
+    """How many tokens its input has, where that was given, counted or estimated."""
+    is_estimated: bool = False
+    """Whether they were estimated."""
+
+
+def requirement_of(
+    request: Mapping[str, Any],
+    *,
+    batch: bool = False,
+    input_tokens: int | CountTokens | Literal["estimate"] | None = None,
+) -> RequestRequirement:
+    """Return what the arguments of `messages.create`, GA or beta, ask of a model.
+
+    `input_tokens` asks for a context window: a number, what counts it (given the request, or those of its parameters
+    that are its keywords), or "estimate": a token for each `BYTES_PER_TOKEN` of text, without images and PDFs. What
+    documentation alone tells of a model is asked as `maybe traits...`, so that a newer one is not shut out. Raises
+    `ConfigurationError` for a request that is no mapping, and for tokens that are no number.
+    """
+    reading = read(checked(request), batch=batch)
+    demands = [*reading.demands]
+    if batch:
+        demands.append(Demand(_supported("batch"), BATCH, None))
+    tokens = _estimated(reading) if input_tokens == "estimate" else _counted(request, input_tokens)
+    if tokens:
+        demands.append(Demand(_at_least("max_input_tokens", tokens), INPUT_TOKENS, None))
+    asked = {each.term.text: each.term for each in demands}
+    places: dict[str, dict[str, None]] = {text: {} for text in sorted(asked)}
+    for each in demands:
+        places[each.term.text][spelt(each.path)] = None
+    plain = conjunction(asked.values())
+    return RequestRequirement(
+        parts=plain.terms,
+        text=plain.text,
+        depth=1,
+        places={text: tuple(paths) for text, paths in places.items()},
+        not_inferred=tuple(dict.fromkeys(map(spelt, reading.not_inferred))),
+        input_tokens=tokens or None,
+        is_estimated=input_tokens == "estimate",
+    )
+
+
+def checked(request: object) -> Mapping[str, Any]:
+    """Return the request; raises `ConfigurationError` for what is no mapping."""
+    if isinstance(request, Mapping):
+        return request
+    got = type(request).__name__
+    raise ConfigurationError(f"a request must be a mapping of the arguments of messages.create (got {got})")
+
+
+# Values of a request: dicts, or objects as the SDK answers them
+
+
+def fields_of(value: object) -> Mapping[str, Any]:
+    """Return the members of a value by name: those of an object as those of a dict."""
+    if value.__class__ is dict or isinstance(value, Mapping):
+        return value
+    fields: Mapping[str, Any] = getattr(value, "__dict__", _NO_FIELDS)
+    return fields
+
+
+def member_of(value: object, name: str) -> Any:
+    """Return one member of a value, `None` where it has none of that name."""
+    return fields_of(value).get(name)
+
+
+def type_of(value: object) -> str:
+    """Return the type that a value states, empty where it states none."""
+    kind = fields_of(value).get("type")
+    return kind if isinstance(kind, str) else ""
+
+
+def listed(value: object) -> Iterable[Any]:
+    """Return a list, or what can be gone through like one, and more than once."""
+    if isinstance(value, (list, tuple)):
+        return value
+    is_one = isinstance(value, (str, bytes, Mapping, Iterator)) or hasattr(value, "model_fields_set")
+    return () if is_one or not isinstance(value, Iterable) else value
+
+
+def value_at(value: Any, path: Path) -> Any:
+    """Return what stands at a path."""
+    for key in path:
+        value = [*value][key] if isinstance(key, int) else member_of(value, key)
+    return value
+
+
+def spelt(path: Path) -> str:
+    """Return a path as it is written in Python."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
+
+
+# Reading: what is asked, and where
+
+
+class Remedy(Enum):
+    """What may help where a model is known not to do what a place of a request asks for."""
+
+    CAP_TOKENS = auto()
+    LOWER_THINKING = auto()
+    LOWER_EFFORT = auto()
+    UNFORCE = auto()
+    CALL_DIRECTLY = auto()
+    TAKE_OUT = auto()
+    TAKE_OUT_TOOL = auto()
+
+
+@frozen
+class Demand:
+    """A term that one place of a request asks for, and what helps where it is unmet, `None` if nothing does."""
+
+    term: Requirement
+    path: Path
+    remedy: Remedy | None
+
+
+@frozen
+class Reading:
+    """All that a request asks, in an order in which it can be met."""
+
+    demands: Sequence[Demand]
+    not_inferred: Sequence[Path]
+    """The places of what may ask for something that cannot be told."""
+    parameters: Mapping[str, tuple[Path, Any]]
+    """Each parameter with its place, those of an extra body among them."""
+
+    def value(self, name: str) -> Any:
+        """Return the value of a parameter, `None` where it is not given."""
+        return self.parameters.get(name, ((), None))[1]
+
+
+def read(request: Mapping[str, Any], *, batch: bool = False) -> Reading:
+    """Return all that a request asks, on its own or in a batch."""
+    reader = _Reader(request, batch=batch)
+    return Reading(reader.demands, reader.not_inferred, reader.parameters)
+
+
+class _Reader:
+    """Goes through a request, and gathers what it asks."""
+
+    def __init__(self, request: Mapping[str, Any], *, batch: bool) -> None:
+        self.batch = batch
+        self.demands: list[Demand] = []
+        self.not_inferred: list[Path] = []
+        self.parameters: dict[str, tuple[Path, Any]] = {name: ((name,), each) for name, each in request.items()}
+        for name, each in fields_of(request.get("extra_body")).items():  # the SDK lays it over the others
+            self.parameters[name] = ("extra_body", name), each
+        for name, read in PARAMETERS.items():
+            if name in self.parameters:
+                read(self, *self.parameters[name])
+
+    def ask(self, term: Requirement | str, path: Path, remedy: Remedy | None = None) -> None:
+        """Take in that the place at the path asks for a term, or for a capability or trait."""
+        self.demands.append(Demand(_supported(term) if isinstance(term, str) else term, path, remedy))
+
+    def ask_named(self, family: str, name: object, path: Path, remedy: Remedy | None) -> None:
+        """Take in that the place asks for the capability that its value names."""
+        if isinstance(name, str) and _WORD.fullmatch(name):
+            self.ask(f"{family}.{name}", path, remedy)
+        elif name:
+            self.not_inferred.append(path)
+
+    def value(self, name: str) -> Any:
+        return self.parameters.get(name, ((), None))[1]
+
+    def items(self, path: Path, value: object) -> Iterable[tuple[int, Any]]:
+        """Return what is listed there; what can be gone through but once is left to whom it is for."""
+        if isinstance(value, Iterator):
+            self.not_inferred.append(path)
+        return enumerate(listed(value))
+
+    def max_tokens(self, path: Path, value: Any) -> None:
+        betas = [each for _, each in self.items(("betas",), self.value("betas"))]
+        if self.batch and any(isinstance(each, str) and each.startswith(_LARGER_OUTPUT) for each in betas):
+            self.not_inferred.append(path)
+        elif type(value) is int and 1 <= value < _LARGEST:
+            self.ask(_at_least("max_tokens", value), path, Remedy.CAP_TOKENS)
+        elif value:
+            self.not_inferred.append(path)
+
+    def thinking(self, path: Path, value: Any) -> None:
+        self.ask_named("thinking", member_of(value, "type"), path, Remedy.LOWER_THINKING)
+
+    def output_config(self, path: Path, value: Any) -> None:
+        self.effort((*path, "effort"), member_of(value, "effort"))
+        self.output_format((*path, "format"), member_of(value, "format"))
+        if member_of(value, "task_budget"):
+            self.ask("traits.task_budget", (*path, "task_budget"), Remedy.TAKE_OUT)
+
+    def effort(self, path: Path, value: Any) -> None:
+        self.ask_named("effort", value, path, Remedy.LOWER_EFFORT)
+        if value in _NEED_THINKING and type_of(self.value("thinking")) in {"disabled", "between_tools"}:
+            self.ask("traits.effort_without_thinking", path, Remedy.LOWER_EFFORT)
+
+    def output_format(self, path: Path, value: Any) -> None:
+        if value:
+            self.ask("structured_outputs", path, Remedy.TAKE_OUT)
+
+    def tools(self, path: Path, value: Any) -> None:
+        for at, tool in self.items(path, value):
+            self.tool((*path, at), tool, Remedy.TAKE_OUT_TOOL)
+
+    def tool(self, path: Path, tool: Any, remedy: Remedy | None) -> None:
+        if member_of(tool, "strict") is True and "toolset" not in type_of(tool):
+            self.ask("structured_outputs", (*path, "strict"), Remedy.TAKE_OUT)
+        dated = _DATED.fullmatch(type_of(tool))
+        family, version = dated.groups() if dated else ("", "")
+        if family in {"code_execution", "web_search"}:
+            self.ask(f"server_tools.{family}", path, remedy)
+        callers = member_of(tool, "allowed_callers")
+        place = path if callers is None else (*path, "allowed_callers")
+        names = [each for _, each in self.items(place, callers)]
+        if any(isinstance(each, str) and each.startswith("code_execution_") for each in names):
+            self.ask("code_execution", place, Remedy.CALL_DIRECTLY)
+            self.ask("server_tools.code_execution", place, Remedy.CALL_DIRECTLY)
+        if family.startswith("web") and version >= _FILTERED_SINCE and names != ["direct"]:
+            self.ask("code_execution", place, Remedy.CALL_DIRECTLY)
+            self.ask("traits.dynamic_filtering", place, Remedy.CALL_DIRECTLY)
+
+    def tool_choice(self, path: Path, value: Any) -> None:
+        if type_of(value) in {"any", "tool"}:
+            self.ask("traits.forced_tool_choice", path, Remedy.UNFORCE)
+
+    def messages(self, path: Path, value: Any) -> None:
+        at, message = -1, None
+        for at, message in self.items(path, value):
+            fields = fields_of(message)
+            self.content((*path, at, "content"), fields.get("content"))
+            if fields.get("output_config"):
+                effort = member_of(fields["output_config"], "effort")
+                self.effort((*path, at, "output_config", "effort"), effort)
+        # A compaction samples nothing behind the last message, and a credit token allows what it continues.
+        if _is_prefill(message) and not self.value("compaction") and not self.value("fallback_credit_token"):
+            self.ask("traits.prefill", (*path, at))
+
+    def content(self, path: Path, value: Any) -> None:
+        if value.__class__ is str:
+            return
+        if len(path) > _DEEPEST:
+            self.not_inferred.append(path)
+        elif type_of(value):
+            self.block(path, value)
+        else:
+            for at, block in self.items(path, value):
+                self.block((*path, at), block)
+
+    def block(self, path: Path, value: Any) -> None:
+        read = BLOCKS.get(type_of(value))
+        if read is not None:
+            read(self, path, value)
+
+    def image(self, path: Path, value: Any) -> None:
+        self.ask("image_input", (*path, "source"))
+
+    def document(self, path: Path, value: Any) -> None:
+        source = member_of(value, "source")
+        kind, at = type_of(source), (*path, "source")
+        if kind in {"base64", "url"}:
+            self.ask("pdf_input", at)
+        elif kind == "content":
+            self.inside(at, source)
+        elif kind != "text":
+            self.not_inferred.append((*at, "file_id") if kind == "file" else at)
+        self.citations(path, value)
+
+    def citations(self, path: Path, value: Any) -> None:
+        if member_of(member_of(value, "citations"), "enabled") is True:
+            self.ask("citations", (*path, "citations"), Remedy.TAKE_OUT)
+
+    def inside(self, path: Path, value: Any) -> None:
+        self.content((*path, "content"), member_of(value, "content"))
+
+    def tool_addition(self, path: Path, value: Any) -> None:
+        added = member_of(value, "tool")
+        if type_of(added) == "tool_definition":
+            self.tool((*path, "tool", "definition"), member_of(added, "definition"), None)
+
+    def context_management(self, path: Path, value: Any) -> None:
+        edits = (*path, "edits")
+        for at, edit in self.items(edits, member_of(value, "edits")):
+            self.ask_named("context_management", member_of(edit, "type"), (*edits, at), Remedy.TAKE_OUT)
+
+    def compaction(self, path: Path, value: Any) -> None:
+        self.ask_named("compaction", member_of(value, "type"), path, None)
+
+    def container(self, path: Path, value: Any) -> None:
+        if member_of(value, "skills"):
+            self.ask("server_tools.code_execution", (*path, "skills"), Remedy.TAKE_OUT)
+
+    def fallbacks(self, path: Path, value: Any) -> None:
+        for at, entry in self.items(path, value):
+            name = member_of(entry, "model")
+            if isinstance(name, str):
+                allowed = Comparison("allowed_fallback_models", "list", "has", name)
+                self.ask(allowed, (*path, at), Remedy.TAKE_OUT)
+            if fields_of(entry).keys() - {"model"}:  # what it overrides is asked of that model, not of this one
+                self.not_inferred.append((*path, at))
+
+    def speed(self, path: Path, value: Any) -> None:
+        if value == "fast":
+            self.ask("traits.fast_mode", path, Remedy.TAKE_OUT)
+
+    def sampling(self, path: Path, value: Any) -> None:
+        is_default = path[-1] == "temperature" and value == 1
+        if isinstance(value, (int, float)) and not is_default:
+            headers = fields_of(self.value("extra_headers"))
+            version = next((each for name, each in headers.items() if str(name).lower() == "anthropic-version"), "")
+            is_taken = str(version) < _NO_SAMPLING_SINCE
+            self.ask("traits.sampling" if is_taken else NOTHING, path, Remedy.TAKE_OUT)
+
+
+_Read = Callable[[_Reader, Path, Any], None]
+
+PARAMETERS: Final[Mapping[str, _Read]] = {
+    "max_tokens": _Reader.max_tokens,
+    "thinking": _Reader.thinking,
+    "output_config": _Reader.output_config,
+    "output_format": _Reader.output_format,
+    "tools": _Reader.tools,
+    "tool_choice": _Reader.tool_choice,
+    "messages": _Reader.messages,
+    "context_management": _Reader.context_management,
+    "compaction": _Reader.compaction,
+    "container": _Reader.container,
+    "fallbacks": _Reader.fallbacks,
+    "speed": _Reader.speed,
+    "temperature": _Reader.sampling,
+    "top_p": _Reader.sampling,
+    "top_k": _Reader.sampling,
+}
+"""How each parameter that asks something is read; one on which another depends comes before it."""
+
+BLOCKS: Final[Mapping[str, _Read]] = {
+    "image": _Reader.image,
+    "document": _Reader.document,
+    "search_result": _Reader.citations,
+    "tool_result": _Reader.inside,
+    "web_fetch_tool_result": _Reader.inside,
+    "web_fetch_result": _Reader.inside,
+    "tool_addition": _Reader.tool_addition,
+}
+"""How each content block that asks something is read, by its type."""
+
+
+@remembered(256)
+def _supported(name: str) -> Requirement:
+    supported = capability(capability_name(name))
+    return possibility(supported) if name.startswith("traits.") else supported
+
+
+def _at_least(limit: str, tokens: int) -> Requirement:
+    return Comparison(limit, "limit", ">=", tokens)
+
+
+def _is_prefill(message: object) -> bool:
+    """Return whether a last message is an answer to be gone on with: a turn that a server tool paused has no text."""
+    content = member_of(message, "content")
+    last = content[-1] if isinstance(content, (list, tuple)) and content else None
+    return member_of(message, "role") == "assistant" and (isinstance(content, str) or type_of(last) == "text")
+
+
+# Counting tokens
+
+
+def _counted(request: Mapping[str, Any], tokens: int | CountTokens | str | None) -> int:
+    counted = _called(tokens, request) if callable(tokens) else tokens or 0
+    number = getattr(counted, "input_tokens", counted)
+    if type(number) is not int or not 0 <= number < _LARGEST:
+        raise ConfigurationError(f'input_tokens must be a number of tokens, or "estimate" (got {quoted(number)})')
+    return number
+
+
+def _called(count: CountTokens, request: Mapping[str, Any]) -> object:
+    taken = [each for each in inspect.signature(count).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    missing = [each.name for each in taken if each.default is each.empty and each.name not in request]
+    if missing:
+        raise ConfigurationError(
+            f"input_tokens counts with {missing[0]}, which the request has not: "
+            f"give functools.partial(count_tokens, {missing[0]}=...)"
+        )
+    counted = (
+        count(**{each.name: request[each.name] for each in taken if each.name in request}) if taken else count(request)
+    )
+    if inspect.iscoroutine(counted):
+        counted.close()
+        raise ConfigurationError("input_tokens is asynchronous: await it, and give the number")
+    return counted
+
+
+def _estimated(reading: Reading) -> int:
+    size = 0
+    values = [reading.value(name) for name in _TEXTUAL]
+    while values:
+        value = values.pop()
+        if isinstance(value, str):
+            size += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+        elif value.__class__ is not dict and (items := [*listed(value)]):
+            values += items
+        else:
+            fields = fields_of(value)
+            is_text = type_of(value) == "text"
+            values += (each for name, each in fields.items() if is_text or name not in _NO_TEXT)
+            values += fields
+    return int(size / BYTES_PER_TOKEN) + 1

@@ -1,0 +1,174 @@
+"""Routing: which models can serve a request, best first, and what each of them needs changed of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, Literal
+
+from attrs import evolve, field, frozen
+
+from router._errors import NoModelError, UnfitRequestError
+from router._hooks import Log
+from router.catalogue._catalogue import Asked, Catalogue
+from router.catalogue._decision import Decision, shown
+from router.catalogue._policy import Policy
+from router.locking._answers import Held
+from router.models._model import Model
+from router.requests._fitting import Fitted, OnUnsupported, RequestChange, check_on_unsupported, fit
+from router.requests._reading import BATCH, CountTokens, RequestRequirement, read, requirement_of, spelt
+from router.requirements._expression import Requirement, conjunction
+from router.requirements._parser import require
+
+InputTokens = int | CountTokens | Literal["estimate"] | None
+
+log: Final = Log(__package__)
+
+_BATCH: Final = spelt(BATCH)
+
+
+@frozen
+class Routed:
+    """Where a request goes: the model, the request as that model takes it, with its `model` set, and the reason."""
+
+    model: Model
+    request: Mapping[str, Any] = field(repr=False)
+    decision: Decision
+    changes: tuple[RequestChange, ...] = ()
+
+
+@frozen
+class Routes:
+    """The models that can serve a request, best first: those that take it as it is, then those it is changed for."""
+
+    asked: Requirement | Policy
+    """What the application asks beside the request."""
+    need: RequestRequirement
+    """What the request asks."""
+    catalogue: Catalogue
+    now: datetime
+    fits: Mapping[Model, Fitted]
+    held: Held | None = None
+    """What a lock says of the policy."""
+
+    @property
+    def text(self) -> str:
+        """What is asked, as text; of a policy its name."""
+        return str(self.asked) if isinstance(self.asked, Policy) else str(self.asked & self.need)
+
+    def request_for(self, model: Model) -> dict[str, Any]:
+        """Return the request as that model takes it."""
+        request = {**self.fits[model].request, "model": model.id}
+        beside = request.get("extra_body")
+        if isinstance(beside, Mapping) and "model" in beside:  # the SDK would lay it over the choice
+            request["extra_body"] = {name: each for name, each in beside.items() if name != "model"}
+        return request
+
+    def first(self) -> Routed:
+        """Return where the request goes, with the reason."""
+        model, fitted = next(iter(self.fits.items()))
+        decision = self.catalogue.explain(_also(self.asked, _after(self.need, fitted)), now=self.now)
+        held = self.held
+        if held is not None and held.model in {None, model}:
+            decision = held.told_by(decision)
+        elif held is not None:
+            decision = evolve(decision, notes=(_passed_over(held), *decision.notes))
+        if decision.model is not None and decision.model is not model:
+            decision = _settled(decision, model)
+        decision = evolve(decision, notes=(*decision.notes, *_notes(self.need)))
+        return Routed(model, self.request_for(model), decision, fitted.changes)
+
+
+def routes(
+    catalogue: Catalogue,
+    request: Mapping[str, Any],
+    asked: Asked,
+    on_unsupported: OnUnsupported,
+    now: datetime,
+    *,
+    most: int,
+    held: Held | None = None,
+    batch: bool = False,
+    input_tokens: InputTokens = None,
+) -> Routes:
+    """Return the models that can serve the request and meet what is asked beside it, of which there is at least one.
+
+    Where fewer than `most` take it as it is, it is changed for others, until there are so many. The model that a policy
+    is `held` to goes first, unless it is known not to serve the request. Raises `NoModelError` where there is none,
+    with the places of the request that ask for each term.
+    """
+    check_on_unsupported(on_unsupported)
+    need = requirement_of(request, batch=batch, input_tokens=input_tokens)
+    beside = asked if isinstance(asked, Policy) else require(asked)
+    fits = dict.fromkeys(catalogue.candidates(_also(beside, need), now=now), Fitted(request))
+    if on_unsupported != "error":
+        content = [each.term for each in read(request, batch=batch).demands if each.remedy is None]
+        left = catalogue.candidates(_also(beside, conjunction(content)), now=now)
+        changed = _changed((model for model in left if model not in fits), request, need, on_unsupported)
+        fits |= islice(changed, max(0, most - len(fits)))
+    if held is not None and held.model is not None:
+        fits = _pinned(held.model, request, need, on_unsupported, now) | fits
+    if not fits:
+        raise NoModelError(_also(beside, need), catalogue, now)
+    found = Routes(beside, need, catalogue, now, fits, held)
+    if held is not None and held.model is not None and held.model not in fits:
+        log.warning("%s", _passed_over(held))
+    return found
+
+
+def _pinned(
+    model: Model, request: Mapping[str, Any], need: RequestRequirement, on_unsupported: OnUnsupported, now: datetime
+) -> dict[Model, Fitted]:
+    """Return a model that was settled on before, unless it is known not to serve the request."""
+    with suppress(UnfitRequestError):
+        fitted = fit(request, model, on_unsupported, batch=_is_of_batch(need))
+        if _after(need, fitted).support(model, now=now) is not False:
+            return {model: fitted}
+    return {}
+
+
+def _settled(decision: Decision, model: Model) -> Decision:
+    """Return a decision for the model that a request is changed for, and not for one that takes the change, too."""
+    assert decision.model is not None  # noqa: S101 - for the type checker
+    others = (id for id in decision.candidates if id != model.id)
+    note = f"{decision.model.id} takes what the request was changed to, but is not known to take it as it was"
+    return evolve(decision, model=model, candidates=(model.id, *others), notes=(note, *decision.notes))
+
+
+def _passed_over(held: Held) -> str:
+    id = held.model.id if held.model is not None else "the model"
+    return f"{id}, to which the policy {held.policy} is locked, cannot serve the request"
+
+
+def _also(asked: Requirement | Policy, need: Requirement) -> Requirement | Policy:
+    return asked.also(need) if isinstance(asked, Policy) else asked & need
+
+
+def _changed(
+    models: Iterable[Model], request: Mapping[str, Any], need: RequestRequirement, on_unsupported: OnUnsupported
+) -> Iterator[tuple[Model, Fitted]]:
+    for model in models:
+        with suppress(UnfitRequestError):
+            fitted = fit(request, model, on_unsupported, batch=_is_of_batch(need))
+            if _after(need, fitted).matches(model):  # what is not known to be met is not guessed
+                yield model, fitted
+
+
+def _after(need: RequestRequirement, fitted: Fitted) -> RequestRequirement:
+    """Return what the request asks when it is changed; what arguments ask stays."""
+    if not fitted.changes:
+        return need
+    return requirement_of(fitted.request, batch=_is_of_batch(need), input_tokens=need.input_tokens)
+
+
+def _is_of_batch(need: RequestRequirement) -> bool:
+    return any(_BATCH in places for places in need.places.values())
+
+
+def _notes(need: RequestRequirement) -> Iterator[str]:
+    if need.not_inferred:
+        yield f"what {', '.join(need.not_inferred)} may ask for cannot be told"
+    if need.is_estimated:
+        yield f"{shown(need.input_tokens)} input tokens are an estimate"

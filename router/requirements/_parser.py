@@ -1,0 +1,400 @@
+"""The requirement language: text, and keywords that say the same in Python, to a `Requirement`.
+
+    expression  = conjunction { "or" conjunction }
+    conjunction = unary { "and" unary }
+    unary       = ("not" | "maybe") unary | primary
+    primary     = "(" expression ")" | "true" | name [ operator value | membership ]
+    operator    = "==" | "!=" | "<" | "<=" | ">" | ">=" | "like" | "has"
+    membership  = ["not"] "in" "(" value { "," value } ")"
+
+Parsing is syntactic: names are checked when a requirement first meets a catalogue. Only what the
+vocabulary says of a name, its kind and its levels, decides how the value beside it reads.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from router._errors import RequirementError, RequirementSyntaxError, nearest, quoted, shortened
+from router.models._field_types import KINDS, Kind
+from router.models._vocabulary import CAPABILITIES, FIELDS, LEVELS, MINIMUMS, capability_name, meant_elsewhere
+from router.requirements._expression import (
+    MAX_DEPTH,
+    Comparison,
+    Level,
+    Requirement,
+    capability,
+    conjunction,
+    disjunction,
+    joined,
+    negation,
+    possibility,
+    remembered,
+)
+
+Need = bool | str | int | Sequence[str]
+"""What a keyword of `require` takes."""
+
+KEYWORDS: Final = frozenset({"and", "or", "not", "maybe", "in", "like", "has", "true"})
+OPERATORS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "like", "has", "in"})
+_LONGEST: Final = 10**30
+RESERVED: Final = frozenset({"now", "limit", "default"})
+
+_TOKEN: Final = re.compile(r'[A-Za-z0-9_.:@-]+|"(?:[^"\\]|\\.)*"|==|!=|<=|>=|<|>|[(),]|\S', re.ASCII | re.DOTALL)
+_MARKS: Final = (
+    {"": "end"} | dict.fromkeys("(),", "mark") | dict.fromkeys(("==", "!=", "<=", ">=", "<", ">"), "operator")
+)
+_WORD: Final = re.compile(r"[A-Za-z0-9_.:@-]", re.ASCII)
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*", re.ASCII)
+_HINTS: Final = {
+    "=": '; equality is written "=="',
+    "&": '; write "and"',
+    "|": '; write "or"',
+    "!": '; write "not"',
+    "'": "; text is quoted with double quotes",
+    '"': "; the text that starts here has no closing quote",
+}
+
+
+def require(requirement: str | Requirement | None = None, /, **needs: Need) -> Requirement:
+    """Return what `requirement` and the keywords say together; with nothing, the requirement that everything meets.
+
+    `thinking="adaptive"` is the capability `thinking.adaptive`, `pdf_input=True` or `False` one known to be
+    supported or unsupported, `line=["opus", "sonnet"]` any of them, `min_input_tokens` and
+    `min_output_tokens` are in tokens. Raises `RequirementError`, for text with the column of the error.
+    """
+    if isinstance(requirement, str):
+        stated = parse(requirement)
+    elif isinstance(requirement, Requirement):
+        stated = requirement
+    elif requirement is None:
+        stated = conjunction(())
+    else:
+        raise RequirementError(f"a requirement must be text or a Requirement (got {type(requirement).__name__})")
+    return joined([stated, *(_keyword(name, need) for name, need in needs.items())]) if needs else stated
+
+
+_AFTER_A_NAME: Final = frozenset({"and", "or", ")", ""})
+_NO_VALUES: Final = KEYWORDS - {"true"}
+_INSIDE_A_COMPARISON: Final = OPERATORS | KEYWORDS - {"true", "and", "or"}
+_PREFIXES: Final = {"not": negation, "maybe": possibility}
+
+
+@remembered(512)
+def parse(text: str) -> Requirement:
+    """Return the requirement that `text` spells; raises `RequirementSyntaxError` with the column of the error."""
+    return _Parser(text).parse()
+
+
+def _keyword(name: str, need: Need) -> Requirement:
+    if name in RESERVED | KEYWORDS:
+        raise RequirementError(f"{quoted(name)} is reserved: it is not a capability or field to require")
+    if "." in name:
+        raise RequirementError(f"{quoted(name)} is dotted: what has dots is required in text")
+    if isinstance(need, bool):
+        supported = capability(capability_name(_checked(name)))
+        return supported if need else negation(supported)
+    if name in MINIMUMS:
+        return _comparison(name, MINIMUMS[name], ">=", need if isinstance(need, str) else _shown(need))
+    if isinstance(need, str):
+        return _named(name, need)
+    if isinstance(need, Sequence) and need and all(isinstance(each, str) for each in need):
+        return _any_named(name, need)
+    if type(need) is int and name in MINIMUMS.values():
+        minimum = next(short for short, field in MINIMUMS.items() if field == name)
+        raise RequirementError(
+            f"{name}={_shown(need)} says neither minimum nor maximum: write {minimum}={_shown(need)}, or text"
+        )
+    hint = _minimum_hint(name) if type(need) is int else ""
+    raise RequirementError(
+        f"{shortened(name)}= must be a bool, a string or a list of strings (got {_shown(need)}){hint}"
+    )
+
+
+def _minimum_hint(name: str) -> str:
+    """Return which keyword takes the number that this one was given: `min_context` is `min_input_tokens`."""
+    field = meant_elsewhere(name) or meant_elsewhere(name.removeprefix("min_"))
+    meant = [short for short, limit in MINIMUMS.items() if limit == field] or nearest(name, MINIMUMS, limit=1)
+    return f"; did you mean {meant[0]}=?" if meant else ""
+
+
+def _shown(need: object) -> str:
+    """Return the value as Python writes it, where it is not too long to be written or read."""
+    return "a longer number" if isinstance(need, int) and abs(need) > _LONGEST else quoted(need)
+
+
+def _any_named(name: str, values: Sequence[str]) -> Requirement:
+    either = [_named(name, each) for each in values]
+    equals = tuple(each for each in either if isinstance(each, Comparison) and each.op == "==")
+    if len(equals) < len(either):
+        return disjunction(either)
+    return _membership(name, equals[0].kind, "in", [each.value for each in equals])
+
+
+def _named(name: str, value: str) -> Requirement:
+    if name in FIELDS:
+        return _comparison(name, name, "has" if FIELDS[name] == "list" else "==", value)
+    return capability(capability_name(_checked(f"{name}.{value}")))
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise RequirementError(f"{quoted(name)} is not a name: a name is words joined by dots")
+    if name in FIELDS:
+        raise RequirementError(f"{quoted(name)} is a field, neither true nor false: give the value it must have")
+    return name
+
+
+def _comparison(keyword: str, name: str, op: str, text: str) -> Requirement:
+    kind = KINDS[FIELDS[name]]
+    if op not in kind.operators:
+        raise RequirementError(f"{keyword}= cannot say how to compare: write text, such as '{name} >= {text}'")
+    try:
+        value = kind.parse(text)
+    except ValueError:
+        raise RequirementError(f"{keyword}= must be {kind.expected} (got {quoted(text)})") from None
+    return Comparison(name, kind.name, op, _canonical(kind, op, value))
+
+
+def _membership(name: str, kind: str, op: str, values: Sequence[Any]) -> Requirement:
+    among = tuple(sorted(set(values)))
+    if len(among) == 1:
+        return Comparison(name, kind, "==" if op == "in" else "!=", among[0])
+    return Comparison(name, kind, op, among)
+
+
+def _canonical(kind: Kind, op: str, value: Any) -> Any:
+    if kind.name == "date" and op in {"==", "!=", "in", "not in"}:
+        return value.replace(hour=0, minute=0, second=0, microsecond=0)
+    return value
+
+
+@remembered(1024)
+def _bare(word: str) -> Requirement | None:
+    """Return the capability that a word names by itself, `None` where it names none."""
+    return (
+        None if word in KEYWORDS or word in FIELDS or not _NAME.fullmatch(word) else capability(capability_name(word))
+    )
+
+
+class _Token(NamedTuple):
+    """A token by its number; what only an error says of it is found out when an error says it."""
+
+    source: str
+    number: int
+    text: str
+
+    @property
+    def kind(self) -> str:
+        """Return `word`, `string`, `operator`, `mark`, `end`, or `odd` for what is none of them."""
+        if self.text in _MARKS:
+            return _MARKS[self.text]
+        if _WORD.match(self.text):
+            return "word"
+        return "string" if self.text[0] == '"' and len(self.text) > 1 else "odd"
+
+    @property
+    def at(self) -> int:
+        """Return where it begins."""
+        found = islice(_TOKEN.finditer(self.source), self.number, None)
+        return next((match.start() for match in found), len(self.source))
+
+    def __str__(self) -> str:
+        if self.kind == "end":
+            return "the end"
+        return self.text if self.kind == "string" else f'"{self.text}"'
+
+
+class _Parser:
+    """Recursive descent over the tokens of one text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.words = [*_TOKEN.findall(text), ""]
+        self.at = 0
+        self.word = self.words[0]
+        self.depth = self.prefixes = 0
+
+    def parse(self) -> Requirement:
+        if not self.word:
+            raise self._error('a requirement, got an empty text; what everything meets is "true"')
+        requirement = self._expression()
+        if self.word:
+            raise self._error(f'"and", "or" or the end, got {self.token}{_case_hint(self.token)}')
+        return requirement
+
+    def _expression(self) -> Requirement:
+        parts = [self._conjunction()]
+        while self._take("or"):
+            parts.append(self._conjunction())
+        return self._built(disjunction, parts) if len(parts) > 1 else parts[0]
+
+    def _conjunction(self) -> Requirement:
+        parts = [self._unary()]
+        while self._take("and"):
+            parts.append(self._unary())
+        return self._built(conjunction, parts) if len(parts) > 1 else parts[0]
+
+    def _unary(self) -> Requirement:
+        named = _bare(self.word)
+        if named is not None and self.words[self.at + 1] in _AFTER_A_NAME:
+            self._next()
+            return named
+        build = _PREFIXES.get(self.word)
+        if build is None:
+            return self._primary()
+        token = self.token
+        self._next()
+        # Counted apart from parentheses: the canonical text of the deepest requirement has both.
+        self.prefixes += 1
+        if self.prefixes > MAX_DEPTH:
+            raise self._too_deep(token)
+        part = self._unary()
+        self.prefixes -= 1
+        return build(part)
+
+    def _primary(self) -> Requirement:
+        token = self.token
+        if token.text in KEYWORDS or not _NAME.fullmatch(token.text):
+            return self._keyword(token)
+        self._next()
+        return self._named(token)
+
+    def _keyword(self, token: _Token) -> Requirement:
+        if self._take("("):
+            self._deeper(token)
+            inside = self._expression()
+            if not self._take(")"):
+                raise self._error(f'")" to close the "(" at column {token.at + 1}, got {self.token}')
+            self.depth -= 1
+            return inside
+        if self._take("true"):
+            return conjunction(())
+        if token.kind == "word" and token.text not in KEYWORDS:
+            raise self._error(f"a name, words joined by dots, got {token}")
+        raise self._error(f"a name or an opening parenthesis, got {token}{_case_hint(token)}")
+
+    def _named(self, token: _Token) -> Requirement:
+        negated = self._take("not")
+        if negated and self.word != "in":
+            raise self._error(f'"in" after "not", got {self.token}')
+        if self.word in OPERATORS:
+            operator = self.token
+            self._next()
+            op = f"not {operator.text}" if negated else operator.text
+            return self._compared(token, operator, op)
+        if self.word.lower() in _INSIDE_A_COMPARISON:
+            raise self._error(f"a comparison or the end, got {self.token}{_case_hint(self.token)}")
+        if token.text in FIELDS:
+            kind = KINDS[FIELDS[token.text]]
+            op = next(op for op in ("==", ">=", "has") if op in kind.operators)
+            raise self._error(f"a comparison: {token} is a field, as in '{token.text} {op} ...'", token)
+        return capability(capability_name(token.text))
+
+    def _compared(self, token: _Token, operator: _Token, op: str) -> Requirement:
+        short = capability_name(token.text)
+        if short in LEVELS:
+            return self._level(short, operator, op)
+        if short in CAPABILITIES:
+            raise self._error(f"no comparison: {token} is a capability; write '{short}' or 'not {short}'", operator)
+        kind = KINDS[FIELDS.get(token.text, "any")]
+        if op not in kind.operators:
+            allowed = ", ".join(sorted(kind.operators))
+            raise self._error(f'one of {allowed} after {token}, a {kind.name} field, got "{op}"', operator)
+        if op not in {"in", "not in"}:
+            return Comparison(token.text, kind.name, op, self._value(kind, op, token))
+        return _membership(token.text, kind.name, op, self._values(kind, op, token))
+
+    def _values(self, kind: Kind, op: str, name: _Token) -> list[Any]:
+        if not self._take("("):
+            raise self._error(f'"(" and the values of "{op}", got {self.token}')
+        values = [self._value(kind, op, name)]
+        while self._take(","):
+            values.append(self._value(kind, op, name))
+        if not self._take(")"):
+            raise self._error(f'"," or ")", got {self.token}')
+        return values
+
+    def _value(self, kind: Kind, op: str, name: _Token) -> Any:
+        token = self.token
+        spelt = token.kind
+        if spelt not in {"word", "string"} or (spelt == "word" and token.text in _NO_VALUES):
+            quote = f'; quote it to mean the text: "{token.text}"' if token.text in KEYWORDS else ""
+            raise self._error(f"{kind.expected} for {name}, got {token}{quote}")
+        text = self._string(token) if spelt == "string" else token.text
+        self._next()
+        try:
+            return _canonical(kind, op, kind.parse(text))
+        except ValueError:
+            raise self._error(f"{kind.expected} for {name}, got {token}", token) from None
+
+    def _string(self, token: _Token) -> str:
+        try:
+            return str(json.loads(token.text))
+        except ValueError:
+            raise self._error(f"a text with JSON escapes, got {token}") from None
+
+    def _level(self, name: str, operator: _Token, op: str) -> Requirement:
+        levels = LEVELS[name]
+        token = self.token
+        if op not in {"<", "<=", ">", ">="}:
+            raise self._error(
+                f'<, <=, > or >= after "{name}", whose levels are ordered, got "{op}"; '
+                f"an exact level is a capability: '{name}.{token.text if token.text in levels else levels[0]}'",
+                operator,
+            )
+        if token.text not in levels:
+            near = nearest(token.text, levels, limit=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise self._error(f'a level of "{name}" ({", ".join(levels)}), got {token}{hint}')
+        self._next()
+        at = levels.index(token.text) + {"<": -1, ">": 1}.get(op, 0)
+        if not 0 <= at < len(levels):
+            raise self._error(f'a level that has another beyond it: nothing is {op} "{token.text}"', token)
+        return Level(name, ">=" if op in {">", ">="} else "<=", levels[at])
+
+    def _built(self, build: Any, parts: list[Requirement]) -> Requirement:
+        try:
+            requirement: Requirement = build(parts)
+        except RequirementError as error:
+            raise RequirementSyntaxError(self.text, self.token.at, str(error)) from None
+        return requirement
+
+    def _deeper(self, token: _Token) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self._too_deep(token)
+
+    def _too_deep(self, token: _Token) -> RequirementSyntaxError:
+        return RequirementSyntaxError(self.text, token.at, f"nested more than {MAX_DEPTH} levels deep")
+
+    def _take(self, text: str) -> bool:
+        if self.word != text:
+            return False
+        self._next()
+        return True
+
+    def _next(self) -> None:
+        self.at += 1
+        self.word = self.words[self.at]
+
+    @property
+    def token(self) -> _Token:
+        """The token that the parser has come to."""
+        return _Token(self.text, self.at, self.word)
+
+    def _error(self, expected: str, token: _Token | None = None) -> RequirementSyntaxError:
+        come_to = self.token
+        if come_to.kind == "odd":
+            problem = f"unexpected {come_to.text!r}{_HINTS.get(come_to.text, '')}"
+            return RequirementSyntaxError(self.text, come_to.at, problem)
+        return RequirementSyntaxError(self.text, (token or come_to).at, f"expected {expected}")
+
+
+def _case_hint(token: _Token) -> str:
+    lower = token.text.lower()
+    return f'; keywords are in lower case: "{lower}"' if lower in KEYWORDS and lower != token.text else ""

@@ -1,0 +1,229 @@
+"""Audit: the ids of models in source and configuration files, and which of them are retired, or will be soon.
+
+A name is found only where it stands whole. Before it, no letter, digit, `_` or `-` may stand; what ends in a `.`, `/`
+or `:` there only qualifies the model (`us.anthropic.`, `models/`, `anthropic:`). After it, no letter, digit, `_` or `-`
+may stand, no `.` or `@` that goes on with one (`claude-2.1.5`, `claude-2.1.json`, another date on Vertex), and no `:`
+that goes on with a digit (another version on Bedrock); a `:` and a letter call a method or a variant (`:rawPredict`).
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from attrs import frozen
+
+from router.catalogue._catalogue import Catalogue
+from router.models._field_types import read_days, shifted
+from router.models._model import Model, is_id
+from router.requirements._expression import moment
+
+_BEDROCK: Final = "anthropic."
+_DATED: Final = re.compile(r"(.+)-(\d{8})", re.ASCII)
+_GOES_ON_BEFORE: Final = re.compile(r"[A-Za-z0-9_-]")
+_GOES_ON_AFTER: Final = r"(?![A-Za-z0-9_-]|(?:[.@]|%40)[A-Za-z0-9_]|(?::|%3A)[0-9])"
+_CONTEXT: Final = r"(?:(?::|%3A)[0-9]{1,4}k)?"
+"""The context window that Bedrock adds to the id of provisioned throughput, as in `-v1:0:200k`."""
+
+_NO_PART_OF_A_NAME: Final = re.compile(r"(?:\\[nrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\$\{[^\s{}]{1,80}-)\Z")
+"""What may stand before a name although it ends like one: an escape, or the operator of `${MODEL:-claude-opus-5}`."""
+
+_LONGEST_BEFORE: Final = 100
+_ACCEPTED: Final = re.compile(r"router:[ \t]*ignore\b")
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+BEGINNING: Final = 8192
+"""How many bytes of a file say whether it is text."""
+
+
+class AuditVerdict(Enum):
+    """What is to be said of a model that a file names."""
+
+    OK = "ok"
+    """Nothing is known against it."""
+    DEPRECATED = "deprecated"
+    """It is deprecated, and not known to retire within the time that was asked for."""
+    RETIRING = "retiring"
+    """Its retirement falls within the time that was asked for, or is overdue."""
+    RETIRED = "retired"
+    """Requests for it fail."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether something must be done: the model is retired, or will be soon."""
+        return self in {AuditVerdict.RETIRING, AuditVerdict.RETIRED}
+
+
+@frozen(kw_only=True)
+class Finding:
+    """One place where a file names a model, and what is known of that model."""
+
+    path: str
+    line: int
+    """Counted from 1."""
+    column: int
+    """In characters, counted from 1."""
+    text: str
+    """The name as it stands there: an id, an alias, or what Amazon Bedrock or Google Cloud call the model."""
+    model: str
+    """The id of the model."""
+    lifecycle: str | None
+    retires_at: datetime | None
+    replacement: str | None
+    """The id that the provider names as the successor."""
+    on_partner: bool
+    """Whether only a platform that sets its own dates, Amazon Bedrock or Google Cloud, spells the name so."""
+    verdict: AuditVerdict
+
+    def __str__(self) -> str:
+        name = self.text if self.text == self.model else f"{self.text} ({self.model})"
+        day = f"{self.retires_at:%Y-%m-%d}" if self.retires_at else ""
+        if self.verdict is AuditVerdict.RETIRED:
+            said = f"was retired on {day}" if day else "is retired"
+        elif self.verdict is AuditVerdict.RETIRING:
+            said = f"is due for retirement on {day}"
+        else:
+            said = f"is {self.lifecycle or 'of unknown lifecycle'}{f', due for retirement on {day}' if day else ''}"
+        return f"{name} {said}{f'; use {self.replacement}' if self.replacement else ''}"
+
+
+@frozen
+class _Known:
+    model: Model
+    on_partner: bool
+
+
+class Audit:
+    """Finds the names of models in text, and says which of the models are retired, or will be within some time.
+
+    A name is an id or alias of the catalogue, or what Amazon Bedrock and Google Cloud call that model. What the
+    catalogue does not list, or states no lifecycle of, is taken from the bundled one, for the API lists retired models
+    only when it is asked to. `within` is a duration such as `60d` or `2w`, reckoned from `now`; raises
+    `ConfigurationError` for what is none.
+    """
+
+    def __init__(self, catalogue: Catalogue, *, within: str = "60d", now: datetime | None = None) -> None:
+        self._until = shifted(moment(now), read_days("within", within))
+        self._names = _known_names(catalogue)
+        tails = {name.removeprefix(_BEDROCK) for name in self._names if name != _BEDROCK}
+        self._clue = _common_beginning(tails)
+        """What every name contains: a file without it names no model."""
+        # The longest first; and no lookbehind, since a pattern that begins with text is searched for many times faster.
+        longest_first = "|".join(map(re.escape, sorted(tails, key=lambda tail: (-len(tail), tail))))
+        self._tail = re.compile(f"(?:{longest_first})(?P<context>{_CONTEXT}){_GOES_ON_AFTER}")
+
+    def findings(self, content: str | bytes, path: str = "") -> tuple[Finding, ...]:
+        """Return every place of a file's content that names a model, but for lines that say `router: ignore`.
+
+        Bytes are read as UTF-8, or as UTF-16 with a byte order mark; binary ones name no model.
+        """
+        text = self._decoded(content) if isinstance(content, bytes) else content
+        return tuple(self._findings(text, path)) if self._clue in text else ()
+
+    def _findings(self, text: str, path: str) -> Iterator[Finding]:
+        line, line_start, line_end, is_accepted = 1, 0, -1, False
+        for start, end, known in self._places(text):
+            if start > line_end:  # each line once: one of a minified file may name a model ten thousand times
+                line += text.count("\n", line_start, start)
+                line_start = text.rfind("\n", 0, start) + 1
+                line_end = text.find("\n", start)
+                line_end = len(text) if line_end < 0 else line_end
+                is_accepted = _ACCEPTED.search(text, line_start, line_end) is not None
+            if is_accepted:
+                continue
+            model = known.model
+            yield Finding(
+                path=path,
+                line=line,
+                column=start - line_start + 1,
+                text=text[start:end],
+                model=model.id,
+                lifecycle=model.lifecycle,
+                retires_at=model.retires_at,
+                replacement=model.replacement,
+                on_partner=known.on_partner,
+                verdict=self._verdict(model),
+            )
+
+    def _places(self, text: str) -> Iterator[tuple[int, int, _Known]]:
+        """Yield where each name begins and ends, and what it names."""
+        at = 0
+        while match := self._tail.search(text, at):
+            start, end = match.span()
+            at = start + 1
+            tail = text[start : match.start("context")]
+            for before in (_BEDROCK, "") if text.endswith(_BEDROCK, 0, start) else ("",):
+                known = self._names.get(before + tail)
+                if known and _begins(text, start - len(before)):
+                    yield start - len(before), end, known
+                    at = end
+                    break
+
+    def _decoded(self, content: bytes) -> str:
+        if content.startswith(_UTF_16):
+            return content.decode("utf-16", "replace")
+        if self._clue.encode() not in content or is_binary(content):
+            return ""
+        return content.decode("utf-8-sig", "replace")
+
+    def _verdict(self, model: Model) -> AuditVerdict:
+        if model.lifecycle == "retired":
+            return AuditVerdict.RETIRED
+        if model.retires_at is not None and model.retires_at <= self._until:
+            return AuditVerdict.RETIRING
+        return AuditVerdict.DEPRECATED if model.lifecycle == "deprecated" else AuditVerdict.OK
+
+
+def is_binary(content: bytes) -> bool:
+    """Return whether the beginning of a file says that it is no text: it has a zero byte, and no mark of UTF-16."""
+    return b"\0" in content[:BEGINNING] and not content.startswith(_UTF_16)
+
+
+def _common_beginning(texts: Collection[str]) -> str:
+    first, last = min(texts), max(texts)
+    return first[: next((at for at, mark in enumerate(first) if not last.startswith(mark, at)), len(first))]
+
+
+def _begins(text: str, start: int) -> bool:
+    """Return whether what stands before a name is no part of it."""
+    if start == 0 or not _GOES_ON_BEFORE.match(text, start - 1):
+        return True
+    return _NO_PART_OF_A_NAME.search(text, max(0, start - _LONGEST_BEFORE), start) is not None
+
+
+def _known_names(catalogue: Catalogue) -> Mapping[str, _Known]:
+    """Return every name, with what it names: what the API calls a model goes before what others do."""
+    bundled = Catalogue.bundled()
+    models = [bundled[each.id] if each.lifecycle is None and each.id in bundled else each for each in catalogue]
+    models += [each for each in bundled if each.id not in catalogue]
+    names: dict[str, _Known] = {}
+    for model in models:
+        names.setdefault(model.id, _Known(model, on_partner=False))
+    for model in models:
+        for alias in filter(is_id, model.aliases):
+            names.setdefault(alias, _Known(model, on_partner=False))
+    for model in models:
+        for name in filter(is_id, _partner_names(model)):
+            for spelling in (name, name.replace(":", "%3A").replace("@", "%40")):
+                names.setdefault(spelling, _Known(model, on_partner=True))
+    return names
+
+
+def _partner_names(model: Model) -> Iterator[str]:
+    """Yield what Amazon Bedrock and Google Cloud call the model: by rule, but where another name is documented.
+
+    The rule is that of https://platform.claude.com/docs/en/about-claude/models/model-ids-and-versions; the endpoint
+    of Bedrock for the Messages API takes ids and aliases without a version.
+    """
+    documented = model.values.get("partner_ids", ())
+    yield from documented
+    yield from (f"{_BEDROCK}{name}" for name in (model.id, *model.aliases))
+    dated = _DATED.fullmatch(model.id)
+    if dated and not any(name.startswith(_BEDROCK) for name in documented):
+        yield f"{_BEDROCK}{model.id}-v1:0"
+    if not any("@" in name for name in documented):
+        yield f"{dated[1]}@{dated[2]}" if dated else f"{model.id}@default"

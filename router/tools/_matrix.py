@@ -1,0 +1,68 @@
+"""Matrix: what is known of each capability of each model, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from attrs import frozen
+
+from router._errors import RequirementError, UnknownNameError, quoted
+from router.catalogue._catalogue import Catalogue
+from router.models._model import Model, Support
+from router.models._vocabulary import CAPABILITIES, LEVELS, capability_name
+
+
+@frozen
+class Matrix:
+    """Models against capabilities."""
+
+    models: tuple[Model, ...]
+    """The rows, newest first."""
+    capabilities: tuple[str, ...]
+    """The columns, by short path: a family together, levels from the lowest on."""
+
+    @property
+    def families(self) -> tuple[tuple[str, ...], ...]:
+        """The capabilities in groups that share their first key."""
+        return tuple(tuple(group) for _, group in groupby(self.capabilities, family))
+
+    def supports(self, model: Model) -> tuple[Support, ...]:
+        """Return what is known of the model, a value a column."""
+        return tuple(map(model.facts.get, self.capabilities))
+
+
+def matrix(catalogue: Catalogue, models: Iterable[Model] | None = None, only: Iterable[str] = ()) -> Matrix:
+    """Return the matrix of every capability that the catalogue or the vocabulary names.
+
+    `models` are all unless they are given; `only` leaves the capabilities at and below these paths. Raises
+    `UnknownNameError` for a path that nobody names, and `RequirementError` for a field.
+    """
+    known = CAPABILITIES | catalogue.names.capabilities
+    wanted = {name for path in only for name in _below(path, known, catalogue)} if only else known
+    rows = catalogue.models if models is None else tuple(models)
+    return Matrix(rows, tuple(sorted(wanted, key=lambda name: tuple(_rank(name)))))
+
+
+def family(name: str) -> str:
+    """Return the first key of a capability's path."""
+    return name.partition(".")[0]
+
+
+def _below(path: str, known: Iterable[str], catalogue: Catalogue) -> set[str]:
+    short = capability_name(path)
+    found = {name for name in known if name == short or name.startswith(f"{short}.")}
+    if not found:
+        if catalogue.names.knows_field(short):
+            raise RequirementError(f"{quoted(path)} is a field, not a capability: a matrix has columns of capabilities")
+        raise UnknownNameError(path, catalogue.names.nearest(short))
+    return found
+
+
+def _rank(name: str) -> Iterator[tuple[int, str]]:
+    """Return what a path is sorted by: its keys, those that are levels by their order and before others."""
+    above = ""
+    for key in name.split("."):
+        levels = LEVELS.get(above, ())
+        yield (levels.index(key) if key in levels else len(levels), key)
+        above = f"{above}.{key}" if above else key

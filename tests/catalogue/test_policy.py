@@ -1,0 +1,381 @@
+"""Policies: how a chain is ranked, held to the slow definition, and what a file of them may say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+from fake_api import entries
+from fake_source import FakeSource
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sizes import examples
+from strategies import NOW, Entry, catalogue_of, listings, policies, requirements
+
+from router import (
+    Catalogue,
+    ConfigurationError,
+    NoModelError,
+    Policy,
+    Reason,
+    RequirementError,
+    Router,
+    UnknownNameError,
+    require,
+)
+from router.catalogue._policy import find_policies, read_policies
+from router.cli._commands import run
+from router.models._model import Model
+from router.requirements._expression import Requirement
+
+HERE = datetime(2026, 11, 22, tzinfo=UTC)
+BUNDLED = Catalogue.bundled()
+UNHEARD_OF = "max_input_tokens >= 900M"
+FILE = """
+[policies.reports]
+require      = "thinking.adaptive and pdf_input and max_input_tokens >= 200k"
+prefer       = ["line == opus", "effort.max"]
+minimum_age  = "14d"
+alternatives = ["thinking and pdf_input"]
+
+[policies.bulk]
+require = "structured_outputs"
+order   = "cheapest"
+"""
+
+
+def standing(policy: Policy, model: Model) -> tuple[float, ...]:
+    """Return how a model stands by the order, as the design says it; unknown is last."""
+    if policy.order == "cheapest":
+        output, given = (model.values.get(name) for name in ("price.output", "price.input"))
+        return (output is None, output or 0.0, given is None, given or 0.0)
+    if policy.order == "largest_context":
+        return (model.max_input_tokens is None, -(model.max_input_tokens or 0))
+    return ()
+
+
+def chain_of(catalogue: Catalogue, policy: Policy) -> list[Model]:
+    """Return the chain of a policy by its definition: look at each model, for each of its requirements."""
+    chain: list[Model] = []
+    for requirement in (policy.require, *policy.alternatives):
+        asked: list[Requirement] = [requirement]
+        if policy.minimum_age is not None:
+            asked.append(policy.minimum_age)
+        rails = catalogue.guard_rails(frozenset().union(*(each.fields for each in asked)))
+        meeting = [model for model in catalogue if all(each.matches(model, now=NOW) for each in asked)]
+        found = [model for model in meeting if all(catalogue.admits(rail, model) for rail in rails)]
+        found.sort(
+            key=lambda model: (
+                [not preference.matches(model, now=NOW) for preference in policy.prefer],
+                standing(policy, model),
+            )
+        )
+        chain += [model for model in found if model not in chain]
+    return chain
+
+
+@settings(max_examples=examples(300))
+@given(listings(), policies())
+def test_a_chain_is_what_the_definition_says(listing: list[Entry], policy: Policy) -> None:
+    """`candidates` is the chain, `select` its first, and `explain` says both, with a reason that fits."""
+    catalogue = catalogue_of(listing)
+    expected = chain_of(catalogue, policy)
+
+    assert list(catalogue.candidates(policy, now=NOW)) == expected
+    assert catalogue.select(policy, default=None, now=NOW) is (expected[0] if expected else None)
+    decision = catalogue.explain(policy, now=NOW)
+    assert decision.model is (expected[0] if expected else None)
+    assert decision.candidates == tuple(model.id for model in expected)
+    assert (decision.reason is Reason.NO_MATCH) is (not expected)
+    assert str(decision)
+
+
+@settings(max_examples=examples(200))
+@given(listings(), policies())
+def test_a_reason_is_true(listing: list[Entry], policy: Policy) -> None:
+    """The newest is called so where it is, an alternative only where nothing meets the first requirement."""
+    catalogue = catalogue_of(listing)
+    decision = catalogue.explain(policy, now=NOW)
+    first = catalogue.candidates(policy.tiers[0], now=NOW)
+
+    assert (decision.reason is Reason.ALTERNATIVE) is (decision.model is not None and not first)
+    if decision.reason is Reason.NEWEST:
+        assert decision.model is first[0]
+    if decision.reason in {Reason.PREFERRED, Reason.ORDERED}:
+        assert decision.model is not first[0]
+        assert decision.notes
+    if not policy.prefer:
+        assert decision.reason is not Reason.PREFERRED
+    if policy.order == "newest":
+        assert decision.reason is not Reason.ORDERED
+
+
+@given(listings(), requirements())
+def test_a_plain_policy_is_its_requirement(listing: list[Entry], requirement: Requirement) -> None:
+    """Without preferences, order, age and alternatives a policy answers as its requirement does."""
+    catalogue = catalogue_of(listing)
+    assert catalogue.candidates(Policy(require=requirement), now=NOW) == catalogue.candidates(requirement, now=NOW)
+
+
+@given(listings(), policies(), st.integers(0, 4))
+def test_preferences_remove_nobody(listing: list[Entry], policy: Policy, limit: int) -> None:
+    """Whatever is preferred and however it is ordered, the same models are in the chain; a limit cuts its end off."""
+    catalogue = catalogue_of(listing)
+    plain = Policy(require=policy.require, alternatives=policy.alternatives)
+    if policy.minimum_age is None:
+        assert {*catalogue.candidates(policy, now=NOW)} == {*catalogue.candidates(plain, now=NOW)}
+    chain = catalogue.candidates(policy, now=NOW)
+    assert catalogue.candidates(policy, now=NOW, limit=limit) == chain[:limit]
+
+
+def test_reasons_of_the_bundled_catalogue() -> None:
+    """Each rule of a policy that decides is told as the reason, with what it decided against."""
+    first = BUNDLED.candidates("structured_outputs", limit=1)[0].id
+    told = {
+        order: BUNDLED.explain(policy, now=HERE)
+        for order, policy in {
+            "newest": Policy(require="structured_outputs"),
+            "preferred": Policy(require="structured_outputs", prefer=["line == opus", "effort.max"]),
+            "ordered": Policy(require="structured_outputs", order="cheapest"),
+            "alternative": Policy(require=UNHEARD_OF, alternatives=["line == haiku"]),
+            "no_match": Policy(require=UNHEARD_OF),
+        }.items()
+    }
+    assert {order: decision.reason.value for order, decision in told.items()} == {order: order for order in told}
+    assert told["preferred"].notes[0] == f"preferred to the newer {first} for line == opus"
+    assert told["ordered"].notes[0] == f"cheapest, before the newer {first}"
+    assert told["alternative"].notes[0] == "no model meets max_input_tokens >= 900M; this is alternative 1 of 1"
+    assert told["alternative"].requirement == require("line == haiku")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"prefer": "line == opus"}, r"^a list of requirements was expected"),
+        ({"alternatives": require("pdf_input")}, r"^a list of requirements was expected"),
+        ({"minimum_age": "soon"}, r"^minimum_age must be a duration such as 14d"),
+        ({"minimum_age": "-1d"}, r"^minimum_age must be a duration such as 14d"),
+        ({"minimum_age": require("age <= 14d")}, r"^minimum_age must be a duration such as 14d"),
+        ({"minimum_age": 14}, r"^minimum_age must be a duration such as 14d"),
+        ({"order": "oldest"}, r"^order must be one of newest, cheapest, largest_context \(got 'oldest'\)"),
+        ({"require": "pdf_input and"}, r"^expected a name"),
+    ],
+)
+def test_a_policy_that_means_nothing(arguments: dict[str, object], message: str) -> None:
+    """What means nothing is refused when the policy is made, and the error says what was expected."""
+    with pytest.raises((ConfigurationError, RequirementError), match=message):
+        Policy(**arguments)  # type: ignore[arg-type]
+
+
+def test_no_model_for_a_policy() -> None:
+    """Where no requirement of a policy is met there is an error that explains itself, or the default."""
+    policy = Policy(require=UNHEARD_OF, alternatives=["max_tokens >= 900M"])
+    with pytest.raises(NoModelError, match="no model meets") as caught:
+        BUNDLED.select(policy)
+    assert caught.value.requirement is policy
+    assert BUNDLED.select(policy, default="none") == "none"
+
+
+@pytest.mark.parametrize("ask", ["select", "candidates", "explain"])
+def test_keywords_do_not_go_with_a_policy(ask: str) -> None:
+    """A policy says all that is needed."""
+    with pytest.raises(RequirementError, match="pdf_input= does not go with it"):
+        getattr(BUNDLED, ask)(Policy(require="citations"), pdf_input=True)
+
+
+@pytest.mark.parametrize("policy", [Policy(alternatives=["pdf_imput"]), Policy(prefer=["pdf_imput"])])
+@pytest.mark.parametrize("ask", ["select", "candidates", "explain"])
+def test_every_name_of_a_policy_is_checked(policy: Policy, ask: str) -> None:
+    """A name that nobody knows is an error at once, also where today's answer does not come to it."""
+    with pytest.raises(UnknownNameError, match="pdf_input"):
+        getattr(BUNDLED, ask)(policy)
+
+
+@pytest.mark.parametrize("policies", [["a"], {"one": "pdf_input"}, 5, {"pdf_input": Policy()}])
+def test_what_are_no_policies(policies: Any) -> None:
+    """What is no mapping of policies by names of their own is refused when the router is made."""
+    with pytest.raises(ConfigurationError):
+        Router(FakeSource(BUNDLED), policies=policies, cache_dir=False)
+
+
+def test_a_policy_evolves() -> None:
+    """A policy takes its own values."""
+    policy = Policy(require="pdf_input", minimum_age="14d", prefer=["line == opus"])
+    assert evolve(policy, name="x") == evolve(policy, minimum_age="2w", name="x")
+
+
+# Files
+
+
+def written(where: Path, text: str, name: str = "router.toml") -> str:
+    """Write a file, and return its path."""
+    path = where / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_a_file(tmp_path: Path) -> None:
+    """A file says what Python says, under names."""
+    policies = read_policies(written(tmp_path, FILE))
+
+    assert dict(policies) == {
+        "reports": Policy(
+            require="thinking.adaptive and pdf_input and max_input_tokens >= 200k",
+            prefer=["line == opus", "effort.max"],
+            minimum_age="14d",
+            alternatives=["thinking and pdf_input"],
+            name="reports",
+        ),
+        "bulk": Policy(require="structured_outputs", order="cheapest", name="bulk"),
+    }
+
+
+def test_a_table_of_a_project(tmp_path: Path) -> None:
+    """In `pyproject.toml` the same stands under `tool.router`; what else is there is nobody's business."""
+    project = "[project]\nname = 'x'\n" + FILE.replace("[policies.", "[tool.router.policies.")
+
+    assert read_policies(written(tmp_path, project, "pyproject.toml")) == read_policies(written(tmp_path, FILE))
+    assert read_policies(written(tmp_path, "[project]\nname = 'x'\n", "pyproject.toml")) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[policies.x]\nrequre = 'a'", "policies.x.requre: unknown key; did you mean require?"),
+        ("[policies.x]\nzzz = 'a'", "policies.x.zzz: unknown key; there is require, prefer,"),
+        ("[policy.x]\nrequire = 'a'", "policy: unknown key; did you mean policies?"),
+        ("policies = 5", "policies must be a table (got int)"),
+        ("[policies]\nx = 'a'", "policies.x must be a table (got str)"),
+        ("[policies.x]\nprefer = ['a']", "policies.x: require is missing"),
+        ("[policies.x]\nrequire = ['a']", "policies.x.require must be a string (got ['a'])"),
+        ("[policies.x]\nrequire = 'a'\nprefer = 'a'", "policies.x.prefer must be a list of strings (got 'a')"),
+        ("[policies.x]\nrequire = 'a'\nprefer = ['a', 'b and']", "policies.x.prefer[1]: expected a name"),
+        ("[policies.x]\nrequire = 'a'\nalternatives = ['']", "policies.x.alternatives[0]: expected a requirement"),
+        ("[policies.x]\nrequire = 'a'\nminimum_age = 'soon'", "policies.x.minimum_age: must be a duration"),
+        ("[policies.x]\nrequire = 'a'\nminimum_age = 14", "policies.x.minimum_age must be a string (got 14)"),
+        ("[policies.x]\nrequire = 'a'\norder = 'best'", "policies.x.order: must be one of newest, cheapest"),
+        ("[policies.pdf_input]\nrequire = 'a'", "policies.pdf_input: pdf_input is a capability, a field"),
+        ("[policies.line]\nrequire = 'a'", "policies.line: line is a capability, a field"),
+        ("[policies.'a b']\nrequire = 'a'", "policies.a b: a policy is named with letters"),
+        ("[policies", " is no TOML: "),
+    ],
+)
+def test_a_file_that_means_nothing(tmp_path: Path, text: str, problem: str) -> None:
+    """An error names the file, the key path and what was expected."""
+    path = written(tmp_path, text)
+
+    with pytest.raises(ConfigurationError) as caught:
+        read_policies(path)
+    assert str(caught.value).startswith(path)
+    assert problem in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """A file that cannot be read is named."""
+    with pytest.raises(ConfigurationError, match=r"none\.toml cannot be read: No such file"):
+        read_policies(tmp_path / "none.toml")
+
+
+def test_the_nearest_file(tmp_path: Path) -> None:
+    """The command looks here and above: `router.toml`, or a project's file that speaks of us."""
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    written(inside, "[project]", "pyproject.toml")
+    project = written(tmp_path / "a", "[tool.router]", "pyproject.toml")
+    assert find_policies(inside) == project
+    own = written(tmp_path / "a", FILE)
+    assert find_policies(inside) == own
+
+
+# In a router
+
+
+def test_a_router_takes_policies_by_name_and_value(tmp_path: Path) -> None:
+    """Where a requirement is asked for a policy or its name is taken; the file is read at the first question."""
+    router = Router(FakeSource(BUNDLED), policies=str(tmp_path / "router.toml"), cache_dir=False)
+    written(tmp_path, FILE)
+    policy = router.policies["reports"]
+
+    assert router.select("reports") is router.select(policy) is BUNDLED.select(policy)
+    assert router.candidates("bulk") == BUNDLED.candidates(router.policies["bulk"])
+    assert router.explain("reports").policy is policy
+    assert router.selector("bulk")() is router.select("bulk")
+    assert router.select("pdf_input") is BUNDLED.select("pdf_input")
+    with pytest.raises(RequirementError, match="does not go with it"):
+        router.selector("bulk", pdf_input=True)
+
+
+@pytest.mark.parametrize("name", ["pdf_input", "line", "and", "a b", ""])
+def test_names_that_text_has_already(name: str) -> None:
+    """A policy whose name means something in text is an error, as in a file."""
+    with pytest.raises(ConfigurationError):
+        Router(FakeSource(BUNDLED), policies={name: Policy()}, cache_dir=False).select("citations and pdf_input")
+
+
+def test_a_selector_of_a_policy_follows_refreshes() -> None:
+    """A prepared policy answers from the current catalogue."""
+    first, second = (Catalogue.from_listing(entries(6, start=start)) for start in (0, 3))
+    router = Router(FakeSource(first, second), cache_dir=False, policies={"one": Policy(prefer=["line == opus"])})
+    pick = router.selector("one")
+
+    assert [pick().id, pick().id] == ["claude-fake-2"] * 2
+    router.refresh()
+    assert pick().id == "claude-fake-5"
+
+
+# In the command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ended"),
+    [
+        (("select", "--policy", "reports"), (0, "claude-opus-5-5\n")),
+        (("explain", "--policy", "bulk"), (0, "claude-haiku-5-5: ordered of ")),
+        (
+            ("candidates", "--policy", "reports", "--limit", "1"),
+            (0, "claude-opus-5-5  preferred for line == opus, effort.max\n"),
+        ),
+        (("candidates", "--policy", "reports"), (0, "\nclaude-haiku-4-5-20251001  alternative 1: ")),
+        (("candidates", "--policy", "bulk"), (0, "\nclaude-sonnet-5-5          price.output 10; price.input 2\n")),
+        (("candidates", "--policy", "bulk", "--json"), (0, '"why": "price.output 10; price.input 2"')),
+        (
+            ("select", "--policy", "repots"),
+            (2, "has no policy 'repots'; did you mean reports? (policies: reports, bulk)"),
+        ),
+        (("select", "--policy", "zzz"), (2, "has no policy 'zzz' (policies: reports, bulk)")),
+        (("select", "--policy", "reports", "pdf_input"), (2, "no REQUIREMENT and no other need goes with it")),
+        (("select", "--policy", "reports", "--pdf"), (2, "no REQUIREMENT and no other need goes with it")),
+        (("select", "--policy", "x", "--policies", "none.toml"), (2, "none.toml cannot be read")),
+    ],
+)
+def test_the_command_takes_a_policy(
+    arguments: Sequence[str],
+    ended: tuple[int, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`--policy NAME` asks for what the nearest file says under that name."""
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    written(tmp_path, FILE)
+    monkeypatch.chdir(tmp_path)
+
+    status, said = ended
+    assert run(arguments) == status
+    out, error = capsys.readouterr()
+    assert said in (error if status else out)
+
+
+def test_no_file_of_policies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there is no file, the command says which one it looked for."""
+    monkeypatch.chdir(tmp_path)
+
+    assert run(["select", "--policy", "reports"]) == 2
+    assert "there is no router.toml here or above; --policies names a file" in capsys.readouterr().err

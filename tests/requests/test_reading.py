@@ -1,0 +1,1095 @@
+"""What a Messages request asks of a model, and what is changed of it for a model that cannot do all of that."""
+
+from __future__ import annotations
+
+import gc
+import json
+import pickle
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+from anthropic import Anthropic, omit
+from anthropic.types import Base64PDFSource, DocumentBlock, Message
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from request_corpus import (
+    CORPUS,
+    REQUESTS,
+    adapters,
+    fields_of,
+    literals,
+    load,
+    requests,
+    snapshot,
+    validate,
+    walked,
+)
+
+from router import Catalogue, ConfigurationError, Model, Requirement, UnfitRequestError, require
+from router.models._vocabulary import CAPABILITIES
+from router.requests._fitting import Fitted, OnUnsupported, fit
+from router.requests._reading import BLOCKS, PARAMETERS, RequestRequirement, requirement_of
+
+BUNDLED = Catalogue.bundled()
+OPUS, OPUS_4_6, HAIKU = (BUNDLED[id] for id in ("claude-opus-5-5", "claude-opus-4-6", "claude-haiku-4-5-20251001"))
+IMAGE = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
+PDF = {"type": "document", "source": {"type": "url", "url": "https://example.com/a.pdf"}}
+GONE = object()
+
+
+def said(*content: Any, role: str = "user") -> dict[str, Any]:
+    """Return a request of one message."""
+    return {"messages": [{"role": role, "content": list(content)}]}
+
+
+def model(max_tokens: int | None = None, traits: Mapping[str, bool] | None = None, **supports: Any) -> Model:
+    """Return a model of which just this is known; `thinking__disabled` is `thinking.disabled`."""
+    tree: dict[str, Any] = {}
+    for path, supported in supports.items():
+        node = tree
+        *above, last = path.split("__")
+        for key in above:
+            node = node.setdefault(key, {})
+        node.setdefault(last, {})["supported"] = supported
+    entry = {"id": "claude-nova", "max_tokens": max_tokens, "capabilities": tree, "traits": traits or {}}
+    return Model.from_api(entry)
+
+
+# The corpus
+
+
+def keys(path: str) -> list[str | int]:
+    """Return the keys that a path spells."""
+    return [int(index) if index else name for index, name in re.findall(r"\[(\d+)\]|([^.\[\]]+)", path)]
+
+
+def replayed(value: Any, changes: Mapping[str, Any]) -> Any:
+    """Return what the changes make of a request: each is made, then what they emptied goes, from the end on."""
+    value = pickle.loads(pickle.dumps(value))  # noqa: S301 - pickled on this very line
+    for path, after in changes.items():
+        within = value
+        *above, last = keys(path)
+        for key in above:
+            within = within[key]
+        within[last] = GONE if after is None else after
+    return swept(value)
+
+
+def swept(value: Any) -> Any:
+    """Return the value without what is gone; a container that had something that is gone goes if it is empty."""
+    if isinstance(value, dict):
+        left = {name: each for name, each in ((name, swept(each)) for name, each in value.items()) if each is not GONE}
+        return left if left or not value else GONE
+    if isinstance(value, list):
+        items = [each for each in map(swept, value) if each is not GONE]
+        return items if items or not value else GONE
+    return value
+
+
+def test_the_corpus_is_large_enough() -> None:
+    """There are requests of every kind."""
+    assert len(CORPUS) >= 60
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+class TestCorpus:
+    def test_the_sdk_allows_it(self, path: Path) -> None:
+        """Each is what the SDK's types take, GA or beta."""
+        request = load(path)["request"]
+        refusals = []
+        for adapter in adapters():
+            try:
+                validate(adapter, request)
+            except ValueError as error:
+                refusals.append(str(error))
+
+        assert len(refusals) < 2, "\n".join(refusals)
+
+    def test_what_it_asks(self, path: Path) -> None:
+        """Each asks what was written down for it, each term at a place that there is."""
+        case = load(path)
+        requirement = requirement_of(case["request"], batch=case["batch"])
+
+        assert str(requirement) == case["requires"]
+        assert requirement == require(case["requires"])
+        assert list(requirement.not_inferred) == case["not_inferred"]
+        assert [*requirement.places] == [term.text for term in requirement.terms]
+        for place in {each for places in requirement.places.values() for each in places} - {"batch"}:
+            value = case["request"]
+            for key in keys(place):
+                value = value[key]
+
+    @pytest.mark.parametrize("of", [OPUS, OPUS_4_6, HAIKU], ids=lambda model: model.id)
+    def test_how_it_is_fitted(self, path: Path, of: Model) -> None:
+        """Each is changed for each model as it was written down, or refused, and then met."""
+        case = load(path)
+        request, expected = case["request"], case["fits"][of.id]
+        if isinstance(expected, list):
+            for way in get_args(OnUnsupported):
+                with pytest.raises(UnfitRequestError) as raised:
+                    fit(request, of, way, batch=case["batch"])
+                assert [place for place, _ in raised.value.unsupported] == expected
+            return
+        fitted = fit(request, of, "downgrade", batch=case["batch"])
+
+        assert {change.path: change.after for change in fitted.changes} == expected
+        assert fitted.request == replayed(request, expected)
+        assert requirement_of(fitted.request, batch=case["batch"]).support(of) is not False
+        if not expected:
+            assert fit(request, of, batch=case["batch"]).request is request
+        else:
+            with pytest.raises(UnfitRequestError):
+                fit(request, of, batch=case["batch"])
+
+
+# The table
+
+
+TOOL = {"name": "f", "input_schema": {"type": "object"}}
+SERVER = "server_tools.code_execution"
+FILTERS = "maybe traits.dynamic_filtering"
+ROWS: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
+    "max_tokens": ({"max_tokens": 4096}, {"max_tokens >= 4096": ["max_tokens"]}),
+    "max_tokens of none": ({"max_tokens": 0}, {}),
+    "image": (said(IMAGE), {"image_input": ["messages[0].content[0].source"]}),
+    "images": (said(IMAGE, IMAGE), {"image_input": ["messages[0].content[0].source", "messages[0].content[1].source"]}),
+    "image in a tool result": (
+        said({"type": "tool_result", "tool_use_id": "t", "content": [IMAGE]}),
+        {"image_input": ["messages[0].content[0].content[0].source"]},
+    ),
+    "image in content blocks": (
+        said({"type": "document", "source": {"type": "content", "content": [IMAGE]}}),
+        {"image_input": ["messages[0].content[0].source.content[0].source"]},
+    ),
+    "PDF by address": (said(PDF), {"pdf_input": ["messages[0].content[0].source"]}),
+    "PDF in a tool result": (
+        said({"type": "tool_result", "tool_use_id": "t", "content": [PDF]}),
+        {"pdf_input": ["messages[0].content[0].content[0].source"]},
+    ),
+    "PDF that was fetched": (
+        said({"type": "web_fetch_tool_result", "content": {"type": "web_fetch_result", "content": PDF}}),
+        {"pdf_input": ["messages[0].content[0].content.content.source"]},
+    ),
+    "text as a document": (said({"type": "document", "source": {"type": "text", "data": "a"}}), {}),
+    "citations": (
+        said({"type": "document", "source": {"type": "text", "data": "a"}, "citations": {"enabled": True}}),
+        {"citations": ["messages[0].content[0].citations"]},
+    ),
+    "citations of a search result": (
+        said({"type": "search_result", "citations": {"enabled": True}}),
+        {"citations": ["messages[0].content[0].citations"]},
+    ),
+    **{
+        f"thinking {kind}": ({"thinking": {"type": kind}}, {f"thinking.{kind}": ["thinking"]})
+        for kind in ("enabled", "adaptive", "disabled", "between_tools", "of_tomorrow")
+    },
+    **{
+        f"effort {level}": ({"output_config": {"effort": level}}, {f"effort.{level}": ["output_config.effort"]})
+        for level in ("low", "medium", "high", "xhigh", "max", "ultra")
+    },
+    "sampling since 2026-10-21": (
+        {"temperature": 0, "extra_headers": {"Anthropic-Version": "2026-10-21"}},
+        {"not true": ["temperature"]},
+    ),
+    "sampling before 2026-10-21": (
+        {"temperature": 0, "extra_headers": {"anthropic-version": "2026-10-20"}},
+        {"maybe traits.sampling": ["temperature"]},
+    ),
+    "task budget": (
+        {"output_config": {"task_budget": {"type": "tokens", "total": 1}}},
+        {"maybe traits.task_budget": ["output_config.task_budget"]},
+    ),
+    "effort of a system message": (
+        {"messages": [{"role": "system", "output_config": {"effort": "low"}}]},
+        {"effort.low": ["messages[0].output_config.effort"]},
+    ),
+    "effort of a system message without thinking": (
+        {"messages": [{"role": "system", "output_config": {"effort": "max"}}], "thinking": {"type": "disabled"}},
+        {
+            "effort.max": ["messages[0].output_config.effort"],
+            "maybe traits.effort_without_thinking": ["messages[0].output_config.effort"],
+            "thinking.disabled": ["thinking"],
+        },
+    ),
+    "format": (
+        {"output_config": {"format": {"type": "json_schema"}}},
+        {"structured_outputs": ["output_config.format"]},
+    ),
+    "format of the helpers": ({"output_format": Message}, {"structured_outputs": ["output_format"]}),
+    "strict": ({"tools": [{**TOOL, "strict": True}]}, {"structured_outputs": ["tools[0].strict"]}),
+    "strict, but no bool": ({"tools": [{**TOOL, "strict": "no"}]}, {}),
+    "context management": (
+        {"context_management": {"edits": [{"type": "clear_thinking_20251015"}, {"type": "clear_all_20270101"}]}},
+        {
+            "context_management.clear_all_20270101": ["context_management.edits[1]"],
+            "context_management.clear_thinking_20251015": ["context_management.edits[0]"],
+        },
+    ),
+    "compaction": ({"compaction": {"type": "summarize"}}, {"compaction.summarize": ["compaction"]}),
+    **{
+        f"code execution {version}": ({"tools": [{"type": f"code_execution_{version}"}]}, {SERVER: ["tools[0]"]})
+        for version in ("20250522", "20250825", "20260120", "20260521", "20270101")
+    },
+    "called by code": (
+        {"tools": [{**TOOL, "allowed_callers": ["direct", "code_execution_20250825"]}]},
+        {"code_execution": ["tools[0].allowed_callers"], SERVER: ["tools[0].allowed_callers"]},
+    ),
+    "web search": ({"tools": [{"type": "web_search_20250305"}]}, {"server_tools.web_search": ["tools[0]"]}),
+    **{
+        f"web search {version}": (
+            {"tools": [{"type": f"web_search_{version}"}]},
+            {"code_execution": ["tools[0]"], FILTERS: ["tools[0]"], "server_tools.web_search": ["tools[0]"]},
+        )
+        for version in ("20260209", "20260318", "20270101")
+    },
+    "web search called by nobody": (
+        {"tools": [{"type": "web_search_20260209", "allowed_callers": []}]},
+        {
+            "code_execution": ["tools[0].allowed_callers"],
+            FILTERS: ["tools[0].allowed_callers"],
+            "server_tools.web_search": ["tools[0]"],
+        },
+    ),
+    "web search called directly": (
+        {"tools": [{"type": "web_search_20260209", "allowed_callers": ["direct"]}]},
+        {"server_tools.web_search": ["tools[0]"]},
+    ),
+    "web fetch": ({"tools": [{"type": "web_fetch_20250910"}]}, {}),
+    **{
+        f"web fetch {version}": (
+            {"tools": [{"type": f"web_fetch_{version}"}]},
+            {"code_execution": ["tools[0]"], FILTERS: ["tools[0]"]},
+        )
+        for version in ("20260209", "20260309", "20260318")
+    },
+    "web fetch called directly": ({"tools": [{"type": "web_fetch_20260209", "allowed_callers": ("direct",)}]}, {}),
+    "tools of the client": ({"tools": [TOOL, {"type": "bash_20250124"}, {"type": "mcp_toolset"}]}, {}),
+    "inline tool": (
+        said({"type": "tool_addition", "tool": {"type": "tool_definition", "definition": {**TOOL, "strict": True}}}),
+        {"structured_outputs": ["messages[0].content[0].tool.definition.strict"]},
+    ),
+    "skills": ({"container": {"skills": [{"skill_id": "xlsx"}]}}, {SERVER: ["container.skills"]}),
+    "container": ({"container": "container_1"}, {}),
+    "fallbacks": (
+        {"fallbacks": [{"model": "claude-a"}, {"model": "b c"}]},
+        {
+            'allowed_fallback_models has "b c"': ["fallbacks[1]"],
+            "allowed_fallback_models has claude-a": ["fallbacks[0]"],
+        },
+    ),
+    "fallbacks by default": ({"fallbacks": "default"}, {}),
+    "fast": ({"speed": "fast"}, {"maybe traits.fast_mode": ["speed"]}),
+    "standard": ({"speed": "standard"}, {}),
+    "any tool": ({"tool_choice": {"type": "any"}}, {"maybe traits.forced_tool_choice": ["tool_choice"]}),
+    "one tool": ({"tool_choice": {"type": "tool"}}, {"maybe traits.forced_tool_choice": ["tool_choice"]}),
+    "no tool": ({"tool_choice": {"type": "none"}}, {}),
+    "prefill": (said({"type": "text", "text": "{"}, role="assistant"), {"maybe traits.prefill": ["messages[0]"]}),
+    "paused turn": (said({"type": "server_tool_use"}, role="assistant"), {}),
+    "temperature": ({"temperature": 0}, {"maybe traits.sampling": ["temperature"]}),
+    "default temperature": ({"temperature": 1.0, "top_p": None}, {}),
+    "sampling beside": (
+        {"extra_body": {"top_p": 1, "top_k": 3}},
+        {"maybe traits.sampling": ["extra_body.top_p", "extra_body.top_k"]},
+    ),
+    "what asks nothing": (
+        {"inference_geo": "us", "service_tier": "auto", "metadata": {}, "stop_sequences": ["a"], "thread": {}},
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_table(row: str) -> None:
+    """Each row of the table asks for just that, at that place."""
+    request, places = ROWS[row]
+    requirement = requirement_of(request)
+
+    assert requirement.places == {text: tuple(paths) for text, paths in places.items()}
+    assert requirement == require(" and ".join(places) or "true")
+
+
+def test_arguments_ask_too() -> None:
+    """A batch, and the size of the input, are asked for by argument."""
+    requirement = requirement_of({}, batch=True, input_tokens=200_001)
+
+    assert requirement == require("batch and max_input_tokens >= 200001")
+    assert requirement.places == {"batch": ("batch",), "max_input_tokens >= 200001": ("input_tokens",)}
+    assert (requirement.input_tokens, requirement.is_estimated) == (200_001, False)
+
+
+@pytest.mark.parametrize(
+    ("request_", "paths"),
+    [
+        (said({"type": "document", "source": {"type": "file"}}), ["messages[0].content[0].source.file_id"]),
+        (said({"type": "document", "source": {"type": "gopher"}}), ["messages[0].content[0].source"]),
+        ({"thinking": {"type": "deep thought"}}, ["thinking"]),
+        ({"output_config": {"effort": 11}}, ["output_config.effort"]),
+        ({"max_tokens": 10**5000}, ["max_tokens"]),
+        ({"messages": iter([said(IMAGE)])}, ["messages"]),
+    ],
+)
+def test_what_cannot_be_told(request_: dict[str, Any], paths: list[str]) -> None:
+    """What may ask for something that cannot be told asks nothing, and is returned as such."""
+    requirement = requirement_of(request_)
+
+    assert requirement == require()
+    assert list(requirement.not_inferred) == paths
+
+
+def test_a_generator_is_left_to_whom_it_is_for() -> None:
+    """What can be gone through but once is not."""
+    messages = iter(said(IMAGE)["messages"])
+    fit({"messages": messages, "temperature": 0}, OPUS, "downgrade")
+
+    assert next(messages)["content"] == [IMAGE]
+
+
+def test_what_is_left_out_asks_nothing() -> None:
+    """The SDK's own marks for what is left out are no values."""
+    assert requirement_of(dict.fromkeys([*PARAMETERS, "extra_body"], omit)) == require()
+
+
+def test_objects_of_the_sdk() -> None:
+    """An answer of the SDK, sent back, is read like the dict that it stands for, and copied where it is changed."""
+    fetched = {"type": "web_fetch_result", "url": "u", "content": {**PDF, "citations": {"enabled": True}}}
+    answer = Message.model_construct(
+        role="assistant",
+        content=[SimpleNamespace(type="web_fetch_tool_result", content=SimpleNamespace(**fetched))],
+    )
+    request = {"messages": [answer]}
+
+    assert requirement_of(request).places == {
+        "citations": ("messages[0].content[0].content.content.citations",),
+        "pdf_input": ("messages[0].content[0].content.content.source",),
+    }
+    fitted = fit(request, model(citations=False), "downgrade").request
+    assert fitted["messages"][0]["content"][0]["content"]["content"] == PDF
+    assert fitted["messages"][0].keys() == {"role", "content"}
+    assert "citations" in fetched["content"]
+
+
+def test_deep_content_ends() -> None:
+    """Content that is nested deeper than the API takes is not gone down."""
+    block: dict[str, Any] = IMAGE
+    for _ in range(5_000):
+        block = {"type": "tool_result", "content": [block]}
+    requirement = requirement_of(said(block))
+
+    assert requirement == require()
+    assert len(requirement.not_inferred) == 1
+
+
+def test_compaction_and_credit_continue_no_text() -> None:
+    """A last answer is no prefill where nothing is to follow it, or where a token allows it."""
+    last = {"messages": [{"role": "assistant", "content": "Tides are"}]}
+
+    assert "maybe traits.prefill" in requirement_of(last).places
+    assert "maybe traits.prefill" not in requirement_of(last | {"compaction": {"type": "summarize"}}).places
+    assert "maybe traits.prefill" not in requirement_of(last | {"fallback_credit_token": "t"}).places
+
+
+# The requirement is one like any other
+
+
+def test_it_is_a_requirement() -> None:
+    """It is combined, asked, printed and pickled like any other."""
+    request = {"max_tokens": 8, **said(IMAGE)}
+    requirement = requirement_of(request)
+    again = pickle.loads(pickle.dumps(requirement))  # noqa: S301 - pickled on this very line
+
+    assert isinstance(requirement, RequestRequirement)
+    assert isinstance(requirement, Requirement)
+    assert requirement & require("batch") == require("image_input and max_tokens >= 8 and batch")
+    assert require("batch") & requirement == require("image_input and max_tokens >= 8 and batch")
+    assert requirement | require("batch") == require("(image_input and max_tokens >= 8) or batch")
+    assert ~requirement == require("not image_input or max_tokens < 8")
+    assert BUNDLED.select(requirement) == BUNDLED.select("image_input and max_tokens >= 8")
+    assert (again, again.places) == (requirement, requirement.places)
+    assert repr(requirement) == f"require({str(requirement)!r})"
+
+
+def test_a_newer_model_is_not_shut_out() -> None:
+    """A model of which documentation says nothing meets what only documentation knows."""
+    asked = requirement_of({"temperature": 0, "speed": "fast", "tool_choice": {"type": "any"}})
+
+    assert asked.matches(model())
+    assert not asked.matches(model(traits={"sampling": False}))
+
+
+# Tokens
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        7,
+        len,
+        lambda request: SimpleNamespace(input_tokens=len(request)),
+        lambda *, max_tokens, system="": SimpleNamespace(input_tokens=max_tokens + len(system)),
+    ],
+    ids=["number", "function", "answer", "keywords"],
+)
+def test_tokens_are_counted(count: Any) -> None:
+    """The input is as large as a number says, or a function of the request or of parameters of it."""
+    request = dict.fromkeys(map(str, range(6))) | {"max_tokens": 7}
+
+    assert "max_input_tokens >= 7" in requirement_of(request, input_tokens=count).places
+
+
+def test_the_sdk_counts() -> None:
+    """`client.messages.count_tokens` is given what it takes of a request."""
+    sent = []
+
+    class Client(Anthropic):
+        def post(self, path: str, *, body: Any = None, **_: Any) -> Any:
+            sent.append((path, {name: each for name, each in body.items() if each is not omit}))
+            return SimpleNamespace(input_tokens=300_000)
+
+    request = {"model": "claude-opus-5", "max_tokens": 8, "messages": [], "speed": "fast", "metadata": {}}
+    with Client(api_key="k") as client:
+        requirement = requirement_of(request, input_tokens=client.messages.count_tokens)
+
+    assert requirement.places["max_input_tokens >= 300k"] == ("input_tokens",)
+    assert sent == [("/v1/messages/count_tokens", {"messages": [], "model": "claude-opus-5", "speed": "fast"})]
+
+
+@pytest.mark.parametrize("tokens", [-1, True, "many", 1.5, lambda _: "7", 10**30])
+def test_tokens_that_are_none(tokens: Any) -> None:
+    """What is no number of tokens is an error."""
+    with pytest.raises(ConfigurationError, match="input_tokens must be"):
+        requirement_of({}, input_tokens=tokens)
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [("It was a dark and stormy night; " * 1000, 8_000, 14_000), ("暗い嵐の夜" * 1000, 5_000, 7_000)],
+)
+def test_the_estimate(text: str, least: int, most: int) -> None:
+    """An estimate says that it is one, and errs on the side of more, wherever the text stands."""
+    for request in (
+        {"system": text},
+        {"messages": [{"role": "user", "content": text}]},
+        said({"type": "tool_result", "content": [{"type": "text", "text": text}]}),
+        said({"type": "document", "source": {"type": "text", "data": text}}),
+        {"tools": [{"input_schema": {"properties": {"a": {"description": text}}}}]},
+    ):
+        requirement = requirement_of(request, input_tokens="estimate")
+        assert requirement.is_estimated
+        assert requirement.input_tokens is not None
+        assert least < requirement.input_tokens < most
+        assert requirement == require(min_input_tokens=requirement.input_tokens)
+
+
+def test_the_estimate_leaves_out_what_is_no_text() -> None:
+    """The data of images and documents count for nothing."""
+    data = "A" * 10**6
+    source = Base64PDFSource(type="base64", media_type="application/pdf", data=data)
+    for block in (
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}},
+        DocumentBlock(type="document", source=source),
+    ):
+        assert (requirement_of(said(block), input_tokens="estimate").input_tokens or 0) < 100
+
+
+# Fitting, where the catalogue has no such model
+
+
+@pytest.mark.parametrize(
+    ("request_", "of", "downgraded", "dropped"),
+    [
+        ({"output_config": {"effort": "max"}}, model(effort__max=False), None, None),
+        (
+            {"output_config": {"effort": "max"}},
+            model(effort__max=False, effort__low=True, effort__high=None),
+            {"output_config.effort": "low"},
+            {"output_config.effort": None},
+        ),
+        (
+            {"thinking": {"type": "disabled"}, "output_config": {"effort": "max"}},
+            model(traits={"effort_without_thinking": False}, effort__max=True, effort__xhigh=True, effort__high=True),
+            {"output_config.effort": "high"},
+            {"output_config.effort": None},
+        ),
+        (
+            {"thinking": {"type": "disabled"}, "output_config": {"effort": "max"}},
+            model(traits={"effort_without_thinking": False}, thinking__types__disabled=False, effort__max=True),
+            {"thinking": None},
+            {"thinking": None},
+        ),
+        (
+            {"thinking": {"type": "between_tools"}},
+            model(thinking__types__between_tools=False, thinking__types__disabled=True),
+            {"thinking": {"type": "disabled"}},
+            {"thinking": None},
+        ),
+        (
+            {"thinking": {"type": "between_tools"}, "max_tokens": 1},
+            model(thinking__types__between_tools=False, thinking__types__disabled=None),
+            {"thinking": None},
+            {"thinking": None},
+        ),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 2_000}, "max_tokens": 3_000},
+            model(max_tokens=2_000, thinking__types__enabled=False),
+            {"max_tokens": 2_000, "thinking": None},
+            {"max_tokens": 2_000, "thinking": None},
+        ),
+        (
+            {"tools": [{"type": "web_search_20250305", "name": "s", "strict": True}], "max_tokens": 1},
+            model(structured_outputs=False, server_tools__web_search=False),
+            {"tools[0]": None},
+            {"tools[0]": None},
+        ),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 2_000}, "max_tokens": 3_000},
+            model(max_tokens=1_024),
+            {"max_tokens": 1_024, "thinking": None},
+            {"max_tokens": 1_024, "thinking": None},
+        ),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 1_025}, "max_tokens": 3_000},
+            model(max_tokens=1_025),
+            {"max_tokens": 1_025, "thinking.budget_tokens": 1_024},
+            {"max_tokens": 1_025, "thinking.budget_tokens": 1_024},
+        ),
+        (
+            {"extra_body": {"max_tokens": 3_000, "thinking": {"type": "enabled", "budget_tokens": 2_000}}},
+            model(max_tokens=2_000),
+            {"extra_body.max_tokens": 2_000, "extra_body.thinking.budget_tokens": 1_999},
+            {"extra_body.max_tokens": 2_000, "extra_body.thinking.budget_tokens": 1_999},
+        ),
+        (
+            {"extra_body": {"temperature": 0, "a": 1}, "temperature": 0.5, "max_tokens": 1},
+            model(traits={"sampling": False}),
+            {"extra_body.temperature": None, "temperature": None},
+            {"extra_body.temperature": None, "temperature": None},
+        ),
+        (
+            {
+                "extra_body": {"output_config": {"effort": "max"}, "max_tokens": 2},
+                "output_config": {"effort": "low"},
+                "max_tokens": 1,
+            },
+            model(1, effort__max=False, effort__low=False),
+            {"extra_body.max_tokens": 1, "extra_body.output_config.effort": None, "output_config": None},
+            {"extra_body.max_tokens": 1, "extra_body.output_config.effort": None, "output_config": None},
+        ),
+        (
+            {"tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": True}, "tools": [TOOL]},
+            model(traits={"forced_tool_choice": False}),
+            {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+            {"tool_choice": None},
+        ),
+        (
+            {
+                "tools": [{"type": "web_search_20250305", "name": "s"}, TOOL, {"type": "code_execution_20250522"}],
+                "tool_choice": {"type": "tool", "name": "s"},
+            },
+            model(server_tools__web_search=False, server_tools__code_execution=False),
+            {"tools[0]": None, "tool_choice": None, "tools[2]": None},
+            {"tools[0]": None, "tool_choice": None, "tools[2]": None},
+        ),
+        (
+            {
+                "tools": [{"type": "web_search_20250305", "name": "s"}, TOOL],
+                "tool_choice": {"type": "tool", "name": "f"},
+            },
+            model(server_tools__web_search=False),
+            {"tools[0]": None},
+            {"tools[0]": None},
+        ),
+        (
+            {
+                "tools": [{"type": "web_search_20250305"}, {"type": "code_execution_20250522"}],
+                "tool_choice": {"type": "any"},
+                "max_tokens": 1,
+            },
+            model(server_tools__web_search=False, server_tools__code_execution=False),
+            {"tools[0]": None, "tools[1]": None, "tool_choice": None},
+            {"tools[0]": None, "tools[1]": None, "tool_choice": None},
+        ),
+        (
+            {"tools": [{**TOOL, "strict": True}], "output_format": {"type": "json_schema"}},
+            model(structured_outputs=False),
+            {"output_format": None, "tools[0].strict": None},
+            {"output_format": None, "tools[0].strict": None},
+        ),
+        (
+            {"container": {"id": "c", "skills": [{"skill_id": "xlsx"}]}},
+            model(server_tools__code_execution=False),
+            {"container.skills": None},
+            {"container.skills": None},
+        ),
+        (
+            {"fallbacks": [{"model": "a"}, {"model": "b"}], "max_tokens": 1},
+            Model.from_api({"id": "claude-nova", "allowed_fallback_models": ["b"]}),
+            {"fallbacks[0]": None},
+            {"fallbacks[0]": None},
+        ),
+        (
+            {"fallbacks": [{"model": "a"}], "max_tokens": 1},
+            Model.from_api({"id": "claude-nova", "allowed_fallback_models": []}),
+            {"fallbacks[0]": None},
+            {"fallbacks[0]": None},
+        ),
+        (
+            {"max_tokens": 1, "messages": [{"role": "user"}, {"role": "system", "output_config": {"effort": "max"}}]},
+            model(effort__max=False),
+            {"messages[1]": None},
+            {"messages[1]": None},
+        ),
+    ],
+)
+def test_what_is_changed(
+    request_: dict[str, Any], of: Model, downgraded: dict[str, Any] | None, dropped: dict[str, Any] | None
+) -> None:
+    """What is known to be unsupported is lowered where it has a lower form, and taken out with all that it empties."""
+    for way, expected in (("downgrade", downgraded), ("drop", dropped)):
+        before = snapshot(request_)
+        fitted = fit(request_, of, way)  # type: ignore[arg-type]
+        changes = expected if expected is not None else {"output_config.effort": None}
+
+        assert {change.path: change.after for change in fitted.changes} == changes
+        assert fitted.request == (replayed(request_, changes) if replayed(request_, changes) is not GONE else {})
+        assert snapshot(request_) == before
+
+
+@pytest.mark.parametrize("way", get_args(OnUnsupported))
+@pytest.mark.parametrize(
+    ("request_", "of", "unsupported"),
+    [
+        (said(IMAGE), model(image_input=False), [("messages[0].content[0].source", "image_input")]),
+        (said(PDF), model(pdf_input=False), [("messages[0].content[0].source", "pdf_input")]),
+        ({"compaction": {"type": "summarize"}}, HAIKU, [("compaction", "compaction.summarize")]),
+        (said({"type": "text"}, role="assistant"), OPUS, [("messages[0]", "maybe traits.prefill")]),
+        (
+            said(
+                {
+                    "type": "tool_addition",
+                    "tool": {"type": "tool_definition", "definition": {"type": "web_search_20250305"}},
+                }
+            ),
+            model(server_tools__web_search=False),
+            [("messages[0].content[0].tool.definition", "server_tools.web_search")],
+        ),
+    ],
+)
+def test_what_is_never_taken_out(
+    way: OnUnsupported, request_: dict[str, Any], of: Model, unsupported: list[tuple[str, str]]
+) -> None:
+    """Content, and what a request is for, is never taken out: that is an error, which says where and what."""
+    with pytest.raises(UnfitRequestError) as raised:
+        fit(request_, of, way)
+    again = pickle.loads(pickle.dumps(raised.value))  # noqa: S301 - pickled on this very line
+
+    assert (again.model, list(again.unsupported), str(again)) == (of.id, unsupported, str(raised.value))
+    assert str(again) == f"{of.id} cannot serve this request: {unsupported[0][0]} asks for {unsupported[0][1]}"
+
+
+def test_an_error_tells_of_everything() -> None:
+    """All that stands in the way is told at once; with a way out, only what it cannot help."""
+    request = {"max_tokens": 128_000, "speed": "fast", **said(IMAGE)}
+    of = model(64_000, {"fast_mode": False}, image_input=False)
+    with pytest.raises(UnfitRequestError) as raised:
+        fit(request, of)
+    with pytest.raises(UnfitRequestError) as content:
+        fit(request, of, "drop")
+
+    assert [place for place, _ in raised.value.unsupported] == ["max_tokens", "messages[0].content[0].source", "speed"]
+    assert [place for place, _ in content.value.unsupported] == ["messages[0].content[0].source"]
+
+
+def test_what_is_unknown_stays() -> None:
+    """A model of which nothing is known gets the request as it is, the very same."""
+    request = {"max_tokens": 10**6, "thinking": {"type": "enabled"}, "speed": "fast", **said(IMAGE, PDF)}
+
+    assert fit(request, model()).request is request
+
+
+def test_a_change_says_why() -> None:
+    """A change is told in one line, with its path and the first of its reasons."""
+    request = {
+        "max_tokens": 128_000,
+        "thinking": {"type": "adaptive"},
+        "tools": [{"type": "web_search_20260209", "allowed_callers": ["code_execution_20260120"]}],
+    }
+    lacks = "claude-haiku-4-5-20251001 does not support code_execution"
+
+    assert [str(change) for change in fit(request, HAIKU, "downgrade").changes] == [
+        "max_tokens: 128000 became 64000, as claude-haiku-4-5-20251001 does not meet max_tokens >= 128k",
+        "thinking: taken out, as claude-haiku-4-5-20251001 does not support thinking.adaptive",
+        "tools[0].allowed_callers: ['code_execution_20260120'] became ['direct'], as " + lacks,
+    ]
+
+
+def test_copies_only_what_changes() -> None:
+    """What is not changed is shared with the request, not copied."""
+    request = {"temperature": 0, "tools": [TOOL, {**TOOL, "strict": True}], **said(IMAGE)}
+    fitted = fit(request, model(structured_outputs=False), "drop").request
+
+    assert fitted["messages"] is request["messages"]
+    assert fitted["tools"][0] is TOOL
+    assert fitted["tools"][1] == TOOL
+
+
+@pytest.mark.parametrize("request_", [None, "hello", [("model", "a")], Message.model_construct()])
+def test_what_is_no_request(request_: Any) -> None:
+    """What is no mapping is an error of the caller's."""
+    with pytest.raises(ConfigurationError, match="must be a mapping"):
+        requirement_of(request_)
+    with pytest.raises(ConfigurationError, match="must be a mapping"):
+        fit(request_, OPUS)
+
+
+def test_arguments_that_cannot_be_used() -> None:
+    """A name is no model, and there are three ways."""
+    with pytest.raises(ConfigurationError, match="a Model was expected"):
+        fit({}, "claude-opus-5-5")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="on_unsupported must be"):
+        fit({}, OPUS, "ignore")  # type: ignore[arg-type]
+
+
+# The SDK's types, walked
+
+
+RULED = {
+    *("Base64ImageSource", "FileImageSource", "URLImageSource", "ImageBlock"),
+    *(
+        "Base64PDFSource",
+        "ContentBlockSource",
+        "FileDocumentSource",
+        "PlainTextSource",
+        "URLPDFSource",
+        "DocumentBlock",
+    ),
+    *("SearchResultBlock", "ToolResultBlock", "WebFetchBlock", "WebFetchToolResultBlock"),
+    *("ToolAdditionBlock", "ToolChangeToolDefinition"),
+    *("ThinkingConfigAdaptive", "ThinkingConfigBetweenTools", "ThinkingConfigDisabled", "ThinkingConfigEnabled"),
+    *("ClearThinking20251015Edit", "ClearToolUses20250919Edit", "Compact20260112Edit", "CompactionConfig"),
+    *("CodeExecutionTool20250522", "CodeExecutionTool20250825", "CodeExecutionTool20260120"),
+    *("CodeExecutionTool20260521", "JSONOutputFormat", "SkillParams", "TokenTaskBudget"),
+    *("WebFetchTool20250910", "WebFetchTool20260209", "WebFetchTool20260309", "WebFetchTool20260318"),
+    *("WebSearchTool20250305", "WebSearchTool20260209", "WebSearchTool20260318"),
+    *("TextBlock", "ToolChoiceAny", "ToolChoiceAuto", "ToolChoiceNone", "ToolChoiceTool", "Tool"),
+}
+"""The types that a rule speaks of."""
+
+ASKS_NOTHING = {
+    # blocks: what was answered before, and what a client or a server put beside it
+    *("AdvisorRedactedResultBlock", "AdvisorResultBlock", "AdvisorToolResultBlock", "AdvisorToolResultError"),
+    *("AdvisorToolResultErrorObject", "BashCodeExecutionOutputBlock", "BashCodeExecutionResultBlock"),
+    *("BashCodeExecutionToolResultBlock", "BashCodeExecutionToolResultError", "BashCodeExecutionToolResultErrorObject"),
+    *("BrowserStateBlock", "CodeExecutionOutputBlock", "CodeExecutionResultBlock", "CodeExecutionToolResultBlock"),
+    *("CodeExecutionToolResultError", "CodeExecutionToolResultErrorObject", "CompactionBlock", "ContainerUploadBlock"),
+    *("EncryptedCodeExecutionResultBlock", "FallbackBlock", "FallbackRefusalTrigger", "MCPToolListingBlock"),
+    *("MCPToolResultBlock", "MCPToolUseBlock", "RedactedThinkingBlock", "ServerToolUseBlock", "ThinkingBlock"),
+    *("TextEditorCodeExecutionCreateResultBlock", "TextEditorCodeExecutionStrReplaceResultBlock"),
+    *("TextEditorCodeExecutionToolResultBlock", "TextEditorCodeExecutionToolResultError"),
+    *("TextEditorCodeExecutionToolResultErrorObject", "TextEditorCodeExecutionViewResultBlock"),
+    *("ToolReferenceBlock", "ToolRemovalBlock", "ToolSearchToolResultBlock", "ToolSearchToolResultError"),
+    *("ToolSearchToolResultErrorObject", "ToolSearchToolSearchResultBlock", "ToolUseBlock"),
+    *("WebFetchToolResultErrorBlock", "WebSearchResultBlock", "WebSearchToolRequestErrorObject"),
+    *("WebSearchToolResultBlock", "WebSearchToolResultErrorObject"),
+    *("BrowserStateChangeDownloadCompleted", "BrowserStateChangeDownloadFailed", "BrowserStateChangeDownloadStarted"),
+    "BrowserStateChangeTabOpened",
+    # tools that no capability stands for, and what is said of them
+    *("AdvisorTool20260301", "BrowserToolset20260801", "BrowserToolsetConfigs", "ComputerToolset20260801"),
+    *("ComputerToolsetConfigs", "MCPToolset", "MemoryTool20250818", "ToolBash20241022", "ToolBash20250124"),
+    *("ToolComputerUse20241022", "ToolComputerUse20250124", "ToolComputerUse20251124"),
+    *("ToolSearchToolBm25_20251119", "ToolSearchToolRegex20251119", "ToolTextEditor20241022"),
+    *("ToolTextEditor20250124", "ToolTextEditor20250429", "ToolTextEditor20250728"),
+    *("InputSchemaTyped", "ResponseTool", "ResponseToolInputSchema", "ResponseToolAdditionBlock"),
+    *("ResponseToolRemovalBlock", "ResponseToolChangeMCPToolReference", "ResponseToolChangeMCPToolsetReference"),
+    *("ResponseToolChangeToolReference", "ToolChangeMCPToolReference", "ToolChangeMCPToolsetReference"),
+    *("ToolChangeToolReference", "DirectCaller", "ServerToolCaller", "ServerToolCaller20260120", "UserLocation"),
+    *("WebFetchURLSourceAll", "WebFetchURLSourceExcept", "WebFetchURLSourceNone", "WebFetchURLSourceOnly"),
+    "WebFetchURLSourceToolReference",
+    # how an edit goes about it
+    *("AllThinkingTurns", "InputTokensClearAtLeast", "InputTokensTrigger", "ThinkingTurns", "ToolUsesKeep"),
+    "ToolUsesTrigger",
+    # citations that were made, and all else
+    *("CitationCharLocation", "CitationContentBlockLocation", "CitationPageLocation", "CitationSearchResultLocation"),
+    *("CitationWebSearchResultLocation", "CitationsSearchResultLocation", "CitationsWebSearchResultLocation"),
+    *("BillingPolicy", "CacheControlEphemeral", "MCPServerURLDefinition", "ThreadContinueParams"),
+    "ThreadCreateParams",
+}
+"""The types that ask nothing of a model. A new release of the SDK shows here what is new."""
+
+PARAMETERS_THAT_ASK_NOTHING = {
+    *("betas", "billing_policy", "cache_control", "diagnostics", "fallback_credit_token", "inference_geo"),
+    *("mcp_servers", "metadata", "model", "service_tier", "stop_sequences", "stream", "system", "thread"),
+    *("user_profile_id", "workspace_id"),
+}
+
+FIELDS_THAT_ASK = {"allowed_callers", "citations", "effort", "format", "strict", "task_budget"}
+"""What asks on whatever type it is, apart from parameters."""
+
+
+def plain(kind: Any) -> str:
+    """Return the name of a type as GA and beta, and what is sent and what is answered, have it in common."""
+    return str(kind.__name__.removeprefix("Beta").removeprefix("Request").removesuffix("Param"))
+
+
+def test_every_type_of_the_sdk_is_known() -> None:
+    """Each type that names itself has a rule, or is listed as one that asks nothing."""
+    named = {plain(kind) for kind, fields in walked().items() if "type" in fields}
+
+    assert named - RULED - ASKS_NOTHING == set()
+    assert (RULED | ASKS_NOTHING) - named == set()
+    assert not RULED & ASKS_NOTHING
+
+
+def test_every_parameter_of_the_sdk_is_known() -> None:
+    """Each parameter is read, or listed as one that asks nothing."""
+    found = {name for kind in REQUESTS for name in fields_of(kind) or ()}
+
+    assert found - PARAMETERS.keys() == PARAMETERS_THAT_ASK_NOTHING
+    assert PARAMETERS.keys() - found == {"output_format", "temperature", "top_k", "top_p"}
+
+
+def test_the_rules_speak_of_types_that_there_are() -> None:
+    """No rule is for a type that the SDK does not have; every capability that a type names is in the vocabulary."""
+    types_: dict[str, set[str]] = {}
+    for kind, fields in walked().items():
+        types_.setdefault(plain(kind), set()).update(literals(fields.get("type")))
+
+    assert BLOCKS.keys() <= set().union(*types_.values())
+    named = {f"thinking.{each}" for name in types_ if name.startswith("ThinkingConfig") for each in types_[name]}
+    named |= {f"context_management.{each}" for name in types_ if name.endswith("Edit") for each in types_[name]}
+    named |= {f"compaction.{each}" for each in types_["CompactionConfig"]}
+    assert named == {each for each in CAPABILITIES if each.startswith(("thinking.", "context_man", "compaction."))} - {
+        "context_management"
+    }
+
+
+def test_the_fields_that_ask_are_on_the_types_of_rules() -> None:
+    """What asks wherever it stands stands where it is read: on tools, documents, search results and configurations."""
+    found: dict[str, set[str]] = {}
+    for kind, fields in walked().items():
+        for name in FIELDS_THAT_ASK & fields.keys():
+            found.setdefault(name, set()).add(plain(kind))
+
+    assert {each for each in found["strict"] | found["allowed_callers"] if "Tool" not in each} == {"MCPToolset"} & set()
+    assert found["citations"] - {"TextBlock"} == {
+        *("DocumentBlock", "SearchResultBlock"),
+        *(each for each in RULED if each.startswith("WebFetchTool2")),
+    }
+    assert found["effort"] == {"OutputConfig", "SystemMessageOutputConfig"}
+    assert found["format"] == found["task_budget"] == {"OutputConfig"}
+
+
+# Laws, on requests that the SDK's types allow
+
+
+SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SUPPORTS = st.none() | st.booleans()
+MODELS = st.builds(
+    lambda known, limit, traits, allowed: Model.from_api(
+        {
+            "id": "claude-nova",
+            "max_tokens": limit,
+            "traits": traits,
+            "capabilities": _tree({name: each for name, each in known.items() if not name.startswith("traits.")}),
+            **({} if allowed is None else {"allowed_fallback_models": allowed}),
+        }
+    ),
+    st.fixed_dictionaries(dict.fromkeys(sorted(CAPABILITIES), SUPPORTS)),
+    st.sampled_from([None, 1, 1_000, 1_024, 1_025, 64_000]),
+    st.fixed_dictionaries(
+        {each.removeprefix("traits."): SUPPORTS for each in sorted(CAPABILITIES) if each.startswith("traits.")}
+    ),
+    st.none() | st.lists(st.sampled_from(["a", "claude-opus-4-8"])),
+) | st.sampled_from(list(BUNDLED))
+
+
+def _tree(known: Mapping[str, bool | None]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for path, supported in known.items():
+        node = tree
+        for key in path.split("."):
+            node = node.setdefault(key, {})
+        node["supported"] = supported
+    return tree
+
+
+@SLOW
+@given(requests(), st.booleans(), st.sampled_from([None, "estimate", 7]))
+def test_whatever_the_types_allow_is_read(request_: dict[str, Any], batch: bool, tokens: Any) -> None:
+    """No request of the SDK's types raises; it is left as it was, and what it asks is canonical and has its places."""
+    before = snapshot(request_)
+    requirement = requirement_of(request_, batch=batch, input_tokens=tokens)
+
+    assert snapshot(request_) == before
+    assert require(str(requirement)) == requirement
+    assert [*requirement.places] == [term.text for term in requirement.terms]
+    assert all(requirement.places.values())
+
+
+@SLOW
+@given(requests(), MODELS, st.sampled_from(["drop", "downgrade"]))
+def test_what_is_fitted_is_met(request_: dict[str, Any], of: Model, way: OnUnsupported) -> None:
+    """What is fitted is known or not known to be met, is fitted already, and never changes what it came from.
+
+    Nothing is changed that was met before, and what cannot be fitted is content or what the request is for.
+    """
+    before = snapshot(request_)
+    unmet = [term.text for term in requirement_of(request_).terms if term.support(of) is False]
+    fitted, unsupported = attempt(request_, of, way)
+
+    assert snapshot(request_) == before
+    assert {term for _, term in unsupported} <= {*unmet}
+    assert all(
+        term in {"image_input", "pdf_input", "maybe traits.prefill"}
+        or term.startswith("compaction.")
+        or "tool.definition" in place
+        for place, term in unsupported
+    )
+    if fitted is not None:
+        assert bool(fitted.changes) == bool(unmet)
+        assert requirement_of(fitted.request).support(of) is not False
+        assert fit(fitted.request, of, way).changes == ()
+        assert fit(fitted.request, of).request is fitted.request
+
+
+@SLOW
+@given(requests(), MODELS)
+def test_error_tells_just_what_is_unmet(request_: dict[str, Any], of: Model) -> None:
+    """An error names the terms that are known not to be met, at all of their places, and no others."""
+    requirement = requirement_of(request_)
+    fitted, unsupported = attempt(request_, of, "error")
+
+    assert set(unsupported) == {
+        (place, term.text)
+        for term in requirement.terms
+        if term.support(of) is False
+        for place in requirement.places[term.text]
+    }
+    assert unsupported or (fitted and fitted.request is request_)
+
+
+def attempt(request: dict[str, Any], of: Model, way: OnUnsupported) -> tuple[Fitted | None, Sequence[tuple[str, str]]]:
+    """Return the fitted request, or what is unsupported where there is none."""
+    try:
+        return fit(request, of, way), ()
+    except UnfitRequestError as error:
+        return None, error.unsupported
+
+
+# Cost
+
+
+class Untouchable:
+    """Data that must not be looked at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__class__":
+            return object
+        raise AssertionError(name)
+
+    def __len__(self) -> int:
+        raise AssertionError
+
+    def __iter__(self) -> Iterator[Any]:
+        raise AssertionError
+
+    def __bool__(self) -> bool:
+        raise AssertionError
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def conversation(data: object) -> dict[str, Any]:
+    """Return a conversation of 100 messages with 20 images."""
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
+    asked = [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "Here."}, image]}]
+    answered = [{"type": "text", "text": "Let me see."}, {"type": "tool_use", "id": "t", "name": "f", "input": {}}]
+    messages = [
+        {"role": "assistant", "content": answered}
+        if number % 2
+        else {"role": "user", "content": asked if number < 40 else "Go on."}
+        for number in range(100)
+    ]
+    return {"model": "auto", "max_tokens": 1024, "messages": messages, "tools": [TOOL] * 10, "temperature": 0}
+
+
+def calls(request: dict[str, Any], **arguments: Any) -> int:
+    """Return how many functions are called to read a request: the same at any load of the machine."""
+    counted = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal counted
+        counted += event in {"call", "c_call"}
+
+    requirement_of(request, **arguments)
+    before = sys.getprofile()
+    gc.disable()  # others have it call them back
+    sys.setprofile(count)
+    try:
+        requirement_of(request, **arguments)
+    finally:
+        sys.setprofile(before)
+        gc.enable()
+    return counted
+
+
+def test_data_is_not_looked_at() -> None:
+    """Neither reading nor fitting looks at the data of an image, however they are asked."""
+    request = conversation(Untouchable())
+    requirement_of(request, input_tokens="estimate")
+
+    assert len(requirement_of(request).places["image_input"]) == 20
+    assert fit(request, OPUS, "downgrade").changes[0].path == "temperature"
+
+
+@pytest.mark.parametrize("tokens", [None, "estimate"])
+def test_cost_does_not_grow_with_data(tokens: Any) -> None:
+    """The work is the same for 20 images of 10 bytes and of 10 MB, in calls and within noise in time."""
+    small, large = conversation("A" * 10), conversation("A" * 10_000_000)
+
+    assert calls(small, input_tokens=tokens) == calls(large, input_tokens=tokens)
+    assert seconds(large, tokens) < 3 * seconds(small, tokens)
+
+
+def seconds(request: dict[str, Any], tokens: Any) -> float:
+    """Return the least time of this process that reading the request took."""
+    return least(lambda: requirement_of(request, input_tokens=tokens))
+
+
+def least(call: Callable[[], object]) -> float:
+    """Return the least time of this process that a call took, without what measures coverage."""
+    taken, tracer = [], sys.gettrace()
+    sys.settrace(None)
+    try:
+        for _ in range(50):
+            began = time.process_time()
+            call()
+            taken.append(time.process_time() - began)
+    finally:
+        sys.settrace(tracer)
+    return min(taken)
+
+
+def test_cost() -> None:
+    """Reading 100 messages with 20 images takes at most seven times as long as writing them as JSON."""
+    request = conversation("A" * 10)
+
+    assert seconds(request, None) < 7 * least(lambda: json.dumps(request))
+
+
+def test_what_one_term_asks_goes_together_with_others() -> None:
+    """What a request asks is a requirement as any other, also where it is one term alone."""
+    asked = requirement_of({"max_tokens": 8})
+
+    assert asked == require("max_tokens >= 8")
+    assert (asked | require("batch")) == require("max_tokens >= 8 or batch")
+    assert (asked & require("batch")) == require("max_tokens >= 8 and batch")
+    assert ~asked == require("max_tokens < 8")
