@@ -49,12 +49,20 @@ _WIDTH: Final = 40
 _DECADES: Final = 6
 
 
-def main(arguments: list[str] | None = None, parts: Mapping[str, Part] = PARTS, scale: Scale | None = None) -> int:
+def main(
+    arguments: list[str] | None = None,
+    parts: Mapping[str, Part] = PARTS,
+    scale: Scale | None = None,
+) -> int:
     """Print every row, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="measure less, in less than 40 seconds")
+    parser.add_argument(
+        "--quick", action="store_true", help="measure less, in less than 40 seconds"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document at the end")
-    parser.add_argument("--plot", action="store_true", help="also print a chart of the alternatives")
+    parser.add_argument(
+        "--plot", action="store_true", help="also print a chart of the alternatives"
+    )
     asked = parser.parse_args(arguments)
     scale = scale or (QUICK if asked.quick else FULL)
     rows = expected(is_quick=scale.is_quick)
@@ -143,7 +151,9 @@ def _chart(figures: list[Figure]) -> Iterator[str]:
     kinds = ("memory: ", "masks: ", "scan: ", "query: ")
     ways = [each for each in figures if each.name.startswith(kinds)]
     last = ways[-1].at.name if ways else ""
-    for way in sorted((each for each in ways if each.at.name == last), key=lambda each: each.median):
+    for way in sorted(
+        (each for each in ways if each.at.name == last), key=lambda each: each.median
+    ):
         bar = "█" * max(1, round(math.log10(max(way.median, 1)) / _DECADES * _WIDTH))
         yield f"{way.name:38} {bar} {way.median:,.0f}"
 

@@ -44,7 +44,11 @@ def figures(scale: Scale) -> Iterator[Figure]:
         return
     catalogue = Catalogue.from_listing(litellm_entries("anthropic"), documented=None)
     models = [model.id for model in catalogue if model.id in litellm_prices()]
-    names = _names() | {"router": Router(StaticSource(catalogue)), "four": FOUR_LITELLM, "models": models}
+    names = _names() | {
+        "router": Router(StaticSource(catalogue)),
+        "four": FOUR_LITELLM,
+        "models": models,
+    }
     for question, sides in _QUESTIONS.items():
         _hold(question, sides, names)
         jobs = [
@@ -63,9 +67,16 @@ def figures(scale: Scale) -> Iterator[Figure]:
 
 def _names() -> dict[str, Any]:
     """Return LiteLLM's functions, the same by hand over its table, and the same remembered."""
-    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "true"  # it would ask the network for a newer table
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = (
+        "true"  # it would ask the network for a newer table
+    )
     litellm = import_module("litellm")
-    functions = ("supports_function_calling", "supports_vision", "supports_audio_input", "get_model_info")
+    functions = (
+        "supports_function_calling",
+        "supports_vision",
+        "supports_audio_input",
+        "get_model_info",
+    )
     names = {name: getattr(litellm, name) for name in functions}
 
     def by_hand(model: str) -> bool:

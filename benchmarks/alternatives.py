@@ -52,7 +52,10 @@ def over_sdk_objects(entries: list[Entry], questions: list[Question]) -> list[As
         nodes = {name: capability.construct(**node) for name, node in entry["capabilities"].items()}
         return types.ModelCapabilities.construct(**nodes)
 
-    models = [types.ModelInfo.construct(**entry | {"capabilities": capabilities(entry)}) for entry in entries]
+    models = [
+        types.ModelInfo.construct(**entry | {"capabilities": capabilities(entry)})
+        for entry in entries
+    ]
     flag, limit = "entry.capabilities.{}.supported", "entry.max_input_tokens"
     return [_compiled(question, flag, limit, "entry.id", models) for question in questions]
 
@@ -65,7 +68,9 @@ def _compiled(question: Question, flag: str, limit: str, id: str, models: list[A
         *(f"({flag.format(one)} or {flag.format(two)})" for one, two in question.either),
         *([f"({limit} or 0) >= {question.minimum}"] if question.minimum else []),
     ]
-    source = f"def ask():\n  for entry in models:\n    if {' and '.join(terms)}:\n      return {id}\n"
+    source = (
+        f"def ask():\n  for entry in models:\n    if {' and '.join(terms)}:\n      return {id}\n"
+    )
     names: dict[str, Any] = {"models": models}
     exec(source, names)  # noqa: S102 - written just above
     ask: Ask = names["ask"]
@@ -87,7 +92,10 @@ def _fits(entry: Entry, question: Question) -> bool:
     return (
         all(capabilities[name]["supported"] for name in question.has)
         and not any(capabilities[name]["supported"] for name in question.lacks)
-        and all(capabilities[one]["supported"] or capabilities[two]["supported"] for one, two in question.either)
+        and all(
+            capabilities[one]["supported"] or capabilities[two]["supported"]
+            for one, two in question.either
+        )
         and (question.minimum is None or (entry["max_input_tokens"] or 0) >= question.minimum)
     )
 
@@ -103,7 +111,9 @@ def in_frozensets(entries: list[Entry], questions: list[Question]) -> list[Ask]:
         for entry in entries
     ]
 
-    def ask(has: frozenset[str], lacks: frozenset[str], either: list[frozenset[str]], minimum: int) -> str | None:
+    def ask(
+        has: frozenset[str], lacks: frozenset[str], either: list[frozenset[str]], minimum: int
+    ) -> str | None:
         for flags, limit, id in models:
             if has <= flags and lacks.isdisjoint(flags) and limit >= minimum:
                 for pair in either:
@@ -114,14 +124,23 @@ def in_frozensets(entries: list[Entry], questions: list[Question]) -> list[Ask]:
         return None
 
     return [
-        partial(ask, frozenset(each.has), frozenset(each.lacks), list(map(frozenset, each.either)), each.minimum or 0)
+        partial(
+            ask,
+            frozenset(each.has),
+            frozenset(each.lacks),
+            list(map(frozenset, each.either)),
+            each.minimum or 0,
+        )
         for each in questions
     ]
 
 
 def in_lru_cache(entries: list[Entry], questions: list[Question]) -> list[Ask]:
     """Put `functools.lru_cache` over the scan by hand."""
-    scans = {question.text: ask for question, ask in zip(questions, first_match(entries, questions), strict=True)}
+    scans = {
+        question.text: ask
+        for question, ask in zip(questions, first_match(entries, questions), strict=True)
+    }
     ask = lru_cache(maxsize=None)(lambda text: scans[text]())
     return [partial(ask, question.text) for question in questions]
 
@@ -211,12 +230,16 @@ def in_numpy(entries: list[Entry], questions: list[Question]) -> list[Ask]:
     return [partial(ask, list(map(of, _rows(entries, question)))) for question in questions]
 
 
-def in_sqlite(entries: list[Entry], questions: list[Question], *, indexed: bool = False) -> list[Ask]:
+def in_sqlite(
+    entries: list[Entry], questions: list[Question], *, indexed: bool = False
+) -> list[Ask]:
     """Ask a table in memory, with one column a flag."""
     names = sorted(entries[0]["capabilities"])
     database = sqlite3.connect(":memory:", cached_statements=512)
     columns = ", ".join(f'"{name}" INTEGER' for name in names)
-    database.execute(f"CREATE TABLE models (rank INTEGER PRIMARY KEY, id TEXT, max_input_tokens INTEGER, {columns})")
+    database.execute(
+        f"CREATE TABLE models (rank INTEGER PRIMARY KEY, id TEXT, max_input_tokens INTEGER, {columns})"
+    )
     marks = ", ".join("?" * (len(names) + 3))
     database.executemany(f"INSERT INTO models VALUES ({marks})", _table(entries, names))
     if indexed:
@@ -231,12 +254,16 @@ def in_duckdb(entries: list[Entry], questions: list[Question]) -> list[Ask]:
     database = import_module("duckdb").connect(":memory:", config={"threads": 1})
     names = sorted(entries[0]["capabilities"])
     columns = ", ".join(f'"{name}" BOOLEAN' for name in names)
-    database.execute(f"CREATE TABLE models (rank INTEGER, id VARCHAR, max_input_tokens BIGINT, {columns})")
+    database.execute(
+        f"CREATE TABLE models (rank INTEGER, id VARCHAR, max_input_tokens BIGINT, {columns})"
+    )
     rows = list(_table(entries, names))
     for start in range(0, len(rows), 500):
         some = rows[start : start + 500]
         marks = ", ".join(f"({', '.join('?' * (len(names) + 3))})" for _ in some)
-        database.execute(f"INSERT INTO models VALUES {marks}", [value for row in some for value in row])
+        database.execute(
+            f"INSERT INTO models VALUES {marks}", [value for row in some for value in row]
+        )
     return _queries(database, questions)
 
 
@@ -252,7 +279,10 @@ def _queries(database: Any, questions: list[Question]) -> list[Ask]:
         return str(row[0]) if row else None
 
     weakref.finalize(ask, database.close)
-    return [partial(ask, f"SELECT id FROM models WHERE {_sql(each)} ORDER BY rank LIMIT 1") for each in questions]
+    return [
+        partial(ask, f"SELECT id FROM models WHERE {_sql(each)} ORDER BY rank LIMIT 1")
+        for each in questions
+    ]
 
 
 def _sql(question: Question) -> str:
@@ -269,8 +299,13 @@ def in_polars(entries: list[Entry], questions: list[Question]) -> list[Ask]:
     """Filter a data frame, lazily, for its first row."""
     polars = import_module("polars")
     names = sorted(entries[0]["capabilities"])
-    flags = {name: [entry["capabilities"][name]["supported"] for entry in entries] for name in names}
-    own = {"id": [entry["id"] for entry in entries], "limit": [entry["max_input_tokens"] or 0 for entry in entries]}
+    flags = {
+        name: [entry["capabilities"][name]["supported"] for entry in entries] for name in names
+    }
+    own = {
+        "id": [entry["id"] for entry in entries],
+        "limit": [entry["max_input_tokens"] or 0 for entry in entries],
+    }
     frame = polars.DataFrame(flags | own).lazy()
     column = polars.col
 
@@ -357,6 +392,8 @@ def _ours(catalogue: Catalogue, questions: list[Question]) -> dict[str, list[Ask
         return models[-rows.bit_length()] if rows else None
 
     return {
-        "memory: router.select(text)": [partial(select, question.text, default=None) for question in questions],
+        "memory: router.select(text)": [
+            partial(select, question.text, default=None) for question in questions
+        ],
         _MASKS: [partial(computed, require(question.text)) for question in questions],
     }

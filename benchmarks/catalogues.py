@@ -30,7 +30,11 @@ LIMITS: Final = range(1_000, 2_000_000)
 
 _NO_ID: Final = re.compile(r"[^A-Za-z0-9._:@/-]")
 _DATE: Final = re.compile(r"(20\d\d)-?([01]\d)-?([0-3]\d)")
-_RENAMED: Final = {"vision": "image_input", "response_schema": "structured_outputs", "reasoning": "thinking"}
+_RENAMED: Final = {
+    "vision": "image_input",
+    "response_schema": "structured_outputs",
+    "reasoning": "thinking",
+}
 
 
 @frozen
@@ -71,7 +75,11 @@ def drawn(count: int, held: int) -> Subject:
 def litellm(held: int) -> Subject | None:
     """Return a catalogue of LiteLLM's models, held to brute force; `None` if LiteLLM is not installed."""
     entries = litellm_entries()
-    return _held(Subject(LITELLM, entries, Catalogue.from_listing(entries), FOUR_LITELLM), held) if entries else None
+    return (
+        _held(Subject(LITELLM, entries, Catalogue.from_listing(entries), FOUR_LITELLM), held)
+        if entries
+        else None
+    )
 
 
 def _held(subject: Subject, held: int) -> Subject:
@@ -97,7 +105,14 @@ def drawn_entries(count: int) -> list[Entry]:
             if chance.random() < _FLIPPED:
                 node["supported"] = not node.get("supported")
         created_at = f"{_drawn_date(number):%Y-%m-%dT%H:%M:%SZ}"
-        entries.append(entry | {"id": f"m{number}", "created_at": created_at, "max_input_tokens": _drawn_limit(chance)})
+        entries.append(
+            entry
+            | {
+                "id": f"m{number}",
+                "created_at": created_at,
+                "max_input_tokens": _drawn_limit(chance),
+            }
+        )
     return entries
 
 
@@ -108,8 +123,14 @@ def drawn_catalogue(count: int) -> Catalogue:
     models: list[Model] = []
     for number in range(count):
         model = chance.choice(origin.models)
-        flipped = {name: not value for name, value in model.facts.items() if chance.random() < _FLIPPED}
-        own = {"id": f"m{number}", "created_at": _drawn_date(number), "max_input_tokens": _drawn_limit(chance)}
+        flipped = {
+            name: not value for name, value in model.facts.items() if chance.random() < _FLIPPED
+        }
+        own = {
+            "id": f"m{number}",
+            "created_at": _drawn_date(number),
+            "max_input_tokens": _drawn_limit(chance),
+        }
         values = {name: value for name, value in model.values.items() if name != "aliases"} | own
         facts = {**model.facts, **flipped} if flipped else model.facts
         models.append(evolve(model, id=f"m{number}", facts=facts, values=values))
@@ -137,7 +158,10 @@ def flattened(catalogue: Catalogue) -> list[Entry]:
             "created_at": f"{model.created_at:%Y-%m-%dT%H:%M:%SZ}" if model.created_at else None,
             "max_input_tokens": model.max_input_tokens,
             "lifecycle": "active",
-            "capabilities": {name.replace(".", "_"): {"supported": model.facts.get(name, False)} for name in names},
+            "capabilities": {
+                name.replace(".", "_"): {"supported": model.facts.get(name, False)}
+                for name in names
+            },
         }
         for model in catalogue
     ]
@@ -162,7 +186,14 @@ def litellm_entries(provider: str | None = None) -> list[Entry]:
     that is absent is unsupported. Dates are those in the ids, or drawn with a seed where an id has none.
     """
     models = litellm_prices()
-    flags = sorted({key for model in models.values() for key, value in model.items() if isinstance(value, bool)})
+    flags = sorted(
+        {
+            key
+            for model in models.values()
+            for key, value in model.items()
+            if isinstance(value, bool)
+        }
+    )
     chance = random.Random(SEED)
     entries = {}
     for name, model in models.items():
@@ -194,6 +225,8 @@ def _converted(id: str, model: Entry, flags: list[str], created_at: datetime) ->
 def _dated(name: str) -> datetime | None:
     match = _DATE.search(name)
     try:
-        return datetime.fromisoformat(f"{match[1]}-{match[2]}-{match[3]}T00:00:00Z") if match else None
+        return (
+            datetime.fromisoformat(f"{match[1]}-{match[2]}-{match[3]}T00:00:00Z") if match else None
+        )
     except ValueError:
         return None

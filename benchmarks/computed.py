@@ -43,7 +43,9 @@ def _answer(subject: Subject) -> Job:
     names = {"met": catalogue._met, "models": catalogue.models, "requirement": requirement}  # noqa: SLF001 - what is behind the memory
     statement = "models[-met(requirement, None).bit_length()]"
     target = _ANSWER_TARGETS.get(subject.name)
-    return Job("four terms, masks built, not remembered", statement, names, target, at=subject.place)
+    return Job(
+        "four terms, masks built, not remembered", statement, names, target, at=subject.place
+    )
 
 
 def _never_seen(subject: Subject) -> Job:
@@ -65,7 +67,11 @@ def _on_a_new_catalogue(subject: Subject, scale: Scale) -> list[Job]:
     requirement = require(subject.question)
     before = _new(subject)
     before.select(requirement)
-    hold(subject.question, _new(subject).select(requirement), brute_force(subject.catalogue, requirement))
+    hold(
+        subject.question,
+        _new(subject).select(requirement),
+        brute_force(subject.catalogue, requirement),
+    )
     asked = _new(subject)
     for question in workload(asked, scale.asked):
         asked.select(question.text, default=None)
@@ -81,7 +87,13 @@ def _on_a_new_catalogue(subject: Subject, scale: Scale) -> list[Job]:
     names = {"requirement": requirement, "asked": asked}
     return [
         job("first select on a new Catalogue", first, names, each=_NEW, renew=new),
-        job("first select on a new Catalogue, warmed by its predecessor", first, names, each=_NEW, renew=warmed),
+        job(
+            "first select on a new Catalogue, warmed by its predecessor",
+            first,
+            names,
+            each=_NEW,
+            renew=warmed,
+        ),
         job(
             "warming a new Catalogue, each question",
             "for catalogue in catalogues: catalogue.warmed_by(asked)",
@@ -94,7 +106,9 @@ def _on_a_new_catalogue(subject: Subject, scale: Scale) -> list[Job]:
 
 def _new(subject: Subject) -> Catalogue:
     """Return a new catalogue of the same models, which remembers no answers."""
-    return Catalogue(subject.catalogue.models, source=subject.catalogue.source, names=subject.catalogue.names)
+    return Catalogue(
+        subject.catalogue.models, source=subject.catalogue.source, names=subject.catalogue.names
+    )
 
 
 def _lists(subject: Subject) -> list[Job]:

@@ -12,15 +12,34 @@ from benchmarks.questions import hold
 from benchmarks.rows import is_installed
 from benchmarks.scale import Scale
 from benchmarks.timing import Figure, Job, over, timed
-from router import BundledSource, Policy, Router, StaticSource, auto_model, fit, require, requirement_of
+from router import (
+    BundledSource,
+    Policy,
+    Router,
+    StaticSource,
+    auto_model,
+    fit,
+    require,
+    requirement_of,
+)
 
 _RELATIVE: Final = "line == opus and age >= 14d"
 _NO_MODEL: Final = "effort.max and max_input_tokens < 1k"
 _CHEAPEST: Final = Policy(require="pdf_input and thinking.adaptive", order="cheapest")
-_KEYWORDS: Final[dict[str, Any]] = {"thinking": "adaptive", "pdf_input": True, "min_input_tokens": "200k"}
-_SMALL: Final[dict[str, Any]] = {"max_tokens": 16_000, "messages": [{"role": "user", "content": "Hello."}]}
+_KEYWORDS: Final[dict[str, Any]] = {
+    "thinking": "adaptive",
+    "pdf_input": True,
+    "min_input_tokens": "200k",
+}
+_SMALL: Final[dict[str, Any]] = {
+    "max_tokens": 16_000,
+    "messages": [{"role": "user", "content": "Hello."}],
+}
 _LONG: Final = _SMALL | {
-    "messages": [{"role": ("user", "assistant")[at % 2], "content": f"Message {at}. " * 20} for at in range(99)]
+    "messages": [
+        {"role": ("user", "assistant")[at % 2], "content": f"Message {at}. " * 20}
+        for at in range(99)
+    ]
 }
 """A request of 99 messages: the last one is the user's."""
 
@@ -35,9 +54,12 @@ def figures(scale: Scale) -> Iterator[Figure]:
     yield from _calls(_computed(router, subject), subject, scale)
 
 
-def _calls(calls: dict[str, tuple[str, dict[str, Any]]], subject: Subject, scale: Scale) -> list[Figure]:
+def _calls(
+    calls: dict[str, tuple[str, dict[str, Any]]], subject: Subject, scale: Scale
+) -> list[Figure]:
     jobs = [
-        Job(name, statement, names, _TARGETS.get(name), at=subject.place) for name, (statement, names) in calls.items()
+        Job(name, statement, names, _TARGETS.get(name), at=subject.place)
+        for name, (statement, names) in calls.items()
     ]
     return timed(jobs, scale)
 
@@ -55,9 +77,15 @@ def _remembered(router: Router, subject: Subject) -> dict[str, tuple[str, dict[s
     hold("keywords", select(**_KEYWORDS), select(require(**_KEYWORDS)))
     return {
         "pick()": ("pick()", {"pick": pick}),
-        "select(requirement)": ("select(requirement)", {"select": select, "requirement": requirement}),
+        "select(requirement)": (
+            "select(requirement)",
+            {"select": select, "requirement": requirement},
+        ),
         "select(text)": ("select(text)", {"select": select, "text": text}),
-        "select(text), a router with policies": ("select(text)", {"select": with_policies, "text": text}),
+        "select(text), a router with policies": (
+            "select(text)",
+            {"select": with_policies, "text": text},
+        ),
         "select(text, keyword)": ("select(text, citations=True)", {"select": select, "text": text}),
         "select(three keywords)": (
             "select(thinking='adaptive', pdf_input=True, min_input_tokens='200k')",
@@ -72,7 +100,8 @@ def _computed(router: Router, subject: Subject) -> dict[str, tuple[str, dict[str
     model = router.select(text)
     hold("supports", router.supports(model.id, "pdf_input"), model.facts["pdf_input"])
     hold("gate", router.gate(model.id).allows("pdf_input", default=False), model.facts["pdf_input"])
-    hold("gate, unknown model", router.gate("claude-unknown").allows("pdf_input", default=True), True)  # noqa: FBT003 - the expected answer
+    unknown = router.gate("claude-unknown").allows("pdf_input", default=True)
+    hold("gate, unknown model", unknown, True)  # noqa: FBT003 - the expected answer
     hold("route", router.route(_SMALL).model, router.select(requirement_of(_SMALL)))
     hold("run", router.run(text, lambda model: model.id).value, model.id)
     hold(_NO_MODEL, router.select(_NO_MODEL, default=None), None)
@@ -127,12 +156,28 @@ def middleware(scale: Scale) -> Iterator[Figure]:
 
     router = Router(BundledSource())
     for size, request in (("1 message", _SMALL), (f"{len(_LONG['messages'])} messages", _LONG)):
-        names = {"request": request, "plain": _client(sdk, Nothing()), "routed": _client(sdk, auto_model(router))}
-        hold(size, names["routed"].messages.create(model="auto", **request).model, router.route(request).model.id)
+        names = {
+            "request": request,
+            "plain": _client(sdk, Nothing()),
+            "routed": _client(sdk, auto_model(router)),
+        }
+        hold(
+            size,
+            names["routed"].messages.create(model="auto", **request).model,
+            router.route(request).model.id,
+        )
         plain, routed = timed(
             [
-                Job(f"SDK call, {size}", "plain.messages.create(model='claude-opus-5', **request)", names),
-                Job(f"SDK call, auto_model, {size}", "routed.messages.create(model='auto', **request)", names),
+                Job(
+                    f"SDK call, {size}",
+                    "plain.messages.create(model='claude-opus-5', **request)",
+                    names,
+                ),
+                Job(
+                    f"SDK call, auto_model, {size}",
+                    "routed.messages.create(model='auto', **request)",
+                    names,
+                ),
             ],
             scale,
         )
@@ -156,4 +201,6 @@ def _client(sdk: Any, middle: object) -> Any:
         return http.Response(200, json=message)
 
     transport = sdk.DefaultHttpxClient(transport=http.MockTransport(answer))
-    return sdk.Anthropic(api_key="k", base_url="https://api.example", http_client=transport, middleware=[middle])
+    return sdk.Anthropic(
+        api_key="k", base_url="https://api.example", http_client=transport, middleware=[middle]
+    )

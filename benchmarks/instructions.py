@@ -52,7 +52,9 @@ def count(operation: str) -> int:
 
 def _total(operation: str, turns: int) -> int:
     program = _SETUP.replace("{operation}", operation)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")
+    }
     with tempfile.TemporaryDirectory() as directory:
         run = subprocess.run(  # noqa: S603 - our own
             [  # noqa: S607 - wherever it is installed
@@ -80,11 +82,16 @@ def main() -> int:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     counts = {name: count(operation) for name, operation in _OPERATIONS.items()}
     if sys.argv[1:] == ["--write"]:
-        _FILE.write_text(json.dumps({"python": version, "instructions": counts}, indent=2) + "\n", encoding="utf-8")
+        _FILE.write_text(
+            json.dumps({"python": version, "instructions": counts}, indent=2) + "\n",
+            encoding="utf-8",
+        )
         return 0
     kept = json.loads(_FILE.read_text(encoding="utf-8"))
     if kept["python"] != version:
-        print(f"the counts were taken with Python {kept['python']}, this is {version}: nothing to compare")
+        print(
+            f"the counts were taken with Python {kept['python']}, this is {version}: nothing to compare"
+        )
         return 1
     status = 0
     for name, instructions in counts.items():

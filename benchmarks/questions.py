@@ -14,10 +14,14 @@ from router import Catalogue, Model, Requirement, require
 NOW: Final = datetime(2026, 11, 22, tzinfo=UTC)
 SEED: Final = 20_261_122
 
-FOUR_BUNDLED: Final = "thinking.adaptive and effort >= high and pdf_input and max_input_tokens >= 200k"
+FOUR_BUNDLED: Final = (
+    "thinking.adaptive and effort >= high and pdf_input and max_input_tokens >= 200k"
+)
 """A question of four terms for the bundled catalogue and those drawn from it."""
 
-FOUR_LITELLM: Final = "function_calling and image_input and not audio_input and max_input_tokens >= 200k"
+FOUR_LITELLM: Final = (
+    "function_calling and image_input and not audio_input and max_input_tokens >= 200k"
+)
 """One for LiteLLM's models."""
 
 
@@ -45,14 +49,19 @@ class Question:
         """The question in the library's language."""
         either = (f"({one} or {two})" for one, two in self.either)
         terms = [*self.has, *(f"not {name}" for name in self.lacks), *either]
-        return " and ".join([*terms, *([f"max_input_tokens >= {self.minimum}"] if self.minimum else [])])
+        return " and ".join(
+            [*terms, *([f"max_input_tokens >= {self.minimum}"] if self.minimum else [])]
+        )
 
 
 def workload(catalogue: Catalogue, size: int) -> list[Question]:
     """Return so many questions of two to six terms; four in five are met by some model."""
     chance = random.Random(SEED)
     names = sorted({name for model in catalogue for name in model.facts})
-    return [_question(chance, chance.choice(catalogue.models) if number % 5 else None, names) for number in range(size)]
+    return [
+        _question(chance, chance.choice(catalogue.models) if number % 5 else None, names)
+        for number in range(size)
+    ]
 
 
 def _question(chance: random.Random, anchor: Model | None, names: list[str]) -> Question:
@@ -71,7 +80,9 @@ def brute_force(catalogue: Catalogue, requirement: Requirement) -> Model | None:
     """Return the newest model known to meet the requirement and its guard-rails, looking at one after another."""
     rails = catalogue.guard_rails(requirement.fields)
     for model in catalogue:
-        if requirement.matches(model, now=NOW) and all(catalogue.admits(rail, model) for rail in rails):
+        if requirement.matches(model, now=NOW) and all(
+            catalogue.admits(rail, model) for rail in rails
+        ):
             return model
     return None
 

@@ -66,7 +66,11 @@ def read(pages: list[bytes]) -> Catalogue:
 
 
 def _time(pages: list[bytes], subject: Subject, scale: Scale) -> Figure:
-    hold("the models that were read", {model.id for model in read(pages)}, {model.id for model in subject.catalogue})
+    hold(
+        "the models that were read",
+        {model.id for model in read(pages)},
+        {model.id for model in subject.catalogue},
+    )
     repeated = 1 if len(subject.entries) >= _LONG else _REPEATED
 
     def ready() -> None:
@@ -102,12 +106,16 @@ def _memory(pages: list[bytes], subject: Subject) -> Iterator[Figure]:
     yield size("memory of a catalogue, each model", (held / len(catalogue),))
     yield size("most memory while it is read, each model", (peak / len(catalogue),))
     index = _index_bytes(catalogue) / len(catalogue)
-    yield size("memory of its index alone, each model", (index,), target=_INDEX_TARGETS.get(subject.name))
+    yield size(
+        "memory of its index alone, each model", (index,), target=_INDEX_TARGETS.get(subject.name)
+    )
 
 
 def _index_bytes(catalogue: Catalogue) -> int:
     """Return the bytes of every object that only the index holds: masks of both sides, and ordered columns."""
-    seen = {id(model) for model in catalogue} | {id(value) for model in catalogue for value in _of_model(model)}
+    seen = {id(model) for model in catalogue} | {
+        id(value) for model in catalogue for value in _of_model(model)
+    }
     return _weigh(catalogue.index, seen)
 
 

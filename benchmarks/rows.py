@@ -117,7 +117,11 @@ _QUESTIONS: Final = (
     "the window of a model: router",
     "the window of a model: LiteLLM over router",
 )
-_MIDDLEWARE: Final = ("SDK call, {}", "SDK call, auto_model, {}", "auto_model over no middleware, {}")
+_MIDDLEWARE: Final = (
+    "SDK call, {}",
+    "SDK call, auto_model, {}",
+    "auto_model over no middleware, {}",
+)
 _REQUESTS: Final = ("1 message", "99 messages")
 _CLIENTS: Final = ("anthropic", "openai", "litellm")
 
@@ -162,7 +166,11 @@ def is_installed(package: str) -> bool:
     return find_spec(package) is not None
 
 
-def left_out(rows: Iterable[Row], is_installed: Callable[[str], bool] = is_installed) -> dict[Row, list[str]]:
+def left_out(
+    rows: Iterable[Row], is_installed: Callable[[str], bool] = is_installed
+) -> dict[Row, list[str]]:
     """Return the rows that cannot be measured, with the packages that each lacks."""
-    lacking = {row: [package for package in row.packages if not is_installed(package)] for row in rows}
+    lacking = {
+        row: [package for package in row.packages if not is_installed(package)] for row in rows
+    }
     return {row: packages for row, packages in lacking.items() if packages}

@@ -38,7 +38,9 @@ def figures(scale: Scale) -> Iterator[Figure]:
             yield from _against(peer, scale.few)
 
 
-def _over_bare(name: str, arguments: tuple[str, ...], pairs: int, target: float | None = None) -> Figure:
+def _over_bare(
+    name: str, arguments: tuple[str, ...], pairs: int, target: float | None = None
+) -> Figure:
     _seconds(arguments)
     ratios = [_seconds(arguments) / _seconds(_BARE) for _ in range(pairs)]
     return Figure(name, tuple(ratios), "bare starts", target=target)
@@ -49,15 +51,22 @@ def _against(peer: str, pairs: int) -> Iterator[Figure]:
     program = ("-c", f"import {peer}")
     _seconds(program)
     starts = [(_seconds(program), _seconds(_ANSWER), _seconds(_BARE)) for _ in range(pairs)]
-    yield Figure(f"import {peer}", tuple(theirs / bare for theirs, _, bare in starts), "bare starts")
+    yield Figure(
+        f"import {peer}", tuple(theirs / bare for theirs, _, bare in starts), "bare starts"
+    )
     ratios = tuple((theirs - bare) / (ours - bare) for theirs, ours, bare in starts)
     yield Figure(f"import {peer}, over our import and first answer", ratios, TIMES, at_least=True)
 
 
 def _seconds(arguments: tuple[str, ...]) -> float:
     removed = ("PYTHON", "ANTHROPIC_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(removed)}
-    environment |= {"PYTHONPATH": str(Path(router.__file__).parent.parent), "LITELLM_LOCAL_MODEL_COST_MAP": "true"}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(removed)
+    }
+    environment |= {
+        "PYTHONPATH": str(Path(router.__file__).parent.parent),
+        "LITELLM_LOCAL_MODEL_COST_MAP": "true",
+    }
     start = time.perf_counter()
     subprocess.run([sys.executable, *arguments], env=environment, check=True, capture_output=True)  # noqa: S603 - our own
     return time.perf_counter() - start

@@ -35,7 +35,9 @@ class _Swapping:
     identity: str | None = None
 
     def __init__(self, catalogue: Catalogue, left_out: str) -> None:
-        self._lists = cycle([catalogue.models, tuple(model for model in catalogue if model.id != left_out)])
+        self._lists = cycle(
+            [catalogue.models, tuple(model for model in catalogue if model.id != left_out)]
+        )
         self.fetched = 0
 
     def fetch(self, *_: object) -> Catalogue:
@@ -88,6 +90,10 @@ def _run(subject: Subject, threads: int, scale: Scale) -> _Run:
     for worker in workers:
         worker.join()
     seconds = time.perf_counter() - start
-    hold("the answers after each swap", swapped, list(islice(cycle((second.id, newest.id)), swaps * threads)))
+    hold(
+        "the answers after each swap",
+        swapped,
+        list(islice(cycle((second.id, newest.id)), swaps * threads)),
+    )
     hold("other answers", found - {newest.id, second.id}, set())
     return _Run(answers * swaps * threads / seconds, source.fetched - 1)

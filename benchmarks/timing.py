@@ -136,7 +136,9 @@ def timed(jobs: Iterable[Job], scale: Scale, rounds: int | None = None) -> list[
     return [clock.figure() for clock in clocks]
 
 
-def over(name: str, one: Figure, other: Figure, *, target: float | None = None, at_least: bool = True) -> Figure:
+def over(
+    name: str, one: Figure, other: Figure, *, target: float | None = None, at_least: bool = True
+) -> Figure:
     """Return how many times as much the one costs as the other, sample by sample.
 
     Both figures must come from one call of `timed`, where their statements took turns.
@@ -146,7 +148,9 @@ def over(name: str, one: Figure, other: Figure, *, target: float | None = None, 
     return Figure(name, ratios, TIMES, Place(one.at.name, size), target=target, at_least=at_least)
 
 
-def paired(one: Callable[[], object], other: Callable[[], object], rounds: int) -> tuple[tuple[float, ...], float]:
+def paired(
+    one: Callable[[], object], other: Callable[[], object], rounds: int
+) -> tuple[tuple[float, ...], float]:
     """Return how many times as long the one takes as the other, in turns, and the seconds of the one."""
     mine, theirs = [], []
     for _ in range(rounds):

@@ -52,7 +52,9 @@ def printable(text: str) -> str:
     """Return `text` with every character that a terminal could act on written as an escape."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
 
 
 def printable_lines(text: str) -> str:
@@ -76,14 +78,18 @@ def shortened(text: str, longest: int = _LONGEST_SHOWN) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """Return the first names, each as `shortened` has it, with commas."""
-    return ", ".join([*map(shortened, names[:_NAMES_SHOWN]), *(["..."] if len(names) > _NAMES_SHOWN else [])])
+    return ", ".join(
+        [*map(shortened, names[:_NAMES_SHOWN]), *(["..."] if len(names) > _NAMES_SHOWN else [])]
+    )
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
     """Return the known names most like `name`, as a whole or by their last part, best first."""
     if len(name) > _LONGEST_NAME:
         return ()
-    scores = {each: max(_likeness(name, each), _likeness(_last(name), _last(each))) for each in set(known)}
+    scores = {
+        each: max(_likeness(name, each), _likeness(_last(name), _last(each))) for each in set(known)
+    }
     enough = max(_ALIKE, max(scores.values(), default=0.0) - _AS_GOOD)
     best = sorted((-score, each) for each, score in scores.items() if score >= enough)
     return tuple(each for _, each in best[:limit])
@@ -94,7 +100,11 @@ def _likeness(one: str, other: str) -> float:
 
     one, other = sorted((one, other))
     matcher = SequenceMatcher(None, one, other)
-    return matcher.ratio() if matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE else 0.0
+    return (
+        matcher.ratio()
+        if matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE
+        else 0.0
+    )
 
 
 def _last(name: str) -> str:
@@ -136,7 +146,9 @@ class UnknownNameError(RequirementError, LookupError):
     `policies` are the names of the policies, if the name could have been one of them.
     """
 
-    def __init__(self, name: str, nearest: Sequence[str] = (), policies: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, nearest: Sequence[str] = (), policies: Sequence[str] = ()
+    ) -> None:
         super().__init__(name, tuple(nearest), tuple(policies))
         self.name = name
         self.nearest = tuple(nearest)
@@ -150,7 +162,9 @@ class UnknownNameError(RequirementError, LookupError):
 class NoModelError(RouterError, LookupError):
     """No model of `catalogue` is known to meet `requirement`, which may be a policy; explained when it is asked for."""
 
-    def __init__(self, requirement: Requirement | Policy, catalogue: Catalogue, now: datetime | None = None) -> None:
+    def __init__(
+        self, requirement: Requirement | Policy, catalogue: Catalogue, now: datetime | None = None
+    ) -> None:
         super().__init__(requirement, catalogue, now)
         self.requirement = requirement
         self.catalogue = catalogue
@@ -208,7 +222,11 @@ class LockError(RouterError, LookupError):
         self.changed = changed
 
     def __str__(self) -> str:
-        locked = f"is locked to {shortened(self.id)}, and the lock does not hold: " if self.id is not None else ""
+        locked = (
+            f"is locked to {shortened(self.id)}, and the lock does not hold: "
+            if self.id is not None
+            else ""
+        )
         changed = shortened(self.changed, _LONGEST_SENTENCE)
         return f"the policy {shortened(self.policy)} {locked}{changed}; `router lock` locks it anew"
 
@@ -290,8 +308,12 @@ class FallbackExhaustedError(RouterError, ExceptionGroup[Exception]):
     attempts: tuple[Attempt, ...]
     set_aside: tuple[str, ...]
 
-    def __new__(cls, reason: str, attempts: Sequence[Attempt], set_aside: Sequence[str] = ()) -> Self:
-        self = super().__new__(cls, reason, [each.error for each in attempts if each.error is not None])
+    def __new__(
+        cls, reason: str, attempts: Sequence[Attempt], set_aside: Sequence[str] = ()
+    ) -> Self:
+        self = super().__new__(
+            cls, reason, [each.error for each in attempts if each.error is not None]
+        )
         self.attempts = tuple(attempts)
         self.set_aside = tuple(set_aside)
         return self

@@ -47,7 +47,9 @@ class _Imports:
         with unforked:
             if not self._is_guarded and hasattr(os, "register_at_fork"):
                 import_module("logging")
-                os.register_at_fork(before=self._hold, after_in_parent=self._let_go, after_in_child=self._in_child)
+                os.register_at_fork(
+                    before=self._hold, after_in_parent=self._let_go, after_in_child=self._in_child
+                )
             self._is_guarded = True
 
     def _hold(self) -> None:
@@ -91,7 +93,9 @@ def end_thread() -> None:
 
 
 def _forget_ended() -> None:
-    _ending.difference_update([each for each in _ending if not os.path.exists(f"/proc/self/task/{each}")])
+    _ending.difference_update(
+        [each for each in _ending if not os.path.exists(f"/proc/self/task/{each}")]
+    )
 
 
 def _before() -> None:

@@ -66,7 +66,14 @@ class Log:
         """Log at level ERROR, with the exception that is being handled."""
         self._write("ERROR", message, arguments, with_exception=True)
 
-    def _write(self, level: str, message: str, arguments: tuple[object, ...], *, with_exception: bool = False) -> None:
+    def _write(
+        self,
+        level: str,
+        message: str,
+        arguments: tuple[object, ...],
+        *,
+        with_exception: bool = False,
+    ) -> None:
         with suppress(Exception):
             import logging
 

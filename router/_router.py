@@ -100,7 +100,9 @@ class Router:
         if source is None:
             source = AnthropicSource() if Credential.is_set(os.environ) else BundledSource()
         if isinstance(source, type) or not callable(getattr(source, "fetch", None)):
-            raise ConfigurationError(f"source must be a source such as BundledSource() (got {quoted(source)})")
+            raise ConfigurationError(
+                f"source must be a source such as BundledSource() (got {quoted(source)})"
+            )
         if not isinstance(policies, (str, os.PathLike)):
             check_policies(policies)
         check_count("allowed_fails", allowed_fails)
@@ -145,7 +147,9 @@ class Router:
             sleep=sleep,
             random=random,
             progress=progress,
-            on_refresh=self._with_impact(on_refresh) if policies is not _NO_POLICIES else on_refresh,
+            on_refresh=self._with_impact(on_refresh)
+            if policies is not _NO_POLICIES
+            else on_refresh,
             on_error=on_error,
         )
 
@@ -166,7 +170,9 @@ class Router:
         policy = self.policies.get(asked)
         if policy is None and self.policies and is_policy_name(asked):
             catalogue = self._loader.catalogue()
-            if not catalogue.names.knows_capability(asked) and not catalogue.names.knows_field(asked):
+            if not catalogue.names.knows_capability(asked) and not catalogue.names.knows_field(
+                asked
+            ):
                 meant = (*nearest(asked, self.policies, limit=1), *catalogue.meant(asked))
                 raise UnknownNameError(asked, meant, policies=tuple(self.policies))
         return asked if policy is None else policy
@@ -175,7 +181,9 @@ class Router:
         self, lock: str | os.PathLike[str] | Lock | None, on_lock_broken: OnLockBroken
     ) -> LockedModels | None:
         if on_lock_broken not in {"error", "newest"}:
-            raise ConfigurationError(f'on_lock_broken must be "error" or "newest" (got {quoted(on_lock_broken)})')
+            raise ConfigurationError(
+                f'on_lock_broken must be "error" or "newest" (got {quoted(on_lock_broken)})'
+            )
         if lock is None:
             return None
         if self._policies is _NO_POLICIES:
@@ -184,7 +192,9 @@ class Router:
         from router.locking._lockfile import Lock
 
         if not isinstance(lock, (str, os.PathLike, Lock)):
-            raise ConfigurationError(f"lock must be a Lock, or the file of one (got {quoted(lock)})")
+            raise ConfigurationError(
+                f"lock must be a Lock, or the file of one (got {quoted(lock)})"
+            )
         return LockedModels(lock, lambda: self.policies, on_lock_broken)
 
     def _held(self, asked: Asked, catalogue: Catalogue) -> Held | None:
@@ -198,7 +208,9 @@ class Router:
 
     def _answer(self, name: str, catalogue: Catalogue) -> Model | None:
         """Return what `select` would answer to the name of a policy, were that the current catalogue."""
-        return self._locked_model(name, catalogue) or catalogue.select(self.policies[name], default=None)
+        return self._locked_model(name, catalogue) or catalogue.select(
+            self.policies[name], default=None
+        )
 
     def _with_impact(self, on_refresh: OnRefresh | None) -> OnRefresh | None:
         """Return the hook as one that is told which policies a new catalogue changes; of a first one there are none."""
@@ -207,7 +219,9 @@ class Router:
 
         def told(old: Catalogue | None, new: Catalogue, diff: CatalogueDiff) -> object:
             if old is not None:
-                with suppress(ConfigurationError):  # of the file of policies: whoever asks for one is told
+                with suppress(
+                    ConfigurationError
+                ):  # of the file of policies: whoever asks for one is told
                     diff = evolve(diff, impact=impact_of(self.policies, old, new, self._answer))
             return on_refresh(old, new, diff)
 
@@ -230,7 +244,9 @@ class Router:
     ) -> Model | Default: ...
 
     @overload
-    def select(self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need) -> Model: ...
+    def select(
+        self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> Model: ...
 
     def select(
         self,
@@ -282,9 +298,13 @@ class Router:
 
         No lock counts: these are the models that there are to choose from.
         """
-        return self._loader.catalogue().candidates(self._named(requirement), limit=limit, now=now, **needs)
+        return self._loader.catalogue().candidates(
+            self._named(requirement), limit=limit, now=now, **needs
+        )
 
-    def explain(self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need) -> Decision:
+    def explain(
+        self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> Decision:
         """Return what `select` would answer, with the reason; raises `LockError` where a lock does not hold."""
         catalogue = self._loader.catalogue()
         decision = catalogue.explain(self._named(requirement), now=now, **needs)
@@ -294,7 +314,13 @@ class Router:
         return evolve(decision, stale=self._loader.is_stale(catalogue))
 
     def supports(
-        self, id: str, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
+        self,
+        id: str,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        now: datetime | None = None,
+        **needs: Need,
     ) -> bool:
         """Return whether the model of that id or alias is known to meet the requirement; unknown is `False`."""
         return self._loader.catalogue().supports(id, requirement, now=now, **needs)
@@ -400,9 +426,13 @@ class Router:
         the decision has a note of that. Raises `NoModelError`, with the places of the request, where no model can
         serve it.
         """
-        found = self._routes(request, policy, on_unsupported, now=now, most=1, batch=batch, input_tokens=input_tokens)
+        found = self._routes(
+            request, policy, on_unsupported, now=now, most=1, batch=batch, input_tokens=input_tokens
+        )
         routed = found.first()
-        return evolve(routed, decision=evolve(routed.decision, stale=self._loader.is_stale(found.catalogue)))
+        return evolve(
+            routed, decision=evolve(routed.decision, stale=self._loader.is_stale(found.catalogue))
+        )
 
     def run_request(
         self,
@@ -469,7 +499,9 @@ class Router:
         return evolve(answer, changes=chain.fits[answer.model].changes)
 
     def _begin(self, need: Asked, call: object, **terms: Any) -> Run:
-        calls, began = self._begin_calls(call, "call must be a function of a model, behind the need")
+        calls, began = self._begin_calls(
+            call, "call must be a function of a model, behind the need"
+        )
         catalogue, asked, now = self._loader.catalogue(), self._named(need), moment(None)
         chain = catalogue.candidates(asked, now=now)
         locked = self._locked_model(need, catalogue)
@@ -491,7 +523,9 @@ class Router:
         **terms: Any,
     ) -> tuple[Routes, Run]:
         """Return the models for a request and a run along them; `first` is the id of the one to begin with."""
-        calls, began = self._begin_calls(create, "create must be a function of its parameters, behind the request")
+        calls, began = self._begin_calls(
+            create, "create must be a function of its parameters, behind the request"
+        )
         most = terms.get("max_attempts", 1) + _SET_ASIDE
         chain = self._routes(request, policy, on_unsupported, most=most, input_tokens=input_tokens)
         models = sorted(chain.fits, key=lambda model: model.id != first)
@@ -510,7 +544,15 @@ class Router:
 
         catalogue = self._loader.catalogue()
         held = self._held(policy, catalogue)
-        return routes(catalogue, request, self._named(policy), on_unsupported, moment(now), held=held, **arguments)
+        return routes(
+            catalogue,
+            request,
+            self._named(policy),
+            on_unsupported,
+            moment(now),
+            held=held,
+            **arguments,
+        )
 
     def _begin_calls(self, call: object, expected: str) -> tuple[Calls, float]:
         """Return what runs share, and the moment at which one begins; raises `ConfigurationError` for no function."""
@@ -564,7 +606,10 @@ class Router:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -573,7 +618,10 @@ class Router:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 

@@ -28,7 +28,9 @@ ON_REQUEST = ("long", "page")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--full`."""
     parser.addoption(
-        "--full", action="store_true", help="run every case of a sampled test, and every example of a property"
+        "--full",
+        action="store_true",
+        help="run every case of a sampled test, and every example of a property",
     )
 
 
@@ -43,7 +45,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     deselected = {
         item
         for item in items
-        if any(item.get_closest_marker(mark) and mark not in config.option.markexpr for mark in ON_REQUEST)
+        if any(
+            item.get_closest_marker(mark) and mark not in config.option.markexpr
+            for mark in ON_REQUEST
+        )
     }
     if not (config.option.full or config.option.markexpr):
         deselected.update(beyond_samples(items))

@@ -59,7 +59,9 @@ def printed(bench: Any, tiny: Any, figures: list[Any]) -> int:
     return status
 
 
-def test_a_quick_run(bench: Any, tiny: Any, figures: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_quick_run(
+    bench: Any, tiny: Any, figures: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     """A quick run measures every row, prints each, and ends well; no row needs an optional package."""
     rows = bench.expected(is_quick=True)
     assert {(each.name, each.at.name) for each in figures} == {(row.name, row.on) for row in rows}
@@ -71,7 +73,9 @@ def test_a_quick_run(bench: Any, tiny: Any, figures: list[Any], capsys: pytest.C
     assert err == ""
 
 
-def test_a_missing_row(bench: Any, tiny: Any, figures: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_row(
+    bench: Any, tiny: Any, figures: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     """A run that lacks any one row ends with status 1, and names the row."""
     for at, left_out in enumerate(figures):
         status = printed(bench, tiny, figures[:at] + figures[at + 1 :])
@@ -148,6 +152,8 @@ def test_the_collector_is_on(tiny: Any) -> None:
     """A statement is timed with the garbage collector on, as in an application."""
     timing, seen = module("timing"), set[bool]()
 
-    timing.timed([timing.Job("a job", "seen.add(is_on())", {"seen": seen, "is_on": gc.isenabled})], tiny)
+    timing.timed(
+        [timing.Job("a job", "seen.add(is_on())", {"seen": seen, "is_on": gc.isenabled})], tiny
+    )
 
     assert seen == {True}

@@ -54,7 +54,9 @@ def values(entry: dict[str, Any]) -> Iterator[str]:
             yield name
         while nodes:
             path, node = nodes.pop()
-            nodes.extend((f"{path}.{key}", child) for key, child in node.items() if key != "supported")
+            nodes.extend(
+                (f"{path}.{key}", child) for key, child in node.items() if key != "supported"
+            )
             if "supported" in node:
                 yield path
 
@@ -81,7 +83,9 @@ def test_every_value_is_read() -> None:
     for entry in ENTRIES:
         model = Model.from_api(entry)
         for name in set(entry) - {"capabilities"}:
-            assert name in model.values or (name in {"deprecated_at", "retires_at"} and entry[name] is None)
+            assert name in model.values or (
+                name in {"deprecated_at", "retires_at"} and entry[name] is None
+            )
         assert None not in model.capabilities.values()
 
 
@@ -100,7 +104,11 @@ def test_what_is_unknown_is_absent() -> None:
 
 def test_all_lifecycles_are_there() -> None:
     """Retired models are listed as such, with their days, and nothing deprecated or retired is selected unasked."""
-    assert Counter(entry["lifecycle"] for entry in ENTRIES) == {"active": 17, "deprecated": 2, "retired": 14}
+    assert Counter(entry["lifecycle"] for entry in ENTRIES) == {
+        "active": 17,
+        "deprecated": 2,
+        "retired": 14,
+    }
     retired = BUNDLED.where("lifecycle == retired")
     assert BUNDLED.where("lifecycle == retired and retires_in <= 0d", now=BUNDLED.as_of) == retired
     for model in retired:
@@ -120,7 +128,9 @@ def test_what_the_sources_leave_open_stays_open() -> None:
     """The levels of effort of claude-mythos-preview, and when it was deprecated or retires, are unknown."""
     model = BUNDLED["claude-mythos-preview"]
     assert model.support("effort") is True
-    assert [model.support(f"effort.{level}") for level in ("low", "medium", "high", "xhigh", "max")] == [None] * 5
+    assert [
+        model.support(f"effort.{level}") for level in ("low", "medium", "high", "xhigh", "max")
+    ] == [None] * 5
     assert not {"deprecated_at", "retires_at", "retires_in"} & model.values.keys()
     assert not {"deprecated_at", "retires_at"} & BY_ID[model.id].keys()
     for text in ("retires_in >= 0d", "retires_in < 0d", "effort >= low"):
@@ -130,24 +140,69 @@ def test_what_the_sources_leave_open_stays_open() -> None:
 @pytest.mark.parametrize(
     ("id", "text"),
     [
-        ("claude-fable-5-2", "line == fable and created_at == 2026-11-09 and price.input == 8 and price.output == 40"),
-        ("claude-fable-5-2", "traits.fast_mode and not maybe thinking.enabled and max_tokens == 128k"),
+        (
+            "claude-fable-5-2",
+            "line == fable and created_at == 2026-11-09 and price.input == 8 and price.output == 40",
+        ),
+        (
+            "claude-fable-5-2",
+            "traits.fast_mode and not maybe thinking.enabled and max_tokens == 128k",
+        ),
         ("claude-mythos-5-2", "access == limited and line == mythos and lifecycle == active"),
-        ("claude-haiku-5-5", "created_at >= 2026-10-07T18:00:00Z and created_at <= 2026-10-07T18:00:00Z"),
-        ("claude-haiku-5-5", "price.input == 0.1 and price.output == 0.5 and thinking.disabled and code_execution"),
-        ("claude-opus-5-5", "created_at >= 2026-09-21T16:24:00Z and created_at <= 2026-09-21T16:24:00Z"),
-        ("claude-opus-5-5", "not traits.forced_tool_choice and traits.fast_mode and effort >= max and line == opus"),
-        ("claude-sonnet-5-5", "thinking.between_tools and not traits.effort_without_thinking and price.output == 10"),
+        (
+            "claude-haiku-5-5",
+            "created_at >= 2026-10-07T18:00:00Z and created_at <= 2026-10-07T18:00:00Z",
+        ),
+        (
+            "claude-haiku-5-5",
+            "price.input == 0.1 and price.output == 0.5 and thinking.disabled and code_execution",
+        ),
+        (
+            "claude-opus-5-5",
+            "created_at >= 2026-09-21T16:24:00Z and created_at <= 2026-09-21T16:24:00Z",
+        ),
+        (
+            "claude-opus-5-5",
+            "not traits.forced_tool_choice and traits.fast_mode and effort >= max and line == opus",
+        ),
+        (
+            "claude-sonnet-5-5",
+            "thinking.between_tools and not traits.effort_without_thinking and price.output == 10",
+        ),
         ("claude-opus-5", "allowed_fallback_models has claude-opus-4-8 and thinking.disabled"),
-        ("claude-sonnet-5", "not allowed_fallback_models has claude-opus-4-8 and not traits.sampling"),
-        ("claude-opus-4-8", "traits.fast_mode and not traits.prefill and traits.effort_without_thinking"),
-        ("claude-opus-4-7", "not traits.fast_mode and not traits.sampling and created_at == 2026-04-14"),
-        ("claude-mythos-preview", "thinking.enabled and thinking.adaptive and replacement == claude-mythos-5"),
-        ("claude-sonnet-4-6", "not effort.xhigh and effort.max and traits.sampling and not traits.prefill"),
-        ("claude-opus-4-5-20251101", "effort.high and not effort.max and traits.prefill and max_tokens == 64k"),
-        ("claude-haiku-4-5-20251001", "not code_execution and server_tools.code_execution and not effort"),
+        (
+            "claude-sonnet-5",
+            "not allowed_fallback_models has claude-opus-4-8 and not traits.sampling",
+        ),
+        (
+            "claude-opus-4-8",
+            "traits.fast_mode and not traits.prefill and traits.effort_without_thinking",
+        ),
+        (
+            "claude-opus-4-7",
+            "not traits.fast_mode and not traits.sampling and created_at == 2026-04-14",
+        ),
+        (
+            "claude-mythos-preview",
+            "thinking.enabled and thinking.adaptive and replacement == claude-mythos-5",
+        ),
+        (
+            "claude-sonnet-4-6",
+            "not effort.xhigh and effort.max and traits.sampling and not traits.prefill",
+        ),
+        (
+            "claude-opus-4-5-20251101",
+            "effort.high and not effort.max and traits.prefill and max_tokens == 64k",
+        ),
+        (
+            "claude-haiku-4-5-20251001",
+            "not code_execution and server_tools.code_execution and not effort",
+        ),
         ("claude-haiku-4-5-20251001", "created_at == 2025-10-15 and aliases has claude-haiku-4-5"),
-        ("claude-sonnet-4-5-20250929", "max_input_tokens == 200k and replacement == claude-sonnet-5-5"),
+        (
+            "claude-sonnet-4-5-20250929",
+            "max_input_tokens == 200k and replacement == claude-sonnet-5-5",
+        ),
         ("claude-sonnet-4-5-20250929", "deprecated_at == 2026-09-30 and retires_at == 2026-11-30"),
         ("claude-opus-4-1-20250805", "retires_at == 2026-08-05 and replacement == claude-opus-4-8"),
         ("claude-opus-4-20250514", "aliases has claude-opus-4-0 and created_at == 2025-05-22"),
@@ -170,7 +225,12 @@ def test_every_value_has_a_provenance() -> None:
 
 def test_every_source_is_spelled_out() -> None:
     """Each key of a source that is used is explained, and each that is explained is used."""
-    used = {key for by_source in DOCUMENTED["provenance"].values() for keys in by_source for key in keys.split("+")}
+    used = {
+        key
+        for by_source in DOCUMENTED["provenance"].values()
+        for keys in by_source
+        for key in keys.split("+")
+    }
     used |= {key for _, _, fact in facts() for key in fact["source"]}
     assert used == set(DOCUMENTED["sources"])
     assert all(len(text) > 20 for text in DOCUMENTED["sources"].values())
@@ -251,7 +311,12 @@ def test_a_damaged_catalogue_is_an_error_like_another(tmp_path: Path, left: int)
                 print(error)
     """
     run = subprocess.run(  # noqa: S603 - our own text
-        [sys.executable, "-c", program], cwd=tmp_path, env=ELSEWHERE, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=ELSEWHERE,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert run.stdout == "the bundled catalogue is damaged: install capability-router again\n" * 2
@@ -266,7 +331,12 @@ def test_an_edited_catalogue_is_told_of(tmp_path: Path, edited: bool) -> None:
         listing.write_text(listing.read_text().replace('"opus"', '"haiku"'))
     program = "import router; print(len(router.Catalogue.bundled()))"
     run = subprocess.run(  # noqa: S603 - our own text
-        [sys.executable, "-c", program], cwd=tmp_path, env=ELSEWHERE, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=ELSEWHERE,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert run.stdout == f"{len(BUNDLED)}\n"

@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else None,
 )
-def test_an_error_is_also_what_a_caller_would_catch(error: type[RouterError], parents: Sequence[type]) -> None:
+def test_an_error_is_also_what_a_caller_would_catch(
+    error: type[RouterError], parents: Sequence[type]
+) -> None:
     """Each error is a `RouterError`, and the builtin that its kind of failure is known by."""
     assert all(issubclass(error, parent) for parent in parents)
 
@@ -55,7 +57,9 @@ def test_an_error_is_also_what_a_caller_would_catch(error: type[RouterError], pa
 def test_the_tree_in_the_docstring_names_every_error() -> None:
     """Whoever reads the module's docstring sees every error there is."""
     defined = {
-        name for name, value in vars(_errors).items() if isinstance(value, type) and issubclass(value, Exception)
+        name
+        for name, value in vars(_errors).items()
+        if isinstance(value, type) and issubclass(value, Exception)
     }
     drawn = {word for word in (_errors.__doc__ or "").split() if word.endswith("Error")}
     assert defined <= drawn
@@ -86,7 +90,9 @@ def test_an_error_travels_whole(error: RouterError) -> None:
 
 def test_an_unavailable_catalogue_carries_what_a_retry_needs() -> None:
     """Status, the API's name of the failure, the wait it asked for, and whether trying again makes sense."""
-    error = CatalogueUnavailableError("slow down", status=429, error_type="rate_limit_error", retry_after=3.0)
+    error = CatalogueUnavailableError(
+        "slow down", status=429, error_type="rate_limit_error", retry_after=3.0
+    )
     assert (error.reason, error.status, error.error_type, error.retry_after, error.retryable) == (
         "slow down",
         429,
@@ -212,7 +218,9 @@ def test_a_request_that_asks_for_much_is_told_shortly() -> None:
     unsupported = [(f"tools[{at}]", "fast_mode") for at in range(1_234)]
     message = str(UnfitRequestError("nova", unsupported))
 
-    assert message.startswith("nova cannot serve this request: tools[0] asks for fast_mode; tools[1] asks")
+    assert message.startswith(
+        "nova cannot serve this request: tools[0] asks for fast_mode; tools[1] asks"
+    )
     assert message.endswith("; tools[9] asks for fast_mode; and 1,224 more")
 
 
@@ -239,7 +247,10 @@ def test_no_error_prints_raw_what_a_server_sent(error: RouterError) -> None:
     ("error", "message"),
     [
         (UnknownNameError("nova"), "unknown name 'nova'"),
-        (UnknownNameError("pdf_imput", ("pdf_input",)), "unknown name 'pdf_imput'; did you mean pdf_input?"),
+        (
+            UnknownNameError("pdf_imput", ("pdf_input",)),
+            "unknown name 'pdf_imput'; did you mean pdf_input?",
+        ),
         (UnknownNameError("x", ["a", "b"]), "unknown name 'x'; did you mean a or b?"),
         (
             UnknownModelError("claude-opus-55", ["claude-opus-5-5"]),
@@ -290,7 +301,9 @@ def test_the_caret_stands_under_the_column(text: str, column: int, shown: str) -
         ("x", [], ()),
     ],
 )
-def test_the_nearest_names_are_those_most_alike(name: str, known: Sequence[str], expected: tuple[str, ...]) -> None:
+def test_the_nearest_names_are_those_most_alike(
+    name: str, known: Sequence[str], expected: tuple[str, ...]
+) -> None:
     """At most three names, alike as a whole or in their last part, an equal last part first."""
     assert nearest(name, known) == expected
 

@@ -37,7 +37,9 @@ RAW = """if True:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it forks with the C library")
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="Python itself ends such a child since 3.13")
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="Python itself ends such a child since 3.13"
+)
 @pytest.mark.parametrize(("hook", "status"), [("hook", 0), ("no hook", 1)])
 def test_forks_that_ask_nobody_before(hook: str, status: int) -> None:
     """C7: where only the child is told of a fork, as under uWSGI, no lock of the parent's threads is left in it."""

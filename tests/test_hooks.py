@@ -15,7 +15,15 @@ from typing import Any, cast
 import pytest
 
 import router
-from router import AnthropicSource, BundledSource, Catalogue, Policy, Router, require, requirement_of
+from router import (
+    AnthropicSource,
+    BundledSource,
+    Catalogue,
+    Policy,
+    Router,
+    require,
+    requirement_of,
+)
 from router._errors import CatalogueUnavailableError, ConfigurationError, RequirementError
 from router._hooks import Log, check_count, check_seconds, contained
 from router.execution._failures import Failure, FailureClass
@@ -34,13 +42,18 @@ def test_a_record_says_where_it_was_written(level: str, caplog: pytest.LogCaptur
 
     (record,) = caplog.records
     assert (record.name, record.pathname, record.lineno) == ("router.somewhere", __file__, line)
-    assert (record.funcName, record.getMessage()) == ("test_a_record_says_where_it_was_written", "one of 2")
+    assert (record.funcName, record.getMessage()) == (
+        "test_a_record_says_where_it_was_written",
+        "one of 2",
+    )
     assert record.levelname == {"exception": "ERROR"}.get(level, level.upper())
 
 
 ROOT = Path(router.__file__).parent
 TEXTS = {
-    ".".join(["router", *path.relative_to(ROOT).with_suffix("").parts]): path.read_text(encoding="utf-8")
+    ".".join(["router", *path.relative_to(ROOT).with_suffix("").parts]): path.read_text(
+        encoding="utf-8"
+    )
     for path in sorted(ROOT.rglob("*.py"))
 }
 """The modules of the library, and their text."""
@@ -70,7 +83,9 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize(("text", "written"), FOREIGN.values(), ids=FOREIGN)
-def test_text_of_others_is_escaped(text: str, written: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_text_of_others_is_escaped(
+    text: str, written: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """What others name, or say in an error, ends no line of a log, and every handler can write it."""
     LOG.warning("%s and %s", text, ValueError(text))
 
@@ -135,9 +150,13 @@ REFUSALS: dict[str, Callable[[], object]] = {
     "limit": lambda: Catalogue.bundled().candidates(limit=-HUGE),
     "minimum_age": lambda: Policy(require="pdf_input", minimum_age=cast("Any", HUGE)),
     "a bound": lambda: require(min_input_tokens=HUGE),
-    "on_unsupported": lambda: Router(BundledSource()).route(REQUEST, on_unsupported=cast("Any", HUGE)),
+    "on_unsupported": lambda: Router(BundledSource()).route(
+        REQUEST, on_unsupported=cast("Any", HUGE)
+    ),
     "lock": lambda: Router(BundledSource(), lock=cast("Any", HUGE)),
-    "on_lock_broken": lambda: Router(BundledSource(), lock="router.lock", on_lock_broken=cast("Any", HUGE)),
+    "on_lock_broken": lambda: Router(
+        BundledSource(), lock="router.lock", on_lock_broken=cast("Any", HUGE)
+    ),
 }
 
 

@@ -87,7 +87,9 @@ PUBLIC = FLOOR["router._router"]
 
 ROOT = Path(router.__file__).parent
 FILES = {
-    ".".join(["router", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__"): path
+    ".".join(["router", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(
+        ".__init__"
+    ): path
     for path in sorted(ROOT.rglob("*.py"))
 }
 
@@ -101,12 +103,17 @@ def imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
-            yield from (full if (full := f"{module}.{alias.name}") in FILES else module for alias in node.names)
+            yield from (
+                full if (full := f"{module}.{alias.name}") in FILES else module
+                for alias in node.names
+            )
         else:
             yield from imports(ast.iter_child_nodes(node))
 
 
-IMPORTS = {name: sorted(set(imports([ast.parse(path.read_bytes())]))) for name, path in FILES.items()}
+IMPORTS = {
+    name: sorted(set(imports([ast.parse(path.read_bytes())]))) for name, path in FILES.items()
+}
 
 
 def test_every_room_has_a_floor() -> None:
@@ -130,7 +137,11 @@ def test_the_package_imports_nothing() -> None:
 @pytest.mark.parametrize("package", CONFINED)
 def test_each_dependency_has_its_room(package: str) -> None:
     """A dependency is imported by the rooms named for it, and by no other."""
-    users = [name for name, targets in IMPORTS.items() if package in {target.partition(".")[0] for target in targets}]
+    users = [
+        name
+        for name, targets in IMPORTS.items()
+        if package in {target.partition(".")[0] for target in targets}
+    ]
 
     assert users == sorted(f"router.{room}" for room in CONFINED[package])
 
@@ -146,7 +157,16 @@ def test_no_room_for_odds_and_ends() -> None:
     """A helper lives beside its caller."""
     last = {name.rpartition(".")[2] for name in FILES}
 
-    assert not last & {"utils", "base", "types", "helpers", "constants", "manager", "common", "misc"}
+    assert not last & {
+        "utils",
+        "base",
+        "types",
+        "helpers",
+        "constants",
+        "manager",
+        "common",
+        "misc",
+    }
 
 
 @pytest.mark.parametrize(
@@ -154,7 +174,10 @@ def test_no_room_for_odds_and_ends() -> None:
     [
         ("import httpx", ["httpx"]),
         ("def f():\n    import httpx.auth", ["httpx.auth"]),
-        ("try:\n    from router import _fork\nexcept E:\n    from router._fork import uncut", ["router._fork"] * 2),
+        (
+            "try:\n    from router import _fork\nexcept E:\n    from router._fork import uncut",
+            ["router._fork"] * 2,
+        ),
         ("if TYPE_CHECKING:\n    import httpx\nelse:\n    import json", ["json"]),
         ("if typing.TYPE_CHECKING:\n    import httpx", []),
         ("from router import Catalogue", ["router"]),

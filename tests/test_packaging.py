@@ -15,7 +15,9 @@ TOX.read(ROOT / "tox.ini", encoding="utf-8")
 
 def test_the_lowest_versions_are_tried() -> None:
     """`tox -e lowest` installs the lowest version of each dependency that the project allows."""
-    needed = PROJECT["dependencies"] + [each for extra in PROJECT["optional-dependencies"].values() for each in extra]
+    needed = PROJECT["dependencies"] + [
+        each for extra in PROJECT["optional-dependencies"].values() for each in extra
+    ]
     lowest = {re.sub(r">=([\d.]+).*", r"==\1", each) for each in needed}
 
     assert {*TOX["testenv:lowest"]["deps"].split()} == lowest

@@ -30,7 +30,13 @@ from strategies import (
     texts,
 )
 
-from router._errors import MalformedEntryError, RequirementError, RequirementSyntaxError, RouterError, printable
+from router._errors import (
+    MalformedEntryError,
+    RequirementError,
+    RequirementSyntaxError,
+    RouterError,
+    printable,
+)
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Term
 from router.models._index import Masks
@@ -62,7 +68,9 @@ def definition(requirement: Requirement, catalogue: Catalogue) -> Masks:
 
 @settings(max_examples=examples(1_250))
 @given(listings(), st.lists(requirements(), min_size=8, max_size=8))
-def test_the_bitsets_answer_as_the_definition_does(listing: list[Entry], several: list[Requirement]) -> None:
+def test_the_bitsets_answer_as_the_definition_does(
+    listing: list[Entry], several: list[Requirement]
+) -> None:
     """Known yes and known no of the bitsets are just where `support` is true and false: 10,000 pairs with `--full`."""
     catalogue = catalogue_of(listing)
     for requirement in several:
@@ -73,7 +81,9 @@ def test_the_bitsets_answer_as_the_definition_does(listing: list[Entry], several
 @pytest.mark.timeout(7200)
 @settings(max_examples=100_000)
 @given(listings(), st.lists(requirements(), min_size=1, max_size=4))
-def test_the_bitsets_answer_as_the_definition_does_at_length(listing: list[Entry], several: list[Requirement]) -> None:
+def test_the_bitsets_answer_as_the_definition_does_at_length(
+    listing: list[Entry], several: list[Requirement]
+) -> None:
     """The same, of 100,000 catalogues with some requirements each."""
     catalogue = catalogue_of(listing)
     for requirement in several:
@@ -97,21 +107,41 @@ CAPABILITIES_ALONE = tuple(need for need in LITERALS if need.text in {"pdf_input
 
 @pytest.mark.parametrize(
     ("size", "catalogues"),
-    [(0, 2), (1, 20), (63, 20), (64, 20), (65, 20), (4096, 1), at_length(4097, 2), at_length(20_000, 2)],
+    [
+        (0, 2),
+        (1, 20),
+        (63, 20),
+        (64, 20),
+        (65, 20),
+        (4096, 1),
+        at_length(4097, 2),
+        at_length(20_000, 2),
+    ],
 )
 def test_the_bitsets_answer_as_the_design_says_at_any_size(size: int, catalogues: int) -> None:
     """S13: where the rows fill a word, or hundreds of them, the candidates are those of a scan of raw entries."""
 
     @settings(max_examples=catalogues, phases=[Phase.generate])
-    @given(st.lists(entries(), min_size=24, max_size=24), st.lists(said((*LITERALS, *GUARDED)), min_size=2, max_size=2))
+    @given(
+        st.lists(entries(), min_size=24, max_size=24),
+        st.lists(said((*LITERALS, *GUARDED)), min_size=2, max_size=2),
+    )
     def check(some: list[Entry], needs: list[Said]) -> None:
         listing = [{**some[at * 7 % 24], "id": f"m{at:05}"} for at in range(size)]
         catalogue = catalogue_of(listing)
         for need in (*needs, *CAPABILITIES_ALONE):
-            met = [entry for entry in listing if need.truth(entry, NOW) is True and admitted(entry, need.text)]
+            met = [
+                entry
+                for entry in listing
+                if need.truth(entry, NOW) is True and admitted(entry, need.text)
+            ]
             candidates = catalogue.candidates(need.text, now=NOW)
-            assert [model.id for model in candidates] == [entry["id"] for entry in newest_first(met)]
-            assert catalogue.select(need.text, default=None, now=NOW) is (candidates[0] if candidates else None)
+            assert [model.id for model in candidates] == [
+                entry["id"] for entry in newest_first(met)
+            ]
+            assert catalogue.select(need.text, default=None, now=NOW) is (
+                candidates[0] if candidates else None
+            )
 
     check()
 
@@ -133,7 +163,9 @@ def newest_first(listing: list[Entry]) -> list[Entry]:
     by_id = sorted(listing, key=lambda entry: str(entry["id"]))
     dated = [entry for entry in by_id if date_of(entry.get("created_at"))]
     undated = [entry for entry in by_id if not date_of(entry.get("created_at"))]
-    return sorted(dated, key=lambda entry: date_of(entry["created_at"]) or NOW, reverse=True) + undated
+    return (
+        sorted(dated, key=lambda entry: date_of(entry["created_at"]) or NOW, reverse=True) + undated
+    )
 
 
 def admitted(entry: Entry, text: str) -> bool:
@@ -145,21 +177,29 @@ def admitted(entry: Entry, text: str) -> bool:
 
 @settings(max_examples=examples(800))
 @given(listings(), said((*LITERALS, *GUARDED * 4)))
-def test_the_answer_is_the_newest_of_those_known_to_meet_the_need(listing: list[Entry], need: Said) -> None:
+def test_the_answer_is_the_newest_of_those_known_to_meet_the_need(
+    listing: list[Entry], need: Said
+) -> None:
     """`select` is the first of `candidates`: the models that the need and the guard-rails admit, newest first."""
     catalogue = catalogue_of(listing)
     expected = [
-        entry["id"] for entry in newest_first(listing) if need.truth(entry, NOW) is True and admitted(entry, need.text)
+        entry["id"]
+        for entry in newest_first(listing)
+        if need.truth(entry, NOW) is True and admitted(entry, need.text)
     ]
     candidates = catalogue.candidates(need.text, now=NOW)
     assert [model.id for model in candidates] == expected
-    assert catalogue.select(need.text, default=None, now=NOW) is (candidates[0] if candidates else None)
+    assert catalogue.select(need.text, default=None, now=NOW) is (
+        candidates[0] if candidates else None
+    )
     assert all(model in catalogue.models for model in candidates)
 
 
 @settings(max_examples=examples(300))
 @given(listings(), requirements(max_leaves=4), st.integers(0, 4))
-def test_a_limit_cuts_the_end_off(listing: list[Entry], requirement: Requirement, limit: int) -> None:
+def test_a_limit_cuts_the_end_off(
+    listing: list[Entry], requirement: Requirement, limit: int
+) -> None:
     """`limit` keeps the best candidates and their order."""
     catalogue = catalogue_of(listing)
     all_of_them = catalogue.candidates(requirement, now=NOW)
@@ -171,12 +211,16 @@ def test_a_limit_cuts_the_end_off(listing: list[Entry], requirement: Requirement
 def test_a_filter_has_no_guard_rails(listing: list[Entry], requirement: Requirement) -> None:
     """`where` keeps every model that matches, of whatever lifecycle and access."""
     catalogue = catalogue_of(listing)
-    assert catalogue.where(requirement, now=NOW) == tuple(m for m in catalogue if requirement.matches(m, now=NOW))
+    assert catalogue.where(requirement, now=NOW) == tuple(
+        m for m in catalogue if requirement.matches(m, now=NOW)
+    )
 
 
 @settings(max_examples=examples(300))
 @given(listings(), requirements(max_leaves=4), requirements(max_leaves=4))
-def test_adding_a_term_only_narrows(listing: list[Entry], one: Requirement, other: Requirement) -> None:
+def test_adding_a_term_only_narrows(
+    listing: list[Entry], one: Requirement, other: Requirement
+) -> None:
     """What meets both is what meets the one and the other; what meets either is what meets the one or the other."""
     catalogue = catalogue_of(listing)
     meets_one, meets_other = (set(catalogue.where(each, now=NOW)) for each in (one, other))
@@ -197,7 +241,9 @@ def test_the_order_of_the_listing_changes_nothing(
     assert [model.id for model in permuted] == [model.id for model in catalogue]
     assert permuted.digest == catalogue.digest
     assert permuted.candidates(requirement, now=NOW) == catalogue.candidates(requirement, now=NOW)
-    assert str(permuted.explain(requirement, now=NOW)) == str(catalogue.explain(requirement, now=NOW))
+    assert str(permuted.explain(requirement, now=NOW)) == str(
+        catalogue.explain(requirement, now=NOW)
+    )
     assert not catalogue.diff(permuted)
 
 
@@ -245,7 +291,9 @@ def test_a_difference_reads_the_same_both_ways(one: list[Entry], other: list[Ent
 
 @settings(max_examples=examples(400))
 @given(listings(), requirements(max_leaves=5))
-def test_an_explanation_accounts_for_every_model(listing: list[Entry], requirement: Requirement) -> None:
+def test_an_explanation_accounts_for_every_model(
+    listing: list[Entry], requirement: Requirement
+) -> None:
     """A decision names the candidates, and for each other model just the terms it does not meet, with their support."""
     catalogue = catalogue_of(listing)
     decision = catalogue.explain(requirement, now=NOW)
@@ -258,7 +306,9 @@ def test_an_explanation_accounts_for_every_model(listing: list[Entry], requireme
         unmet = [(term, support) for term, support in supports.items() if support is not True]
         if unmet:
             expected[model.id] = unmet
-    assert {id: [(each.term, each.support) for each in unmet] for id, unmet in decision.rejected.items()} == expected
+    assert {
+        id: [(each.term, each.support) for each in unmet] for id, unmet in decision.rejected.items()
+    } == expected
     assert [*decision.rejected] == [*expected]
     assert str(decision)
 
@@ -276,7 +326,9 @@ def smallest_relaxation(catalogue: Catalogue, requirement: Requirement) -> tuple
     terms = requirement.terms
     for kept in range(len(terms) - 1, -1, -1):
         found = {
-            model.id for some in combinations(terms, kept) for model in catalogue.candidates(conjunction(some), now=NOW)
+            model.id
+            for some in combinations(terms, kept)
+            for model in catalogue.candidates(conjunction(some), now=NOW)
         }
         if found:
             return tuple(model.id for model in catalogue if model.id in found)
@@ -291,14 +343,20 @@ def conjunctions() -> st.SearchStrategy[Requirement]:
 
 @settings(max_examples=examples(500))
 @given(listings(), conjunctions(), st.sampled_from(("static", "live")))
-def test_nearest_is_the_smallest_relaxation(listing: list[Entry], requirement: Requirement, source: str) -> None:
+def test_nearest_is_the_smallest_relaxation(
+    listing: list[Entry], requirement: Requirement, source: str
+) -> None:
     """The nearest models are those that the fewest dropped terms would admit, guard-rails that come back included."""
     catalogue = catalogue_of(listing, source)
     decision = catalogue.explain(requirement, now=NOW)
-    assert decision.nearest == (() if decision.model else smallest_relaxation(catalogue, requirement))
+    assert decision.nearest == (
+        () if decision.model else smallest_relaxation(catalogue, requirement)
+    )
     for id in decision.nearest:
         rest = [
-            term for term in requirement.terms if term not in {each.term.requirement for each in decision.unmet(id)}
+            term
+            for term in requirement.terms
+            if term not in {each.term.requirement for each in decision.unmet(id)}
         ]
         assert id in {model.id for model in catalogue.candidates(conjunction(rest), now=NOW)}
 
@@ -324,7 +382,11 @@ def test_the_algebra_is_canonical(a: Requirement, b: Requirement, c: Requirement
 
 
 @settings(max_examples=examples(400))
-@given(st.lists(entries(), min_size=1, max_size=3), requirements(max_leaves=4), requirements(max_leaves=4))
+@given(
+    st.lists(entries(), min_size=1, max_size=3),
+    requirements(max_leaves=4),
+    requirements(max_leaves=4),
+)
 def test_support_follows_kleene(some: list[Entry], a: Requirement, b: Requirement) -> None:
     """The support of what is combined follows from the supports of its parts, by Kleene's tables."""
     for model in map(Model.from_api, some):
@@ -391,7 +453,10 @@ STATED_AGAIN = {True: "image_input", None: "compaction", False: "code_execution"
         *((f"maybe {STATED[one]}", MAYBE[one]) for one in SUPPORTS),
         *((f"not maybe {STATED[one]}", NOT[MAYBE[one]]) for one in SUPPORTS),
         *((f"maybe not {STATED[one]}", MAYBE[NOT[one]]) for one in SUPPORTS),
-        *((f"{STATED[a]} and {STATED_AGAIN[b]}", AND[a, b]) for a, b in product(SUPPORTS, repeat=2)),
+        *(
+            (f"{STATED[a]} and {STATED_AGAIN[b]}", AND[a, b])
+            for a, b in product(SUPPORTS, repeat=2)
+        ),
         *((f"{STATED[a]} or {STATED_AGAIN[b]}", OR[a, b]) for a, b in product(SUPPORTS, repeat=2)),
     ],
 )
@@ -400,7 +465,10 @@ def test_kleenes_tables(text: str, expected: Support) -> None:
     requirement = parse(text)
     catalogue = Catalogue.from_listing([ONE_OF_EACH], documented=None)
     assert requirement.support(catalogue["one-of-each"]) is expected
-    assert requirement.masks(catalogue.index, NOW) == (int(expected is True), int(expected is False))
+    assert requirement.masks(catalogue.index, NOW) == (
+        int(expected is True),
+        int(expected is False),
+    )
 
 
 @settings(max_examples=examples(600))
@@ -462,8 +530,38 @@ def test_every_text_value_goes_round(value: str) -> None:
 
 
 TOKENS = (
-    *("and", "or", "not", "maybe", "in", "like", "has", "true", "(", ")", ",", "==", "!=", "<", ">=", '"', '"a"'),
-    *("pdf_input", "effort", "high", "line", "opus", "max_tokens", "200k", "age", "14d", "created_at", "2026-01-01"),
+    *(
+        "and",
+        "or",
+        "not",
+        "maybe",
+        "in",
+        "like",
+        "has",
+        "true",
+        "(",
+        ")",
+        ",",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        '"',
+        '"a"',
+    ),
+    *(
+        "pdf_input",
+        "effort",
+        "high",
+        "line",
+        "opus",
+        "max_tokens",
+        "200k",
+        "age",
+        "14d",
+        "created_at",
+        "2026-01-01",
+    ),
     *("\\", "=", "&", "'", "\u00a0", "\x1f", "\n", "é", "\x1b", "AND", "1", "-", ".", "\u2028"),
 )
 
@@ -496,7 +594,9 @@ def outcome(ask: Callable[[Any], Value], asked: Any) -> Value | RouterError:
 
 NEEDS = st.one_of(
     st.booleans(),
-    st.sampled_from(("adaptive", "high", "opus", "200k", "2026-01-01", "14d", "", "a b", "-1", "1e5")),
+    st.sampled_from(
+        ("adaptive", "high", "opus", "200k", "2026-01-01", "14d", "", "a b", "-1", "1e5")
+    ),
     st.text(max_size=3),
     st.integers(),
     st.floats(),
@@ -510,9 +610,29 @@ NEEDS = st.one_of(
     st.dictionaries(
         st.one_of(
             st.sampled_from(
-                ("pdf_input", "thinking", "effort", "line", "min_input_tokens", "max_tokens", "created_at")
+                (
+                    "pdf_input",
+                    "thinking",
+                    "effort",
+                    "line",
+                    "min_input_tokens",
+                    "max_tokens",
+                    "created_at",
+                )
             ),
-            st.sampled_from(("allowed_fallback_models", "age", "true", "in", "maybe", "has", "like", "not", "now")),
+            st.sampled_from(
+                (
+                    "allowed_fallback_models",
+                    "age",
+                    "true",
+                    "in",
+                    "maybe",
+                    "has",
+                    "like",
+                    "not",
+                    "now",
+                )
+            ),
             st.text(max_size=3),
         ),
         NEEDS,
@@ -546,7 +666,17 @@ JSON = st.recursive(
         st.lists(inner, max_size=3),
         st.dictionaries(
             st.one_of(
-                st.sampled_from((*sorted(FIELDS), "capabilities", "supported", "types", "traits", "price", "effort")),
+                st.sampled_from(
+                    (
+                        *sorted(FIELDS),
+                        "capabilities",
+                        "supported",
+                        "types",
+                        "traits",
+                        "price",
+                        "effort",
+                    )
+                ),
                 st.text(max_size=3),
             ),
             inner,
@@ -581,7 +711,11 @@ UNIVERSE: list[Entry] = [
         "id": f"m{at}",
         "capabilities": {
             "pdf_input": {"supported": pdf_input},
-            "effort": {"low": {"supported": low}, "max": {"supported": top}, "xhigh": {"supported": low}},
+            "effort": {
+                "low": {"supported": low},
+                "max": {"supported": top},
+                "xhigh": {"supported": low},
+            },
         },
         **({} if limit is None else {"max_tokens": limit}),
         **({} if created is None else {"created_at": created}),
@@ -605,11 +739,19 @@ UNIVERSE: list[Entry] = [
 SMALL_TALK: tuple[tuple[str, ...], ...] = (
     (
         *("pdf_input", "effort.low", "effort.max", "true"),
-        *(f"effort {op} {level}" for op in ("<=", ">=") for level in ("low", "medium", "high", "xhigh", "max")),
+        *(
+            f"effort {op} {level}"
+            for op in ("<=", ">=")
+            for level in ("low", "medium", "high", "xhigh", "max")
+        ),
     ),
     (
         *(f"max_tokens {op} {n}" for op in ("==", "!=", "<", "<=", ">", ">=") for n in range(5)),
-        *(f"max_tokens {op} ({n})" for op in ("in", "not in") for n in ("1, 2", "2, 3", "1, 3", "0, 4")),
+        *(
+            f"max_tokens {op} ({n})"
+            for op in ("in", "not in")
+            for n in ("1, 2", "2, 3", "1, 3", "0, 4")
+        ),
     ),
     (
         *(
@@ -626,7 +768,13 @@ SMALL_TALK: tuple[tuple[str, ...], ...] = (
     ),
     (
         *(f"line {op} {line}" for op in ("==", "!=") for line in ("a", "b", "c")),
-        *("line in (a, b)", "line not in (a, b)", "line in (b, c)", 'line like "?"', 'line like "b*"'),
+        *(
+            "line in (a, b)",
+            "line not in (a, b)",
+            "line in (b, c)",
+            'line like "?"',
+            'line like "b*"',
+        ),
     ),
 )
 """What can be said in the small world, by what it is of: contradictions come of saying much of little."""
@@ -638,7 +786,10 @@ def small_talk(draw: st.DrawFn) -> str:
     subjects = draw(st.lists(st.sampled_from(SMALL_TALK), min_size=1, max_size=2))
     literals = st.sampled_from([literal for subject in subjects for literal in subject])
     before = st.sampled_from(("", "", "", "not ", "maybe ", "not maybe ", "maybe not "))
-    terms = [f"{one}{other}" for one, other in draw(st.lists(st.tuples(before, literals), min_size=1, max_size=6))]
+    terms = [
+        f"{one}{other}"
+        for one, other in draw(st.lists(st.tuples(before, literals), min_size=1, max_size=6))
+    ]
     either = draw(st.lists(literals, max_size=3))
     return " and ".join([*terms, f"({' or '.join(either)})"] if either else terms)
 
@@ -660,7 +811,9 @@ def test_what_is_unsatisfiable_is_met_by_no_model(small_world: Catalogue, text: 
 
 @settings(max_examples=examples(300))
 @given(listings(max_size=4), requirements())
-def test_what_any_model_meets_is_not_unsatisfiable(listing: list[Entry], requirement: Requirement) -> None:
+def test_what_any_model_meets_is_not_unsatisfiable(
+    listing: list[Entry], requirement: Requirement
+) -> None:
     """No proof is claimed against a requirement that some model is known to meet."""
     if catalogue_of(listing).where(requirement, now=NOW):
         assert not requirement.is_unsatisfiable()
@@ -676,7 +829,11 @@ def test_values_pickle(listing: list[Entry], requirement: Requirement) -> None:
     catalogue = catalogue_of(listing)
     restored = pickled(catalogue)
     assert restored.models == catalogue.models
-    assert (restored.digest, restored.source, restored.as_of) == (catalogue.digest, catalogue.source, catalogue.as_of)
+    assert (restored.digest, restored.source, restored.as_of) == (
+        catalogue.digest,
+        catalogue.source,
+        catalogue.as_of,
+    )
     assert restored.candidates(again, now=NOW) == catalogue.candidates(requirement, now=NOW)
     difference = catalogue.diff(catalogue_of([]))
     assert pickled(difference) == difference

@@ -25,7 +25,11 @@ MODULES = ["router", *(each.name for each in pkgutil.walk_packages(router.__path
 
 def test_all_is_sorted_and_complete() -> None:
     """`__all__` is the table of homes: sorted, each name once, none private, all of the design's and every error."""
-    public_errors = {name for name, each in vars(_errors).items() if inspect.isclass(each) and not name.startswith("_")}
+    public_errors = {
+        name
+        for name, each in vars(_errors).items()
+        if inspect.isclass(each) and not name.startswith("_")
+    }
 
     assert router.__all__ == sorted(set(router.__all__)) == sorted(router._HOMES)
     assert not any(name.startswith("_") for name in router.__all__)
@@ -82,12 +86,23 @@ def test_wheel() -> None:
         installed = distribution("capability-router")
     except PackageNotFoundError:
         pytest.skip("capability-router is not installed: the tests run on a checkout")
-    if json.loads(installed.read_text("direct_url.json") or "{}").get("dir_info", {}).get("editable"):
+    if (
+        json.loads(installed.read_text("direct_url.json") or "{}")
+        .get("dir_info", {})
+        .get("editable")
+    ):
         pytest.skip("capability-router is installed in editable form: there is no wheel")
     files = {PurePosixPath(path) for path in installed.files or ()}
-    data = {PurePosixPath("router/data", name) for name in ("bundled.json", "documented.json", "vocabulary.json")}
+    data = {
+        PurePosixPath("router/data", name)
+        for name in ("bundled.json", "documented.json", "vocabulary.json")
+    }
 
-    assert {PurePosixPath("router/py.typed"), PurePosixPath("router/cli/__init__.py"), *data} <= files
+    assert {
+        PurePosixPath("router/py.typed"),
+        PurePosixPath("router/cli/__init__.py"),
+        *data,
+    } <= files
     assert {path.parts[0] for path in files} & {"tests", "benchmarks"} == set()
     assert [each.name for each in installed.entry_points] == ["router"]
     assert installed.version == router.__version__
@@ -104,8 +119,14 @@ def documented() -> Iterator[tuple[str, object]]:
             if inspect.isclass(each):
                 yield f"{module_name}.{name}", each
                 for member_name, member in vars(each).items():
-                    function = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
-                    if not member_name.startswith("_") and isinstance(function, (property, type(documented))):
+                    function = (
+                        member.__func__
+                        if isinstance(member, (classmethod, staticmethod))
+                        else member
+                    )
+                    if not member_name.startswith("_") and isinstance(
+                        function, (property, type(documented))
+                    ):
                         yield f"{module_name}.{name}.{member_name}", getattr(each, member_name)
             elif inspect.isroutine(each):
                 yield f"{module_name}.{name}", each
@@ -134,10 +155,14 @@ def test_sync_and_async_in_parity() -> None:
 
     assert awaited == ["__aenter__", "__aexit__", "arefresh", "arun", "arun_request"]
     for name in awaited:
-        sync = methods[name.replace("__a", "__") if name.startswith("__") else name.removeprefix("a")]
+        sync = methods[
+            name.replace("__a", "__") if name.startswith("__") else name.removeprefix("a")
+        ]
         assert not inspect.iscoroutinefunction(sync)
         signature = inspect.signature(methods[name])
-        for call in [each for name, each in signature.parameters.items() if name in {"call", "create"}]:
+        for call in [
+            each for name, each in signature.parameters.items() if name in {"call", "create"}
+        ]:
             called = call.replace(annotation=call.annotation.replace("Awaitable[Value]", "Value"))
             taken = [called if each is call else each for each in signature.parameters.values()]
             signature = signature.replace(parameters=taken)

@@ -26,12 +26,17 @@ COMMANDS = [
     for example in re.split(r"^\$ router ", console, flags=re.MULTILINE)[1:]
 ]
 FILES = {
-    block.splitlines()[0].split()[1].rstrip(","): block for language, block in FENCED if language in {"toml", "yaml"}
+    block.splitlines()[0].split()[1].rstrip(","): block
+    for language, block in FENCED
+    if language in {"toml", "yaml"}
 }
 """The files that the README shows, by the name in their first line."""
 
 LINES = [
-    line for language, block in FENCED if language == "" and "thinking.adaptive" in block for line in block.splitlines()
+    line
+    for language, block in FENCED
+    if language == "" and "thinking.adaptive" in block
+    for line in block.splitlines()
 ]
 
 
@@ -55,8 +60,12 @@ def test_a_program_prints_what_stands_below_it(code: str, output: str) -> None:
     assert printed.getvalue() == output
 
 
-@pytest.mark.parametrize(("arguments", "output"), COMMANDS, ids=[arguments for arguments, _ in COMMANDS])
-def test_a_command_prints_what_stands_below_it(arguments: str, output: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "output"), COMMANDS, ids=[arguments for arguments, _ in COMMANDS]
+)
+def test_a_command_prints_what_stands_below_it(
+    arguments: str, output: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A command of the README prints the lines that follow it."""
     run(shlex.split(arguments))
 

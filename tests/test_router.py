@@ -64,7 +64,9 @@ def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 def router_of(*outcomes: Any, clock: FakeClock | None = None, **arguments: Any) -> Router:
     """Return a router of a source of these outcomes, whose clock stands still."""
     clock = clock or FakeClock()
-    return Router(FakeSource(*outcomes), clock=clock, sleep=clock.sleep, random=lambda: 0.0, **arguments)
+    return Router(
+        FakeSource(*outcomes), clock=clock, sleep=clock.sleep, random=lambda: 0.0, **arguments
+    )
 
 
 # Where the catalogue comes from
@@ -73,7 +75,10 @@ def router_of(*outcomes: Any, clock: FakeClock | None = None, **arguments: Any) 
 def test_live_where_there_is_a_key(api: FakeAPI) -> None:
     """With a key in the environment the catalogue is the live one, asked for when the first answer needs it."""
     with Router() as router:
-        assert (api.connections, repr(router)) == (0, f"Router(AnthropicSource(base_url={api.url!r}))")
+        assert (api.connections, repr(router)) == (
+            0,
+            f"Router(AnthropicSource(base_url={api.url!r}))",
+        )
 
         assert router.select("pdf_input", min_output_tokens="64k").id == "claude-fake-0"
         assert router.catalogue.source == "live"
@@ -171,7 +176,11 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}} & {{
         ("router._router", "", "attr attrs"),
         ("router", "router.Catalogue.bundled().select('pdf_input')", "attr attrs"),
         ("router", "router.AnthropicSource(api_key='k')", "attr attrs"),
-        ("router", "router.Router(router.BundledSource()).select('pdf_input')", "attr attrs logging"),
+        (
+            "router",
+            "router.Router(router.BundledSource()).select('pdf_input')",
+            "attr attrs logging",
+        ),
     ],
     ids=["import", "names", "router", "catalogue", "live-source", "bundled-router"],
 )
@@ -209,7 +218,9 @@ for name, logger in loggers.items():
 
 def test_logging_is_left_to_the_application() -> None:
     """No handler, filter or level is set, not even by what is logged: it goes where Python sends it by default."""
-    run = subprocess.run([sys.executable, "-c", LOGGING], capture_output=True, text=True, check=True)  # noqa: S603 - our own text
+    run = subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, "-c", LOGGING], capture_output=True, text=True, check=True
+    )
 
     assert sorted(run.stdout.splitlines()) == [
         " [] [] 30 True False",
@@ -246,7 +257,12 @@ def test_answers_to_the_shortest_questions() -> None:
     assert router.select() is router.candidates()[0] is router.explain().model is FIRST.models[0]
     assert router.supports("claude-fake-0")
     for past in ("age > 0d", "created_at < 2026-11-02 and age > 1d"):
-        assert router.select(past) is router.candidates(past)[0] is router.explain(past).model is FIRST.models[0]
+        assert (
+            router.select(past)
+            is router.candidates(past)[0]
+            is router.explain(past).model
+            is FIRST.models[0]
+        )
         assert router.supports("claude-fake-0", past)
     assert router.candidates(line="opus") == (FIRST["claude-fake-2"], FIRST["claude-fake-5"])
     assert router.explain(line="opus").candidates == ("claude-fake-2", "claude-fake-5")
@@ -288,7 +304,9 @@ def test_failed_first_load(caplog: pytest.LogCaptureFixture) -> None:
 
     assert router.catalogue.source == "bundled"
     assert (decision.source, decision.stale) == ("bundled", True)
-    assert [(record.name, record.levelname) for record in caplog.records] == [("router.refresh", "WARNING")]
+    assert [(record.name, record.levelname) for record in caplog.records] == [
+        ("router.refresh", "WARNING")
+    ]
 
 
 def test_explain_says_whether_it_is_stale(shut: Gate) -> None:
@@ -312,7 +330,12 @@ def test_one_reading_of_the_clock() -> None:
     router.refresh()
     pick = router.selector("pdf_input")
 
-    for answer in (lambda: router.select("pdf_input"), lambda: router.candidates("pdf_input"), pick, pick):
+    for answer in (
+        lambda: router.select("pdf_input"),
+        lambda: router.candidates("pdf_input"),
+        pick,
+        pick,
+    ):
         before = clock.reads
         answer()
         assert clock.reads == before + 1
@@ -347,7 +370,9 @@ def test_renewal_in_the_background() -> None:
 def test_ttl_of_an_hour(shut: Gate) -> None:
     """By default a catalogue is renewed after an hour, and not a second before."""
     clock = FakeClock()
-    router = Router(FakeSource(FIRST, shut.before(SECOND)), clock=clock, wall=FakeClock(), random=lambda: 0.5)
+    router = Router(
+        FakeSource(FIRST, shut.before(SECOND)), clock=clock, wall=FakeClock(), random=lambda: 0.5
+    )
     router.refresh()
 
     clock.now += 3599
@@ -385,7 +410,9 @@ def test_max_stale_of_seven_days() -> None:
 
 def test_names_stay_known() -> None:
     """A name that an earlier catalogue carried is unknown for all, and no error, after a refresh without it."""
-    nova = Catalogue.from_listing([{"id": "claude-nova", "capabilities": {"nova": {"supported": True}}}])
+    nova = Catalogue.from_listing(
+        [{"id": "claude-nova", "capabilities": {"nova": {"supported": True}}}]
+    )
     router = router_of(nova, FIRST)
     with pytest.raises(UnknownNameError):
         FIRST.select("nova")
@@ -541,7 +568,9 @@ def test_inside_a_loop_no_answer_waits(run: Run, shut: Gate) -> None:
 def test_arefresh_over_the_network(run: Run) -> None:
     """A live catalogue is awaited on either loop, and then answers at once."""
     with serve(entries(6)) as api:
-        source = AnthropicSource(api_key=KEY, base_url=api.url, environ={}, transport=plain_transport(), page_size=4)
+        source = AnthropicSource(
+            api_key=KEY, base_url=api.url, environ={}, transport=plain_transport(), page_size=4
+        )
 
         async def main() -> None:
             async with Router(source, cache_dir=False) as router:
@@ -572,19 +601,27 @@ def test_router_shows_no_key() -> None:
 @pytest.mark.parametrize("source", ["bundled", FIRST])
 def test_what_is_no_source(source: Any) -> None:
     """What cannot be fetched from is refused when the router is made, and the error says what was expected."""
-    with pytest.raises(ConfigurationError, match=r"source must be a source such as BundledSource\(\) \(got "):
+    with pytest.raises(
+        ConfigurationError, match=r"source must be a source such as BundledSource\(\) \(got "
+    ):
         Router(source)
 
 
 def test_a_wrong_name_of_a_policy_is_told_with_the_policies() -> None:
     """The error of a word that names nothing lists the policies and what may have been meant."""
-    router = router_of(FIRST, policies={"my-reports": Policy(), "drafts": Policy(require="pdf_input")})
+    router = router_of(
+        FIRST, policies={"my-reports": Policy(), "drafts": Policy(require="pdf_input")}
+    )
 
-    with pytest.raises(UnknownNameError, match=r"^unknown name 'my-report'; did you mean my-reports\?") as raised:
+    with pytest.raises(
+        UnknownNameError, match=r"^unknown name 'my-report'; did you mean my-reports\?"
+    ) as raised:
         router.select("my-report")
     assert str(raised.value).endswith("(policies: my-reports, drafts)")
     assert copy.copy(raised.value).policies == ("my-reports", "drafts")
-    with pytest.raises(UnknownNameError, match=r"unknown name 'nova' \(policies: my-reports, drafts\)"):
+    with pytest.raises(
+        UnknownNameError, match=r"unknown name 'nova' \(policies: my-reports, drafts\)"
+    ):
         router.select("nova")
     with pytest.raises(UnknownNameError, match=r"did you mean id == claude-fake-0\?"):
         router.select("claude-fake-0")

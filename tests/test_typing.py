@@ -55,7 +55,13 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int, str
     misuse.write_text(MISUSE)
     home = Path(router.__file__).parents[1]
     path = {} if home.name == "site-packages" else {"MYPYPATH": str(home)}
-    options = ["--strict", "--config-file=", f"--cache-dir={folder}", "--show-error-codes", "--no-pretty"]
+    options = [
+        "--strict",
+        "--config-file=",
+        f"--cache-dir={folder}",
+        "--show-error-codes",
+        "--no-pretty",
+    ]
 
     run = subprocess.run(  # noqa: S603 - our own files
         [sys.executable, "-m", "mypy", *options, str(EXAMPLE), str(misuse)],
@@ -78,7 +84,11 @@ def test_example_is_clean(errors: list[tuple[str, int, str]]) -> None:
 
 def test_misuse_is_found(errors: list[tuple[str, int, str]]) -> None:
     """A program that misuses the public API is told so at each such line, and at no other."""
-    expected = [(at, line.rpartition("# ")[2]) for at, line in enumerate(MISUSE.splitlines(), 1) if "# [" in line]
+    expected = [
+        (at, line.rpartition("# ")[2])
+        for at, line in enumerate(MISUSE.splitlines(), 1)
+        if "# [" in line
+    ]
 
     assert [(line, code) for file, line, code in errors if file == "misuse.py"] == expected
 

@@ -33,7 +33,13 @@ from router.catalogue._policy import Policy, alone
 from router.models._field_types import ORDERED, read_date
 from router.models._index import Index, Masks, mask_of, picked
 from router.models._model import Facts, Model, Reader
-from router.models._packaged_facts import PACKAGED, Documented, DocumentedPath, documented_facts, packaged_as_of
+from router.models._packaged_facts import (
+    PACKAGED,
+    Documented,
+    DocumentedPath,
+    documented_facts,
+    packaged_as_of,
+)
 from router.models._vocabulary import DURATIONS, FIELDS, Names, packaged
 from router.requirements._expression import LONGEST_REMEMBERED, Requirement, moment
 from router.requirements._parser import Need, parse, require
@@ -54,7 +60,14 @@ _STATED_AS_TEXT: Final = "lifecycle"
 _IS_RELATIVE: Final = 2
 """Where the outline of a requirement says so."""
 
-_State = tuple[tuple[Model, ...], str, datetime | None, Names, tuple[MalformedEntryError, ...], Mapping[str, str]]
+_State = tuple[
+    tuple[Model, ...],
+    str,
+    datetime | None,
+    Names,
+    tuple[MalformedEntryError, ...],
+    Mapping[str, str],
+]
 
 BUNDLED_CRC32: Final = 0x8F87DD2E
 """Of `data/bundled.json` as it was packaged; who can forge it can edit this line as well."""
@@ -70,7 +83,9 @@ _BUILT_BYTES: Final = 2**26
 _BUILT: Final = range(64, 4096)
 """How many masks of terms are kept: as many as fit into so many bytes, within this range."""
 
-_ORDERED_FIELDS: Final = tuple(name for name, kind in FIELDS.items() if kind in ORDERED and name not in DURATIONS)
+_ORDERED_FIELDS: Final = tuple(
+    name for name, kind in FIELDS.items() if kind in ORDERED and name not in DURATIONS
+)
 _RAISE: Final[Any] = object()
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -150,11 +165,17 @@ class Catalogue:
         """What was wrong with the entries of the listing that could not be read."""
         self.validators = dict(validators)
         """What tells the source whether its listing has changed since."""
-        self.names = names if names is not None else Names.union(model.names for model in self.models)
-        self._index = Index(
-            [model.facts for model in oldest_first], [model.values for model in oldest_first], _ORDERED_FIELDS
+        self.names = (
+            names if names is not None else Names.union(model.names for model in self.models)
         )
-        self._odd = mask_of((row for row, model in enumerate(oldest_first) if _is_odd(model)), len(oldest_first))
+        self._index = Index(
+            [model.facts for model in oldest_first],
+            [model.values for model in oldest_first],
+            _ORDERED_FIELDS,
+        )
+        self._odd = mask_of(
+            (row for row, model in enumerate(oldest_first) if _is_odd(model)), len(oldest_first)
+        )
         self._by_id = {model.id: model for model in oldest_first}
         if len(self._by_id) != len(oldest_first):
             raise CatalogueError("two models have one id")
@@ -177,7 +198,9 @@ class Catalogue:
         try:
             entries, as_of = json.loads(text)["data"], read_date(packaged_as_of())
         except (ValueError, TypeError, KeyError) as error:
-            raise CatalogueError("the bundled catalogue is damaged: install capability-router again") from error
+            raise CatalogueError(
+                "the bundled catalogue is damaged: install capability-router again"
+            ) from error
         return cls.from_listing(entries, source="bundled", as_of=as_of, documented=documented)
 
     @classmethod
@@ -196,7 +219,9 @@ class Catalogue:
         entry that cannot be read.
         """
         if isinstance(entries, (str, bytes, Mapping)) or not isinstance(entries, Iterable):
-            raise CatalogueError(f"a list of entries was expected, as under `data` (got {type(entries).__name__})")
+            raise CatalogueError(
+                f"a list of entries was expected, as under `data` (got {type(entries).__name__})"
+            )
         models, malformed = read_listing(entries, documented_facts(documented))
         if malformed:
             raise malformed[0]
@@ -214,7 +239,9 @@ class Catalogue:
     ) -> Model | Default: ...
 
     @overload
-    def select(self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need) -> Model: ...
+    def select(
+        self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> Model: ...
 
     def select(
         self,
@@ -277,7 +304,9 @@ class Catalogue:
         groups = [rows]
         for preference in policy.prefer:
             yes = self._known(preference, now)
-            groups = [part for group in groups for part in (group & yes, group ^ (group & yes)) if part]
+            groups = [
+                part for group in groups for part in (group & yes, group ^ (group & yes)) if part
+            ]
         return groups
 
     def _chain(self, policy: Policy, now: datetime | None) -> Iterator[Model]:
@@ -311,13 +340,26 @@ class Catalogue:
         return tuple(picked(self.models, self._met(require(requirement, **needs), now), limit))
 
     def where(
-        self, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
+        self,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        now: datetime | None = None,
+        **needs: Need,
     ) -> tuple[Model, ...]:
         """Return every model known to meet the requirement, newest first: a filter, without guard-rails."""
-        return tuple(picked(self.models, self._asked(requirement, needs).masks(self._index, moment(now))[0]))
+        return tuple(
+            picked(self.models, self._asked(requirement, needs).masks(self._index, moment(now))[0])
+        )
 
     def supports(
-        self, id: str, requirement: str | Requirement | None = None, /, *, now: datetime | None = None, **needs: Need
+        self,
+        id: str,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        now: datetime | None = None,
+        **needs: Need,
     ) -> bool:
         """Return whether the model of that id or alias is known to meet the requirement; unknown is `False`.
 
@@ -325,9 +367,15 @@ class Catalogue:
         """
         return self._asked(requirement, needs).matches(self[id], now=now)
 
-    def explain(self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need) -> Decision:
+    def explain(
+        self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> Decision:
         """Return what `select` would answer, with the reason: what each other model lacks, and what is nearest."""
-        asked = alone(requirement, needs) if isinstance(requirement, Policy) else require(requirement, **needs)
+        asked = (
+            alone(requirement, needs)
+            if isinstance(requirement, Policy)
+            else require(requirement, **needs)
+        )
         return decide(self, asked, moment(now))
 
     def diff(self, other: Catalogue) -> CatalogueDiff:
@@ -338,7 +386,10 @@ class Catalogue:
             added=tuple(model.id for model in other if model.id not in mine),
             removed=tuple(model.id for model in self if model.id not in theirs),
             changed=tuple(
-                change for model in self if model.id in theirs for change in _changes(model, theirs[model.id])
+                change
+                for model in self
+                if model.id in theirs
+                for change in _changes(model, theirs[model.id])
             ),
         )
 
@@ -370,7 +421,9 @@ class Catalogue:
 
     def admits(self, guard_rail: Requirement, model: Model) -> bool:
         """Return whether a guard-rail lets the model pass: the definition of `admitted`."""
-        return guard_rail.matches(model) and not (_STATED_AS_TEXT in guard_rail.fields and _is_odd(model))
+        return guard_rail.matches(model) and not (
+            _STATED_AS_TEXT in guard_rail.fields and _is_odd(model)
+        )
 
     def admitted(self, guard_rail: Requirement) -> Masks:
         """Return the rows that a guard-rail lets pass, and those that it is known to keep out."""
@@ -407,7 +460,9 @@ class Catalogue:
             return self._by_id[id]
         except KeyError:
             asked: object = id  # whatever it is: an int of 4,301 digits has no text
-            raise UnknownModelError(asked if isinstance(asked, str) else quoted(asked), known=self._by_id) from None
+            raise UnknownModelError(
+                asked if isinstance(asked, str) else quoted(asked), known=self._by_id
+            ) from None
 
     def get(self, id: str, default: Default | None = None) -> Model | Default | None:
         """Return the model of that id or documented alias, or `default` if the catalogue does not list it."""
@@ -435,7 +490,9 @@ class Catalogue:
     def _state(self) -> _State:
         return self.models, self.source, self.as_of, self.names, self.quarantined, self.validators
 
-    def _asked(self, requirement: str | Requirement | None, needs: Mapping[str, Need]) -> Requirement:
+    def _asked(
+        self, requirement: str | Requirement | None, needs: Mapping[str, Need]
+    ) -> Requirement:
         asked = require(requirement, **needs)
         self.check_names(asked)
         return asked
@@ -473,7 +530,9 @@ class Catalogue:
         yes = term.masks(self._index, _EARLIEST)[0]
         if len(term.text) > LONGEST_REMEMBERED:
             return yes
-        if len(self._built) >= max(_BUILT.start, min(_BUILT.stop, _BUILT_BYTES // (self._index.size // 8 + 1))):
+        if len(self._built) >= max(
+            _BUILT.start, min(_BUILT.stop, _BUILT_BYTES // (self._index.size // 8 + 1))
+        ):
             self._built.clear()
         self._built[term.text] = yes
         return yes
@@ -529,7 +588,10 @@ def _check_bundled(text: bytes) -> None:
 
 
 def impact_of(
-    names: Iterable[str], before: Catalogue, after: Catalogue, answer: Callable[[str, Catalogue], Model | None]
+    names: Iterable[str],
+    before: Catalogue,
+    after: Catalogue,
+    answer: Callable[[str, Catalogue], Model | None],
 ) -> tuple[Impact, ...]:
     """Return the policies whose answer changes from one catalogue to the other, as `answer` gives it.
 
@@ -571,7 +633,9 @@ def read_listing(
         path = f"data[{at}]"
         id = entry.get("id") if isinstance(entry, dict) else None
         try:
-            model = reader.read(entry, path, documented.get(id, _NO_FACTS) if isinstance(id, str) else _NO_FACTS)
+            model = reader.read(
+                entry, path, documented.get(id, _NO_FACTS) if isinstance(id, str) else _NO_FACTS
+            )
         except MalformedEntryError as error:
             malformed.append(error)
             continue
@@ -592,4 +656,11 @@ def _changes(before: Model, after: Model) -> Iterator[Change]:
 
 def _restored(state: _State) -> Catalogue:
     models, source, as_of, names, quarantined, validators = state
-    return Catalogue(models, source=source, as_of=as_of, names=names, quarantined=quarantined, validators=validators)
+    return Catalogue(
+        models,
+        source=source,
+        as_of=as_of,
+        names=names,
+        quarantined=quarantined,
+        validators=validators,
+    )

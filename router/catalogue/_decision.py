@@ -166,7 +166,9 @@ class Decision:
         if self.reason is Reason.LOCKED:
             behind = ""
         asked = f" by the policy {self.policy.name}" if self.policy and self.policy.name else ""
-        lines = [f"{self.model.id}: {self.reason.value}{behind} for {_short(self.requirement)}{asked}"]
+        lines = [
+            f"{self.model.id}: {self.reason.value}{behind} for {_short(self.requirement)}{asked}"
+        ]
         if others:
             lines.append(f"then {_listed(self.candidates[1:])}")
         return lines + self._tally()
@@ -196,8 +198,14 @@ class Decision:
     def _with_hint(self, requirement: Requirement) -> str:
         """Return the text of a requirement that nobody meets, and the values that may have been meant."""
         values = [model.values.get(next(iter(requirement.fields), "")) for model in self.catalogue]
-        near = [each for text in _texts_of(requirement) for each in nearest(text, filter(None, values), limit=1)]
-        return _short(requirement) + (f"; did you mean {' or '.join(map(printable, near))}?" if near else "")
+        near = [
+            each
+            for text in _texts_of(requirement)
+            for each in nearest(text, filter(None, values), limit=1)
+        ]
+        return _short(requirement) + (
+            f"; did you mean {' or '.join(map(printable, near))}?" if near else ""
+        )
 
     def _failing(self) -> dict[Term, list[Support]]:
         """Return the supports of every term that some model does not meet."""
@@ -212,7 +220,9 @@ class Decision:
         lines = [f"no model meets {_short(self.requirement)}"]
         if not total:
             return [*lines, "  the catalogue is empty"]
-        hopeless = [self._asked_at(term) for term in self.terms if term.requirement.is_unsatisfiable()]
+        hopeless = [
+            self._asked_at(term) for term in self.terms if term.requirement.is_unsatisfiable()
+        ]
         if any(hopeless):
             return [f"no model takes what is {place}" for places in hopeless for place in places]
         if self.requirement.is_unsatisfiable():
@@ -220,12 +230,16 @@ class Decision:
         failing = self._failing()
         unmet_by_all = [term for term in self.terms if len(failing.get(term, ())) == total]
         for term in unmet_by_all[:_SHOWN]:
-            lines += [f"  nobody meets: {', '.join((self._with_hint(term.requirement), *self._asked_at(term)))}"]
+            lines += [
+                f"  nobody meets: {', '.join((self._with_hint(term.requirement), *self._asked_at(term)))}"
+            ]
         if len(unmet_by_all) > _SHOWN:
             lines.append(f"  nor {len(unmet_by_all) - _SHOWN} more terms")
         guarded = [id for id in self._rejected if not self.unmet(id)]
         for id in guarded[:_SHOWN]:
-            rails = "; ".join(f"{_short(each.term.requirement)} ({each.why})" for each in self._rejected[id])
+            rails = "; ".join(
+                f"{_short(each.term.requirement)} ({each.why})" for each in self._rejected[id]
+            )
             lines.append(f"  {id} meets it, but not the guard-rail {rails}")
         if not unmet_by_all and not guarded:
             lines.append("  each term is met by some model, but no model meets them all")
@@ -243,7 +257,11 @@ class Decision:
 
 def _texts_of(requirement: Requirement) -> tuple[str, ...]:
     """Return the texts of which a field has to equal one; none for any other requirement."""
-    if not isinstance(requirement, Comparison) or requirement.kind != "text" or requirement.op not in {"==", "in"}:
+    if (
+        not isinstance(requirement, Comparison)
+        or requirement.kind != "text"
+        or requirement.op not in {"==", "in"}
+    ):
         return ()
     return requirement.value if isinstance(requirement.value, tuple) else (requirement.value,)
 
@@ -254,7 +272,9 @@ def decide(catalogue: Catalogue, asked: Requirement | Policy, now: datetime) -> 
     tiers = policy.tiers if policy is not None else (cast("Requirement", asked),)
     chain = catalogue.candidates(asked, now=now)
     model = chain[0] if chain else None
-    tier = next((at for at, each in enumerate(tiers) if catalogue.candidates(each, limit=1, now=now)), 0)
+    tier = next(
+        (at for at, each in enumerate(tiers) if catalogue.candidates(each, limit=1, now=now)), 0
+    )
     requirement = tiers[tier]
     terms = (
         *(Term(each) for each in requirement.terms),
@@ -262,7 +282,9 @@ def decide(catalogue: Catalogue, asked: Requirement | Policy, now: datetime) -> 
     )
     top = len(catalogue.models) - 1
     lacking = _lacking(catalogue, terms, now)
-    rejected = {catalogue.models[top - row].id: lacking[row] for row in sorted(lacking, reverse=True)}
+    rejected = {
+        catalogue.models[top - row].id: lacking[row] for row in sorted(lacking, reverse=True)
+    }
     reason, why = _ranking(catalogue, policy, tier, model, now)
     return Decision(
         model=model,
@@ -289,7 +311,9 @@ def _ranking(
         return Reason.NEWEST, ()
     why: tuple[str, ...] = ()
     if tier:
-        why = (f"no model meets {_short(policy.tiers[0])}; this is alternative {tier} of {len(policy.alternatives)}",)
+        why = (
+            f"no model meets {_short(policy.tiers[0])}; this is alternative {tier} of {len(policy.alternatives)}",
+        )
     (newest,) = catalogue.candidates(policy.tiers[tier], limit=1, now=now)
     if newest is model:
         return Reason.ALTERNATIVE if tier else Reason.NEWEST, why
@@ -301,7 +325,9 @@ def _ranking(
     return Reason.ALTERNATIVE if tier else Reason.ORDERED, why
 
 
-def standings(catalogue: Catalogue, policy: Policy, now: datetime | None = None) -> tuple[tuple[Model, str], ...]:
+def standings(
+    catalogue: Catalogue, policy: Policy, now: datetime | None = None
+) -> tuple[tuple[Model, str], ...]:
     """Return the chain of a policy, each model with what put it into its place."""
     at = moment(now)
     chain = catalogue.candidates(policy, now=at)
@@ -314,13 +340,17 @@ def _standing(policy: Policy, tiers: Sequence[set[Model]], model: Model, now: da
     reasons = [f"alternative {tier}: {_short(policy.tiers[tier])}"] if tier else []
     preferred = [_short(each) for each in policy.prefer if each.matches(model, now=now)]
     reasons += [f"preferred for {', '.join(preferred)}"] if preferred else []
-    reasons += [f"{name} {shown(model.values[name])}" for name in policy.ranked_by if name in model.values]
+    reasons += [
+        f"{name} {shown(model.values[name])}" for name in policy.ranked_by if name in model.values
+    ]
     if not reasons and model.created_at:
         reasons = [f"released {shown(model.created_at)}"]
     return "; ".join(reasons) or "of no known date"
 
 
-def unmet_terms(requirement: Requirement, model: Model, *, now: datetime | None = None) -> tuple[Unmet, ...]:
+def unmet_terms(
+    requirement: Requirement, model: Model, *, now: datetime | None = None
+) -> tuple[Unmet, ...]:
     """Return the terms of the requirement that one model does not meet; no guard-rails apply."""
     at = moment(now)
     supports = ((Term(each), each.truth(model, at)) for each in requirement.terms)
@@ -338,12 +368,18 @@ def _compared(requirement: Requirement) -> Comparison | None:
     return inside if isinstance(inside, Comparison) else None
 
 
-def _lacking(catalogue: Catalogue, terms: tuple[Term, ...], now: datetime) -> dict[int, tuple[Unmet, ...]]:
+def _lacking(
+    catalogue: Catalogue, terms: tuple[Term, ...], now: datetime
+) -> dict[int, tuple[Unmet, ...]]:
     index = catalogue.index
     top = index.size - 1
     lacking: dict[int, list[Unmet]] = {}
     for term in terms:
-        yes, no = catalogue.admitted(term.requirement) if term.implicit else term.requirement.masks(index, now)
+        yes, no = (
+            catalogue.admitted(term.requirement)
+            if term.implicit
+            else term.requirement.masks(index, now)
+        )
         known = set(rows_of(no))
         for row in rows_of(index.all ^ yes):
             unmet = _unmet(term, False if row in known else None, catalogue.models[top - row])
@@ -368,9 +404,13 @@ def _nearest(
     return ()
 
 
-def _admitted(catalogue: Catalogue, id: str, terms: tuple[Term, ...], unmet: tuple[Unmet, ...]) -> bool:
+def _admitted(
+    catalogue: Catalogue, id: str, terms: tuple[Term, ...], unmet: tuple[Unmet, ...]
+) -> bool:
     dropped = {each.term for each in unmet}
-    remaining = [each.requirement.fields for each in terms if not each.implicit and each not in dropped]
+    remaining = [
+        each.requirement.fields for each in terms if not each.implicit and each not in dropped
+    ]
     return all(
         catalogue.admits(guard_rail, catalogue[id])
         for guard_rail in catalogue.guard_rails(frozenset().union(*remaining))
@@ -392,7 +432,12 @@ def _notes(
         for name in sorted(requirement.fields & model.corrections.keys()):
             yield _corrected(model, name)
     newer = takewhile(lambda each: each is not model, catalogue.models)
-    decided = (note for each in newer if each.id in rejected for note in _decided(each, rejected[each.id], now))
+    decided = (
+        note
+        for each in newer
+        if each.id in rejected
+        for note in _decided(each, rejected[each.id], now)
+    )
     yield from islice(decided, _SHOWN)
 
 
@@ -401,7 +446,9 @@ def _decided(model: Model, unmet: tuple[Unmet, ...], now: datetime) -> Iterator[
     asked = [each.term.requirement for each in unmet]
     if all(isinstance(each, Comparison) and each.field in model.corrections for each in asked):
         fields = {name for each in asked for name in each.fields}
-        reported = {name: each.reported for name, each in model.corrections.items() if name in fields}
+        reported = {
+            name: each.reported for name, each in model.corrections.items() if name in fields
+        }
         as_reported = evolve(model, values={**model.values, **reported})
         if all(each.matches(as_reported, now=now) for each in asked):
             yield from (_corrected(model, name) for name in reported)

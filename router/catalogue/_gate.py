@@ -73,7 +73,9 @@ class Verdict:
         return self.reason not in {GateReason.SUPPORTED, GateReason.UNSUPPORTED}
 
     def __str__(self) -> str:
-        decided = f", so the default decides: {'yes' if self.value else 'no'}" if self.by_default else ""
+        decided = (
+            f", so the default decides: {'yes' if self.value else 'no'}" if self.by_default else ""
+        )
         source = f" by the {self.source} catalogue" if self.source else ""
         if self.reason is GateReason.UNKNOWN_MODEL:
             near = f"; did you mean {self.nearest[0]}?" if self.nearest else ""
@@ -96,7 +98,9 @@ class Gate:
         self._catalogue = catalogue
         self._is_stale = is_stale
 
-    def allows(self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need) -> bool:
+    def allows(
+        self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need
+    ) -> bool:
         """Return whether the model is known to meet the requirement, or `default` where that is not known.
 
         Raises `RequirementError` for what means nothing, as a name that nobody knows, and `ConfigurationError` for
@@ -104,7 +108,9 @@ class Gate:
         """
         return self._decided(requirement, needs, default=default)[0].value
 
-    def explain(self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need) -> Verdict:
+    def explain(
+        self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need
+    ) -> Verdict:
         """Return what `allows` would answer, with the reason and the catalogue that it comes from."""
         verdict, unknown = self._decided(requirement, needs, default=default)
         return verdict if unknown is None else evolve(verdict, nearest=unknown.nearest)
@@ -145,10 +151,14 @@ class Gate:
         if at_most is not None and at_most not in levels:
             near = nearest(str(at_most), levels, limit=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise RequirementError(f"at_most must be one of {', '.join(levels)} (got {quoted(at_most)}){hint}")
+            raise RequirementError(
+                f"at_most must be one of {', '.join(levels)} (got {quoted(at_most)}){hint}"
+            )
         _, model, _ = self._found()
         allowed = levels if at_most is None else levels[: levels.index(at_most) + 1]
-        supported = [each for each in allowed if model is not None and model.facts.get(f"{name}.{each}")]
+        supported = [
+            each for each in allowed if model is not None and model.facts.get(f"{name}.{each}")
+        ]
         return supported[-1] if supported else None
 
     def _found(self) -> tuple[Catalogue | None, Model | None, UnknownModelError | None]:

@@ -28,7 +28,11 @@ from router.requirements._expression import Comparison, Requirement, conjunction
 from router.requirements._parser import KEYWORDS, parse, require
 
 ORDERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"newest": (), "cheapest": ("price.output", "price.input"), "largest_context": ("max_input_tokens",)}
+    {
+        "newest": (),
+        "cheapest": ("price.output", "price.input"),
+        "largest_context": ("max_input_tokens",),
+    }
 )
 """How models are ranked that the preferences do not tell apart, and by which fields; each then by newest."""
 
@@ -42,7 +46,9 @@ _UNKNOWN_LAST: Final = float("inf")
 
 def _read_all(requirements: Sequence[str | Requirement]) -> tuple[Requirement, ...]:
     if isinstance(requirements, (str, Requirement)) or not isinstance(requirements, Sequence):
-        raise ConfigurationError(f"a list of requirements was expected (got {quoted(requirements)})")
+        raise ConfigurationError(
+            f"a list of requirements was expected (got {quoted(requirements)})"
+        )
     return tuple(map(require, requirements))
 
 
@@ -105,7 +111,10 @@ class Policy:
     def standing(self, model: Model) -> tuple[float, ...]:
         """Return how the model stands by the order, smaller before larger; what is unknown stands last."""
         sign = -1.0 if self.order == "largest_context" else 1.0
-        return tuple(sign * model.values[name] if name in model.values else _UNKNOWN_LAST for name in self.ranked_by)
+        return tuple(
+            sign * model.values[name] if name in model.values else _UNKNOWN_LAST
+            for name in self.ranked_by
+        )
 
     def __str__(self) -> str:
         return self.name or str(self.require)
@@ -114,7 +123,9 @@ class Policy:
 def alone(policy: Policy, needs: Mapping[str, object]) -> Policy:
     """Return the policy; raises `RequirementError` where keywords go with it, for it says all that is needed."""
     if needs:
-        raise RequirementError(f"a policy says all that is needed: {shortened(next(iter(needs)))}= does not go with it")
+        raise RequirementError(
+            f"a policy says all that is needed: {shortened(next(iter(needs)))}= does not go with it"
+        )
     return policy
 
 
@@ -129,12 +140,17 @@ def read_policies(path: str | os.PathLike[str]) -> Mapping[str, Policy]:
     if os.path.basename(where) == "pyproject.toml":
         prefix = "tool.router."
         document = read_table(
-            where, "tool.router", read_table(where, "tool", document.get("tool", {})).get("router", {})
+            where,
+            "tool.router",
+            read_table(where, "tool", document.get("tool", {})).get("router", {}),
         )
     check_keys(where, prefix, document, ("policies",))
     named = read_table(where, f"{prefix}policies", document.get("policies", {}))
     return MappingProxyType(
-        {name: read_policy(where, f"{prefix}policies", name, table) for name, table in named.items()}
+        {
+            name: read_policy(where, f"{prefix}policies", name, table)
+            for name, table in named.items()
+        }
     )
 
 
@@ -147,14 +163,20 @@ def check_names(names: Iterable[str]) -> None:
     """Raise `ConfigurationError` for a name that a policy cannot have: one that text can mean already, among others."""
     for name in names:
         if not _NAME.fullmatch(str(name)):
-            raise ConfigurationError(f"a policy is named with letters, digits, - and _ (got {quoted(name)})")
+            raise ConfigurationError(
+                f"a policy is named with letters, digits, - and _ (got {quoted(name)})"
+            )
         if name in CAPABILITIES or name in FIELDS or name in KEYWORDS:
-            raise ConfigurationError(f"{name} is a capability, a field or a keyword; name the policy otherwise")
+            raise ConfigurationError(
+                f"{name} is a capability, a field or a keyword; name the policy otherwise"
+            )
 
 
 def check_policies(policies: object) -> None:
     """Raise `ConfigurationError` for what is no mapping of policies by name."""
-    if not isinstance(policies, Mapping) or not all(isinstance(each, Policy) for each in policies.values()):
+    if not isinstance(policies, Mapping) or not all(
+        isinstance(each, Policy) for each in policies.values()
+    ):
         raise ConfigurationError(
             f"policies must be a dict of a name to a Policy, or the file of them (got {quoted(policies)})"
         )

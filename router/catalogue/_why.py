@@ -33,17 +33,27 @@ class Why:
             selected = f"; {self.selected.id} is selected" if self.selected is not None else ""
             lines = [f"{id} is no candidate{selected}"]
             for at, unmet in enumerate(self.lacks):
-                of = f", of {f'alternative {at}' if at else 'the requirement'}:" if len(self.lacks) > 1 else ""
+                of = (
+                    f", of {f'alternative {at}' if at else 'the requirement'}:"
+                    if len(self.lacks) > 1
+                    else ""
+                )
                 lines.append(f"  it lacks{of} {'; '.join(map(_lack, unmet))}")
             return "\n".join(lines)
-        only = ", the only candidate" if self.candidates == 1 else f", the first of {self.candidates} candidates"
+        only = (
+            ", the only candidate"
+            if self.candidates == 1
+            else f", the first of {self.candidates} candidates"
+        )
         if self.place == 1:
             return f"{id} is selected{only}{f': {self.because}' if self.because else ''}"
         first = self.selected.id if self.selected is not None else ""
         return f"{id} is number {self.place} of {self.candidates} candidates; {first} is selected: {self.because}"
 
 
-def why(catalogue: Catalogue, asked: Requirement | Policy, id: str, *, now: datetime | None = None) -> Why:
+def why(
+    catalogue: Catalogue, asked: Requirement | Policy, id: str, *, now: datetime | None = None
+) -> Why:
     """Return how the model of that id or alias stands; raises `UnknownModelError` for one that is not listed."""
     at = moment(now)
     policy = asked if isinstance(asked, Policy) else Policy(require=asked)
@@ -63,9 +73,15 @@ def _lack(unmet: Unmet) -> str:
     return f"{unmet}{' [guard-rail]' if unmet.term.implicit else ''}"
 
 
-def _lacks(catalogue: Catalogue, tier: Requirement, model: Model, now: datetime) -> tuple[Unmet, ...]:
-    rails = (rail for rail in catalogue.guard_rails(tier.fields) if not catalogue.admits(rail, model))
-    kept_out = (Unmet(Term(rail, implicit=True), support=False, found=_found(rail, model)) for rail in rails)
+def _lacks(
+    catalogue: Catalogue, tier: Requirement, model: Model, now: datetime
+) -> tuple[Unmet, ...]:
+    rails = (
+        rail for rail in catalogue.guard_rails(tier.fields) if not catalogue.admits(rail, model)
+    )
+    kept_out = (
+        Unmet(Term(rail, implicit=True), support=False, found=_found(rail, model)) for rail in rails
+    )
     return (*unmet_terms(tier, model, now=now), *kept_out)
 
 
@@ -73,7 +89,9 @@ def _found(rail: Requirement, model: Model) -> str | None:
     return next((model.values[name] for name in rail.fields if name in model.values), None)
 
 
-def _because(catalogue: Catalogue, policy: Policy, first: Model, other: Model, now: datetime) -> str:
+def _because(
+    catalogue: Catalogue, policy: Policy, first: Model, other: Model, now: datetime
+) -> str:
     """Return the first rule of the policy that tells the two apart."""
     for at, tier in enumerate(policy.tiers):
         met = set(catalogue.candidates(tier, now=now))
@@ -85,13 +103,19 @@ def _because(catalogue: Catalogue, policy: Policy, first: Model, other: Model, n
     for preference in policy.prefer:
         if preference.matches(first, now=now) and not preference.matches(other, now=now):
             return f"it is preferred to {other.id} for {preference}"
-    for name, *values in zip(policy.ranked_by, policy.standing(first), policy.standing(other), strict=True):
+    for name, *values in zip(
+        policy.ranked_by, policy.standing(first), policy.standing(other), strict=True
+    ):
         if values[0] != values[1]:
-            mine, its = (shown(each.values[name]) if name in each.values else "unknown" for each in (first, other))
+            mine, its = (
+                shown(each.values[name]) if name in each.values else "unknown"
+                for each in (first, other)
+            )
             return f"{policy.order}, {name} is {mine}, of {other.id} {its}"
     if first.created_at == other.created_at:
         return f"it is as old as {other.id}, and its id is the smaller one"
     mine, its = (
-        f"{each.created_at:%Y-%m-%d}" if each.created_at is not None else "on an unknown day" for each in (first, other)
+        f"{each.created_at:%Y-%m-%d}" if each.created_at is not None else "on an unknown day"
+        for each in (first, other)
     )
     return f"it is newer, released {mine}, {other.id} {its}"

@@ -19,12 +19,16 @@ def main() -> None:
         if (error.name or "").partition(".")[0] not in {"click", "pathspec", "rich", "tomli_w"}:
             raise
         if sys.stderr is not None:
-            sys.stderr.write("router: the command needs an extra: pip install 'capability-router[cli]'\n")
+            sys.stderr.write(
+                "router: the command needs an extra: pip install 'capability-router[cli]'\n"
+            )
         status = 2
     except KeyboardInterrupt:
         status = 130
     except MemoryError:
         status = OUT_OF_MEMORY
-    if status == OUT_OF_MEMORY and sys.stderr is not None:  # not before the frames are gone that hold the memory
+    if (
+        status == OUT_OF_MEMORY and sys.stderr is not None
+    ):  # not before the frames are gone that hold the memory
         sys.stderr.write("router: out of memory\n")
     sys.exit(status)

@@ -100,12 +100,18 @@ def _print(finding: Finding) -> None:
 
 def _print_summary(findings: Sequence[Finding], count: int) -> None:
     verdicts = Counter(each.verdict.value for each in findings)
-    counted = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in _COLORS if verdicts[verdict])
+    counted = ", ".join(
+        f"{verdicts[verdict]} {verdict}" for verdict in _COLORS if verdicts[verdict]
+    )
     click.echo(
-        f"router: {_plural(count, 'file')}, {_plural(len(findings), 'model id')}{counted and f': {counted}'}", err=True
+        f"router: {_plural(count, 'file')}, {_plural(len(findings), 'model id')}{counted and f': {counted}'}",
+        err=True,
     )
     if any(each.on_partner and each.verdict.value != _FINE for each in findings):
-        click.echo("router: the dates are Anthropic's own; Amazon Bedrock and Google Cloud set theirs", err=True)
+        click.echo(
+            "router: the dates are Anthropic's own; Amazon Bedrock and Google Cloud set theirs",
+            err=True,
+        )
 
 
 def _plural(count: int, noun: str) -> str:

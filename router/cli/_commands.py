@@ -108,14 +108,30 @@ def _needs(command: Command) -> Command:
     """Add the ways to say what is needed."""
     for option in (
         policies_option,
-        click.option("--policy", metavar="NAME", help="What the policy of this name asks for, instead of REQUIREMENT."),
-        click.option("--line", multiple=True, metavar="LINE", help="Of this line, such as opus."),
-        click.option("--min-output", metavar="TOKENS", help="At least this much output, such as 64k."),
-        click.option("--min-context", metavar="TOKENS", help="At least this context window, such as 200k."),
-        click.option("--pdf", is_flag=True, help="Takes PDF input."),
-        click.option("--effort", multiple=True, metavar="LEVEL", help="Takes this effort level, such as high."),
         click.option(
-            "--thinking", multiple=True, metavar="TYPE", help="Takes this type of thinking, such as adaptive."
+            "--policy",
+            metavar="NAME",
+            help="What the policy of this name asks for, instead of REQUIREMENT.",
+        ),
+        click.option("--line", multiple=True, metavar="LINE", help="Of this line, such as opus."),
+        click.option(
+            "--min-output", metavar="TOKENS", help="At least this much output, such as 64k."
+        ),
+        click.option(
+            "--min-context", metavar="TOKENS", help="At least this context window, such as 200k."
+        ),
+        click.option("--pdf", is_flag=True, help="Takes PDF input."),
+        click.option(
+            "--effort",
+            multiple=True,
+            metavar="LEVEL",
+            help="Takes this effort level, such as high.",
+        ),
+        click.option(
+            "--thinking",
+            multiple=True,
+            metavar="TYPE",
+            help="Takes this type of thinking, such as adaptive.",
         ),
         click.argument("requirement", required=False),
     ):
@@ -143,7 +159,11 @@ def _requirement(
         "min_output_tokens": min_output,
         "line": list(line),
     }
-    given = {name: need for name, need in needs.items() if need is not None and need is not False and need != []}
+    given = {
+        name: need
+        for name, need in needs.items()
+        if need is not None and need is not False and need != []
+    }
     if policy is None:
         check_alone(policies)
         try:
@@ -154,7 +174,9 @@ def _requirement(
                 raise
             raise ConfigurationError(f"{_OPTIONS[keyword]} {problem}") from None
     if requirement is not None or given:
-        raise ConfigurationError("--policy says all that is needed: no REQUIREMENT and no other need goes with it")
+        raise ConfigurationError(
+            "--policy says all that is needed: no REQUIREMENT and no other need goes with it"
+        )
     return named_policy(policy, policies)
 
 
@@ -222,10 +244,16 @@ def candidates(
     asked = _requirement(requirement, **needs)
     session = Session(source, lifecycle, no_color)
     chain = standings(session.catalogue, asked)[:limit] if isinstance(asked, Policy) else ()
-    models = session.catalogue.candidates(asked, limit=limit) if not chain else [model for model, _ in chain]
+    models = (
+        session.catalogue.candidates(asked, limit=limit)
+        if not chain
+        else [model for model, _ in chain]
+    )
     if as_json:
         whys = [{"why": why} for _, why in chain] or [{}] * len(models)
-        output.print_json([output.model_json(model) | why for model, why in zip(models, whys, strict=True)])
+        output.print_json(
+            [output.model_json(model) | why for model, why in zip(models, whys, strict=True)]
+        )
     elif chain:
         output.print_chain(chain)
     elif output.on_terminal(sys.stdout):
@@ -263,9 +291,13 @@ def explain(
 
 
 @cli.command()
-@click.option("--where", metavar="REQUIREMENT", help="Only the models known to meet it; no guard-rails apply.")
+@click.option(
+    "--where", metavar="REQUIREMENT", help="Only the models known to meet it; no guard-rails apply."
+)
 @common
-def models(where: str | None, source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool) -> None:
+def models(
+    where: str | None, source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool
+) -> None:
     """List the models of the catalogue, newest first.
 
     With --json: a listing in the API's own shape, which --source FILE reads again.
@@ -281,7 +313,9 @@ def models(where: str | None, source: str | None, lifecycle: Sequence[str], as_j
 
 
 @cli.command("matrix")
-@click.option("--where", metavar="REQUIREMENT", help="Only the models known to meet it; no guard-rails apply.")
+@click.option(
+    "--where", metavar="REQUIREMENT", help="Only the models known to meet it; no guard-rails apply."
+)
 @click.option(
     "--only",
     multiple=True,
@@ -308,7 +342,9 @@ def print_matrix(
     On a terminal it is folded to the width; in a pipe it is one line a model, with whole names above.
     """
     if html is not None and (where is not None or as_json):
-        raise ConfigurationError("--html goes with neither --where nor --json: the page has every model, and ticks")
+        raise ConfigurationError(
+            "--html goes with neither --where nor --json: the page has every model, and ticks"
+        )
     asked = require(where)
     session = Session(source, lifecycle, no_color)
     catalogue = session.catalogue
@@ -327,7 +363,9 @@ def print_matrix(
 @cli.command()
 @click.argument("id")
 @common
-def show(id: str, source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool) -> None:
+def show(
+    id: str, source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool
+) -> None:
     """Show everything known of one model, by id or alias, and what is unknown of it."""
     session = Session(source, lifecycle, no_color)
     model = session.catalogue[id]
@@ -343,7 +381,12 @@ def show(id: str, source: str | None, lifecycle: Sequence[str], as_json: bool, n
 @click.argument("requirement")
 @common
 def supports(
-    id: str, requirement: str, source: str | None, lifecycle: Sequence[str], as_json: bool, no_color: bool
+    id: str,
+    requirement: str,
+    source: str | None,
+    lifecycle: Sequence[str],
+    as_json: bool,
+    no_color: bool,
 ) -> None:
     """Say whether the model ID is known to meet REQUIREMENT: yes, no or unknown; status 0 only for yes."""
     asked = require(requirement)
@@ -352,7 +395,14 @@ def supports(
     model = session.catalogue[id]
     lacks = [] if supported else output.lacking(model, asked)
     if as_json:
-        output.print_json({"id": model.id, "requirement": asked.text, "support": asked.support(model), "lacks": lacks})
+        output.print_json(
+            {
+                "id": model.id,
+                "requirement": asked.text,
+                "support": asked.support(model),
+                "lacks": lacks,
+            }
+        )
     else:
         click.echo({True: "yes", False: "no", None: "unknown"}[asked.support(model)])
         for each in lacks:
@@ -442,7 +492,9 @@ def cache_show(as_json: bool) -> None:
     if as_json:
         output.print_json(output.catalogue_json(catalogue) | {"path": open_store().path})
     else:
-        click.echo(f"{len(catalogue)} models as of {catalogue.as_of:%Y-%m-%d %H:%MZ} in {open_store().path}")
+        click.echo(
+            f"{len(catalogue)} models as of {catalogue.as_of:%Y-%m-%d %H:%MZ} in {open_store().path}"
+        )
 
 
 @cache.command("clear")
@@ -455,21 +507,32 @@ def cache_clear() -> None:
 @click.argument("old", required=False, default="disk")
 @click.argument("new", required=False, default="live")
 @click.option("--exit-code", is_flag=True, help="Exit with status 1 where the two differ.")
-@click.option("--impact", is_flag=True, help="Say also which policies NEW would change, without a lock.")
+@click.option(
+    "--impact", is_flag=True, help="Say also which policies NEW would change, without a lock."
+)
 @policies_option
 @as_json_option
-def diff(old: str, new: str, exit_code: bool, impact: bool, policies: str | None, as_json: bool) -> None:
+def diff(
+    old: str, new: str, exit_code: bool, impact: bool, policies: str | None, as_json: bool
+) -> None:
     """Print what catalogue NEW has that OLD has not: models added, gone, and every changed value.
 
     OLD and NEW are files, or bundled, disk, live; without them, what is kept on disk against the live API.
     """
     if policies is not None and not impact:
-        raise ConfigurationError("--policies names a file; --impact says what becomes of its policies")
+        raise ConfigurationError(
+            "--policies names a file; --impact says what becomes of its policies"
+        )
     asked = read_policies(policy_file(policies)) if impact else {}
     before, after = (Session(source, (), no_color=False).catalogue for source in (old, new))
     difference = evolve(
         before.diff(after),
-        impact=impact_of(asked, before, after, lambda name, catalogue: catalogue.select(asked[name], default=None)),
+        impact=impact_of(
+            asked,
+            before,
+            after,
+            lambda name, catalogue: catalogue.select(asked[name], default=None),
+        ),
     )
     if as_json:
         output.print_json(output.diff_json(difference))

@@ -83,7 +83,9 @@ def _walk(top: str) -> Iterator[File | Skipped]:
             yield _read(path)
             continue
         try:
-            waiting += sorted(_entries(path, (*rules, *_rules_in(path))), reverse=True, key=lambda entry: entry[0])
+            waiting += sorted(
+                _entries(path, (*rules, *_rules_in(path))), reverse=True, key=lambda entry: entry[0]
+            )
         except OSError as error:
             yield _failed(path, error)
 
@@ -95,8 +97,13 @@ def _entries(directory: str, rules: _Rules) -> Iterator[tuple[str, _Rules | None
             is_directory = entry.is_dir(follow_symlinks=False)
             if not is_directory and not entry.is_file(follow_symlinks=False):
                 continue
-            if entry.name not in _VERSION_CONTROL and not _is_ignored(entry.name, rules, is_directory=is_directory):
-                yield os.path.normpath(entry.path), _below(rules, entry.name) if is_directory else None
+            if entry.name not in _VERSION_CONTROL and not _is_ignored(
+                entry.name, rules, is_directory=is_directory
+            ):
+                yield (
+                    os.path.normpath(entry.path),
+                    _below(rules, entry.name) if is_directory else None,
+                )
 
 
 def _read(path: str) -> File | Skipped:
@@ -171,7 +178,9 @@ def _read_rule(line: str) -> _Rule | None:
     of_directories = line.endswith("/")
     line = line.removesuffix("/")
     if line[-1:].isspace() and not _ESCAPED.search(line[:-1]):
-        line = f"{line[:-1]}[{line[-1]}]"  # of which the library would take it away, and Git does not
+        line = (
+            f"{line[:-1]}[{line[-1]}]"  # of which the library would take it away, and Git does not
+        )
     above, slash, last = line.rpartition("/")
     if last.removeprefix("!") in {"*", "**"}:
         # An entry below: spelled so that the library does not take it for a pattern of everything.

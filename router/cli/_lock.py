@@ -14,7 +14,15 @@ from router.catalogue._decision import Decision
 from router.catalogue._policy import Policy, read_policies
 from router.catalogue._why import why as why_of
 from router.cli import _output as output
-from router.cli._options import as_days, check_alone, common, named_policy, policies_option, policy_file, policy_of
+from router.cli._options import (
+    as_days,
+    check_alone,
+    common,
+    named_policy,
+    policies_option,
+    policy_file,
+    policy_of,
+)
 from router.cli._session import Session
 from router.cli._writing import write_file
 from router.locking._lockfile import WITHIN, Lock, check, listed, outdated, resolve
@@ -33,16 +41,22 @@ _within_option: Final = click.option(
     help="A model that retires sooner is not locked, and complained of.",
 )
 _frozen_option: Final = click.option(
-    "--frozen", is_flag=True, help="Never look at the network: use what is kept on disk, else the bundled catalogue."
+    "--frozen",
+    is_flag=True,
+    help="Never look at the network: use what is kept on disk, else the bundled catalogue.",
 )
 
 
 @click.command()
 @click.argument("names", metavar="[POLICY]...", nargs=-1)
 @policies_option
-@click.option("--upgrade", is_flag=True, help="Move to the newest model: the policies named, by default all.")
+@click.option(
+    "--upgrade", is_flag=True, help="Move to the newest model: the policies named, by default all."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
-@click.option("--check", "is_check", is_flag=True, help="Say what is wrong with the lock, and write nothing.")
+@click.option(
+    "--check", "is_check", is_flag=True, help="Say what is wrong with the lock, and write nothing."
+)
 @_within_option
 @_frozen_option
 @common
@@ -68,7 +82,9 @@ def lock(
     if is_check and (upgrade or dry_run):
         raise ConfigurationError("--check only looks: neither --upgrade nor --dry-run goes with it")
     if names and not upgrade:
-        raise ConfigurationError(f"{printable(names[0])}: policies are named to --upgrade them; else all are locked")
+        raise ConfigurationError(
+            f"{printable(names[0])}: policies are named to --upgrade them; else all are locked"
+        )
     where, asked = _policies(policies)
     moved = {name: policy_of(name, asked, where) for name in names} or asked
     path = _beside(where)
@@ -77,7 +93,14 @@ def lock(
     if is_check:
         _check(old, asked, session, within, as_json=as_json)
         return
-    found = resolve(asked, session.catalogue, old, upgrade=moved if upgrade else (), within=within, now=moment(None))
+    found = resolve(
+        asked,
+        session.catalogue,
+        old,
+        upgrade=moved if upgrade else (),
+        within=within,
+        now=moment(None),
+    )
     if found.unmet:
         _print_unmet(found.unmet, within, as_json=as_json)
         raise click.exceptions.Exit(PROBLEMS)
@@ -89,7 +112,13 @@ def lock(
         return
     _print_limits(old, session.catalogue)
     output.print_resolution(found)
-    ended = "would be written" if is_new and dry_run else "is written" if is_new else "holds: nothing is written"
+    ended = (
+        "would be written"
+        if is_new and dry_run
+        else "is written"
+        if is_new
+        else "holds: nothing is written"
+    )
     click.echo(f"{printable(_from_here(path))} {ended}", err=True)
     output.print_catalogue(session.catalogue)
 
@@ -134,7 +163,11 @@ def outdated_(
 @click.command()
 @click.argument("id")
 @click.argument("requirement", required=False)
-@click.option("--policy", metavar="NAME", help="What the policy of this name asks for, instead of REQUIREMENT.")
+@click.option(
+    "--policy",
+    metavar="NAME",
+    help="What the policy of this name asks for, instead of REQUIREMENT.",
+)
 @policies_option
 @_frozen_option
 @common
@@ -157,13 +190,17 @@ def why(
         raise ConfigurationError("--policy says all that is needed: no REQUIREMENT goes with it")
     if policy is None:
         check_alone(policies)
-    asked: Requirement | Policy = require(requirement) if policy is None else named_policy(policy, policies)
+    asked: Requirement | Policy = (
+        require(requirement) if policy is None else named_policy(policy, policies)
+    )
     path = _beside(policy_file(policies)) if policy is not None else ""
     locked = Lock.read(path).policies.get(str(policy)) if path and os.path.lexists(path) else None
     session = Session(source, lifecycle, no_color, frozen=frozen)
     found = why_of(session.catalogue, asked, id)
     if as_json:
-        output.print_json(output.why_json(found) | {"locked": locked.model if locked is not None else None})
+        output.print_json(
+            output.why_json(found) | {"locked": locked.model if locked is not None else None}
+        )
     else:
         click.echo(printable_lines(str(found)))
         if locked is not None:
@@ -177,7 +214,9 @@ def _policies(path: str | None) -> tuple[str, Mapping[str, Policy]]:
     where = policy_file(path)
     policies = read_policies(where)
     if not policies:
-        raise ConfigurationError(f"{printable(where)} has no policies: one is a table such as [policies.reports]")
+        raise ConfigurationError(
+            f"{printable(where)} has no policies: one is a table such as [policies.reports]"
+        )
     return where, policies
 
 
@@ -198,10 +237,14 @@ def _read_lock(path: str) -> Lock | None:
     try:
         return Lock.read(path)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{error}; restore the file, or delete it and run router lock") from error
+        raise ConfigurationError(
+            f"{error}; restore the file, or delete it and run router lock"
+        ) from error
 
 
-def _check(old: Lock | None, asked: Mapping[str, Policy], session: Session, within: int, *, as_json: bool) -> None:
+def _check(
+    old: Lock | None, asked: Mapping[str, Policy], session: Session, within: int, *, as_json: bool
+) -> None:
     problems = check(old, asked, session.catalogue, within=within, now=moment(None))
     if as_json:
         output.print_json([output.problem_json(each) for each in problems])
@@ -229,16 +272,26 @@ def _print_limits(old: Lock | None, catalogue: Catalogue) -> Sequence[str]:
     else:
         return ()
     click.echo(f"router: the {catalogue.source} catalogue {limits}", err=True)
-    unlisted = [name for name, each in old.policies.items() if listed(catalogue, each.model) is None]
+    unlisted = [
+        name for name, each in old.policies.items() if listed(catalogue, each.model) is None
+    ]
     for name in unlisted:
-        click.echo(f"router: {name}: nothing is known of {old.policies[name].model}, which it does not list", err=True)
+        click.echo(
+            f"router: {name}: nothing is known of {old.policies[name].model}, which it does not list",
+            err=True,
+        )
     return unlisted
 
 
 def _print_unmet(unmet: Mapping[str, Decision], within: int, *, as_json: bool) -> None:
     if as_json:
-        output.print_json({"unmet": {name: output.decision_json(each) for name, each in unmet.items()}})
+        output.print_json(
+            {"unmet": {name: output.decision_json(each) for name, each in unmet.items()}}
+        )
         return
     for name, decision in unmet.items():
         click.echo(f"router: {name}: {printable_lines(str(decision))}", err=True)
-    click.echo(f"router: nothing is written; a model that retires within {within} days is not locked", err=True)
+    click.echo(
+        f"router: nothing is written; a model that retires within {within} days is not locked",
+        err=True,
+    )

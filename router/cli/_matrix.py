@@ -10,7 +10,16 @@ import click
 
 from router._errors import printable
 from router.catalogue._catalogue import Catalogue
-from router.cli._output import COLORS, WORDS, catalogue_json, caution, encodes, marks, on_terminal, stage
+from router.cli._output import (
+    COLORS,
+    WORDS,
+    catalogue_json,
+    caution,
+    encodes,
+    marks,
+    on_terminal,
+    stage,
+)
 from router.models._model import Model
 from router.tools._matrix import Matrix
 
@@ -66,10 +75,15 @@ def matrix_json(matrix: Matrix, catalogue: Catalogue) -> dict[str, Any]:
 def _print_table(matrix: Matrix) -> None:
     header = ["id", *map(printable, matrix.capabilities), "lifecycle"]
     mark = marks()
-    rows = [[model.id, *(mark[each] for each in matrix.supports(model)), stage(model)] for model in matrix.models]
+    rows = [
+        [model.id, *(mark[each] for each in matrix.supports(model)), stage(model)]
+        for model in matrix.models
+    ]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in [header, *rows]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        click.echo(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
 
 
 def _blocks(families: tuple[tuple[str, ...], ...], room: int) -> Iterator[list[Column]]:

@@ -30,7 +30,11 @@ as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSO
 def common(command: Command) -> Command:
     """Add the options that every command takes."""
     for option in (
-        click.option("--no-color", is_flag=True, help="No colour, not even on a terminal (NO_COLOR does the same)."),
+        click.option(
+            "--no-color",
+            is_flag=True,
+            help="No colour, not even on a terminal (NO_COLOR does the same).",
+        ),
         as_json,
         click.option(
             "--lifecycle",
@@ -59,7 +63,9 @@ def policy_file(path: str | None) -> str:
     """Return the file of policies, by default the nearest; raises `ConfigurationError` where there is none."""
     path = path or find_policies()
     if path is None:
-        raise ConfigurationError("no policies: there is no router.toml here or above; --policies names a file")
+        raise ConfigurationError(
+            "no policies: there is no router.toml here or above; --policies names a file"
+        )
     return path
 
 

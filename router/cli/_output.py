@@ -57,7 +57,9 @@ def print_footer(decision: Decision) -> None:
     if model.created_at:
         facts.append(f"released {model.created_at:%Y-%m-%d}")
     if "price.input" in model.values and "price.output" in model.values:
-        facts.append(f"${model.values['price.input']:g} in, ${model.values['price.output']:g} out per million tokens")
+        facts.append(
+            f"${model.values['price.input']:g} in, ${model.values['price.output']:g} out per million tokens"
+        )
     if model.max_input_tokens:
         facts.append(f"{shown(model.max_input_tokens)} context")
     if model.max_tokens:
@@ -72,7 +74,10 @@ def print_catalogue(catalogue: Catalogue) -> None:
     """On a terminal, say on standard error which catalogue answered."""
     if on_terminal(sys.stderr):
         as_of = f" of {catalogue.as_of:%Y-%m-%d %H:%MZ}" if catalogue.as_of else ""
-        click.echo(click.style(f"{catalogue.source} catalogue{as_of}, {len(catalogue)} models", dim=True), err=True)
+        click.echo(
+            click.style(f"{catalogue.source} catalogue{as_of}, {len(catalogue)} models", dim=True),
+            err=True,
+        )
 
 
 def print_models(models: Sequence[Model], session: Session) -> None:
@@ -140,7 +145,9 @@ def print_model(model: Model) -> None:
         value = _cell(model, name) or "unknown"
         click.echo(f"  {printable(name):<26} {value}{_source(model, name)}")
     for name, correction in sorted(model.corrections.items()):
-        click.echo(f"  {name} is corrected: the API reports {shown(correction.reported)}. {correction.why}")
+        click.echo(
+            f"  {name} is corrected: the API reports {shown(correction.reported)}. {correction.why}"
+        )
     click.echo(click.style("capabilities", bold=True))
     for name in sorted(CAPABILITIES | model.capabilities.keys() | model.facts.keys()):
         support = model.facts.get(name)
@@ -166,8 +173,12 @@ def decision_json(decision: Decision, *, brief: bool = False) -> dict[str, Any]:
         "catalogue": catalogue_json(decision.catalogue) | {"stale": decision.stale},
     }
     if not brief:
-        answer["terms"] = [{"term": str(term), "implicit": term.implicit} for term in decision.terms]
-        answer["rejected"] = {id: list(map(_unmet_json, unmet)) for id, unmet in decision.rejected.items()}
+        answer["terms"] = [
+            {"term": str(term), "implicit": term.implicit} for term in decision.terms
+        ]
+        answer["rejected"] = {
+            id: list(map(_unmet_json, unmet)) for id, unmet in decision.rejected.items()
+        }
     return answer
 
 
@@ -179,7 +190,8 @@ def routed_json(routed: Routed) -> dict[str, Any]:
         "requirement": decision.requirement.text,
         "places": {text: list(places) for text, places in decision.places.items()},
         "changes": [
-            {"path": each.path, "before": each.before, "after": each.after, "why": each.why} for each in routed.changes
+            {"path": each.path, "before": each.before, "after": each.after, "why": each.why}
+            for each in routed.changes
         ],
         "request": routed.request,
         "decision": decision_json(decision),
@@ -190,9 +202,14 @@ def model_json(model: Model) -> dict[str, Any]:
     """Return everything known of a model for JSON, dates in RFC 3339."""
     return {
         "id": model.id,
-        "fields": {name: _json(value) for name, value in sorted(model.values.items()) if name not in DURATIONS},
+        "fields": {
+            name: _json(value)
+            for name, value in sorted(model.values.items())
+            if name not in DURATIONS
+        },
         "capabilities": {
-            name: model.facts.get(name) for name in sorted(model.capabilities.keys() | model.facts.keys())
+            name: model.facts.get(name)
+            for name in sorted(model.capabilities.keys() | model.facts.keys())
         },
         "documented": {name: list(sources) for name, sources in sorted(model.documented.items())},
         "corrections": {
@@ -231,7 +248,11 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "value": verdict.value,
         "reason": verdict.reason.value,
         "by_default": verdict.by_default,
-        "catalogue": {"source": verdict.source, "as_of": _json(verdict.as_of), "stale": verdict.stale},
+        "catalogue": {
+            "source": verdict.source,
+            "as_of": _json(verdict.as_of),
+            "stale": verdict.stale,
+        },
     }
 
 
@@ -247,7 +268,12 @@ def finding_json(finding: Finding) -> dict[str, Any]:
 
 
 def _unmet_json(unmet: Unmet) -> dict[str, Any]:
-    return {"term": str(unmet.term), "support": unmet.support, "why": unmet.why, "implicit": unmet.term.implicit}
+    return {
+        "term": str(unmet.term),
+        "support": unmet.support,
+        "why": unmet.why,
+        "implicit": unmet.term.implicit,
+    }
 
 
 def _json(value: Any) -> Any:
@@ -257,12 +283,18 @@ def _json(value: Any) -> Any:
 def _cell(model: Model, name: str) -> str:
     value = model.values.get(name)
     if value is None:
-        return "none" if name in _SCHEDULED and name in model.entry and model.entry[name] is None else ""
+        return (
+            "none"
+            if name in _SCHEDULED and name in model.entry and model.entry[name] is None
+            else ""
+        )
     return f"{value:%Y-%m-%d}" if isinstance(value, datetime) else shown(value)
 
 
 def _source(model: Model, name: str) -> str:
-    return f"  (documented: {', '.join(model.documented[name])})" if name in model.documented else ""
+    return (
+        f"  (documented: {', '.join(model.documented[name])})" if name in model.documented else ""
+    )
 
 
 def marks() -> Mapping[Support, str]:
@@ -286,7 +318,13 @@ def print_status(status: RouterStatus) -> None:
     click.echo(f"catalogue     {f'{status.source}{as_of}{age}' if status.source else 'none yet'}")
     if status.stale and status.source:
         click.echo("              stale: older than it may be")
-    due = "never" if status.next_refresh is None else "now" if not status.next_refresh else _age(status.next_refresh)
+    due = (
+        "never"
+        if status.next_refresh is None
+        else "now"
+        if not status.next_refresh
+        else _age(status.next_refresh)
+    )
     click.echo(f"next refresh  {due}")
     if status.quarantined:
         click.echo(f"left out      {status.quarantined} entries that could not be read")
@@ -306,7 +344,9 @@ def print_diff(diff: CatalogueDiff) -> None:
         for id in ids:
             click.echo(f"{mark} {id}")
     for impact in diff.impact:
-        click.echo(f"! {impact.policy}: {impact.before or 'no model'} -> {impact.after or 'no model'}")
+        click.echo(
+            f"! {impact.policy}: {impact.before or 'no model'} -> {impact.after or 'no model'}"
+        )
     for change in diff.changed:
         before, after = (
             WORDS[value] if value is None or isinstance(value, bool) else shown(value)
@@ -321,7 +361,12 @@ def diff_json(diff: CatalogueDiff) -> dict[str, Any]:
         "added": list(diff.added),
         "removed": list(diff.removed),
         "changed": [
-            {"id": each.id, "name": each.name, "before": _json(each.before), "after": _json(each.after)}
+            {
+                "id": each.id,
+                "name": each.name,
+                "before": _json(each.before),
+                "after": _json(each.after),
+            }
             for each in diff.changed
         ],
         "impact": [asdict(each) for each in diff.impact],
@@ -372,7 +417,9 @@ def problem_json(problem: LockProblem) -> dict[str, Any]:
 
 def print_outdated(found: Sequence[Outdated]) -> None:
     """Print a table of what is locked and what is newest, and below each row what that adds and lacks."""
-    header, *lines = _aligned([["policy", "locked", "newest", "released"], *map(_outdated_row, found)])
+    header, *lines = _aligned(
+        [["policy", "locked", "newest", "released"], *map(_outdated_row, found)]
+    )
     width = shutil.get_terminal_size().columns if on_terminal(sys.stdout) else sys.maxsize
     click.echo(header)
     for line, each in zip(lines, found, strict=True):
@@ -385,7 +432,9 @@ def print_outdated(found: Sequence[Outdated]) -> None:
 
 def _outdated_row(each: Outdated) -> list[str]:
     newest = each.newest
-    id, released = (newest.id, _cell(newest, "created_at")) if newest is not None else ("no model", "")
+    id, released = (
+        (newest.id, _cell(newest, "created_at")) if newest is not None else ("no model", "")
+    )
     return [each.policy, each.locked or "nothing", id, released]
 
 

@@ -130,7 +130,9 @@ def _bound(field: str, op: str, models: Iterable[Model]) -> tuple[dict[str, Any]
         term = _parsed(f"{field} {op} {write(value)}")
         if isinstance(term, Comparison) and term.value == value:  # a longer number has no spelling
             steps.append({"shown": write(value), "term": term.text, "rank": rank})
-    return {"field": field, "op": op, "steps": steps}, {id: ranks[value] for id, value in known.items()}
+    return {"field": field, "op": op, "steps": steps}, {
+        id: ranks[value] for id, value in known.items()
+    }
 
 
 def _parsed(text: str) -> Requirement | None:

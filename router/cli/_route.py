@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
-from router._errors import ConfigurationError, NoModelError, RequirementError, printable, printable_lines, quoted
+from router._errors import (
+    ConfigurationError,
+    NoModelError,
+    RequirementError,
+    printable,
+    printable_lines,
+    quoted,
+)
 from router.cli import _output as output
 from router.cli._options import check_alone, common, named_policy, policies_option
 from router.cli._session import Session
@@ -25,7 +32,9 @@ NOTHING_SERVES: Final = 1
 
 @click.command()
 @click.argument("request", metavar="[REQUEST]", type=click.File("rb"), default="-")
-@click.option("--require", "requirement", metavar="REQUIREMENT", help="What the model must meet besides.")
+@click.option(
+    "--require", "requirement", metavar="REQUIREMENT", help="What the model must meet besides."
+)
 @click.option("--policy", metavar="NAME", help="The policy that the model must meet besides.")
 @policies_option
 @click.option(
@@ -37,9 +46,15 @@ NOTHING_SERVES: Final = 1
 )
 @click.option("--batch", is_flag=True, help="The request is one of a batch.")
 @click.option(
-    "--input-tokens", metavar="TOKENS", help="How many tokens the request has, such as 150k, or the word estimate."
+    "--input-tokens",
+    metavar="TOKENS",
+    help="How many tokens the request has, such as 150k, or the word estimate.",
 )
-@click.option("--print-request", is_flag=True, help="Print the request as the model takes it, as JSON, and no more.")
+@click.option(
+    "--print-request",
+    is_flag=True,
+    help="Print the request as the model takes it, as JSON, and no more.",
+)
 @common
 def route(
     request: TextIO,
@@ -65,13 +80,22 @@ def route(
     if policy is None:
         check_alone(policies)
     elif requirement is not None:
-        raise ConfigurationError("--policy says all that is needed besides: no --require goes with it")
+        raise ConfigurationError(
+            "--policy says all that is needed besides: no --require goes with it"
+        )
     asked = require(requirement) if policy is None else named_policy(policy, policies)
     body, tokens = _read_request(request), _read_tokens(input_tokens)
     session = Session(source, lifecycle, no_color)
     try:
         found = routes(
-            session.catalogue, body, asked, on_unsupported, moment(None), most=1, batch=batch, input_tokens=tokens
+            session.catalogue,
+            body,
+            asked,
+            on_unsupported,
+            moment(None),
+            most=1,
+            batch=batch,
+            input_tokens=tokens,
         ).first()
     except NoModelError as error:
         if as_json:

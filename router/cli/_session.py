@@ -29,17 +29,23 @@ class Session:
     `RouterError` where that fails.
     """
 
-    def __init__(self, source: str | None, lifecycle: Sequence[str], no_color: bool, *, frozen: bool = False) -> None:
+    def __init__(
+        self, source: str | None, lifecycle: Sequence[str], no_color: bool, *, frozen: bool = False
+    ) -> None:
         is_plain = no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         self.color = False if is_plain else None
         context = click.get_current_context()
         context.color = self.color
         if frozen and source == "live":
-            raise ConfigurationError("--frozen keeps away from the network: --source live does not go with it")
+            raise ConfigurationError(
+                "--frozen keeps away from the network: --source live does not go with it"
+            )
         if source is None and not Credential.is_set(os.environ):
             source = "bundled"
         if lifecycle and source not in {None, "live"}:
-            raise ConfigurationError("--lifecycle is a question to the live API: it goes with --source live")
+            raise ConfigurationError(
+                "--lifecycle is a question to the live API: it goes with --source live"
+            )
         self.stale = False
         if source == "bundled":
             self.catalogue = Catalogue.bundled()
@@ -67,7 +73,9 @@ class Session:
         _log_to_standard_error(quietly=must)
         with (
             _progress(color=self.color is not False) as progress,
-            Router(AnthropicSource(lifecycle=lifecycle), progress=progress, frozen=frozen) as router,
+            Router(
+                AnthropicSource(lifecycle=lifecycle), progress=progress, frozen=frozen
+            ) as router,
         ):
             catalogue = router.refresh() if must else router.catalogue
             if router.status().refreshing:  # in the background, which ends with the command
@@ -99,7 +107,9 @@ def stored_catalogue() -> Catalogue:
     try:
         return restored(stored.entries, stored.fetched_at, stored.validators, AnthropicSource())
     except (ValueError, OverflowError) as error:
-        raise CatalogueUnavailableError(f"what is kept in {store.path} cannot be read: {error}") from error
+        raise CatalogueUnavailableError(
+            f"what is kept in {store.path} cannot be read: {error}"
+        ) from error
 
 
 def _log_to_standard_error(*, quietly: bool) -> None:
@@ -108,13 +118,19 @@ def _log_to_standard_error(*, quietly: bool) -> None:
 
     class Echo(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if not (quietly and isinstance(record.args, tuple) and CatalogueUnavailableError in map(type, record.args)):
+            if not (
+                quietly
+                and isinstance(record.args, tuple)
+                and CatalogueUnavailableError in map(type, record.args)
+            ):
                 # Not click.echo: it goes round the stream that makes room above a progress bar.
                 print(f"router: {printable(record.getMessage())}", file=sys.stderr)  # noqa: T201 - see above
 
     logger, echo = logging.getLogger("router"), Echo(logging.WARNING)
     echo.name = "router-command"
-    for handler in [each for each in logger.handlers if each.name == echo.name]:  # of another session of this run
+    for handler in [
+        each for each in logger.handlers if each.name == echo.name
+    ]:  # of another session of this run
         logger.removeHandler(handler)
     logger.addHandler(echo)
 
@@ -131,7 +147,11 @@ def _progress(*, color: bool) -> Iterator[Progress | None]:
 
     console = Console(stderr=True, color_system="auto" if color else None)
     with Bar(
-        TextColumn("fetching models"), BarColumn(), TextColumn("{task.completed}"), console=console, transient=True
+        TextColumn("fetching models"),
+        BarColumn(),
+        TextColumn("{task.completed}"),
+        console=console,
+        transient=True,
     ) as bar:
         task = bar.add_task("", total=None)
         yield lambda count: bar.update(task, completed=count)

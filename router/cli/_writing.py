@@ -18,11 +18,17 @@ def write_file(path: str, text: str) -> None:
     if os.path.isdir(target):
         raise ConfigurationError(f"{printable(path)} is a directory: name a file in it")
     is_replaced = os.path.isfile(target) or not os.path.exists(target)
-    written = os.path.join(os.path.dirname(target), f".router-{os.urandom(4).hex()}.tmp") if is_replaced else target
+    written = (
+        os.path.join(os.path.dirname(target), f".router-{os.urandom(4).hex()}.tmp")
+        if is_replaced
+        else target
+    )
     try:
         file = open(written, "xb" if is_replaced else "wb")  # noqa: SIM115 - what fails here is the path, not the disk
     except OSError as error:
-        raise ConfigurationError(f"{printable(path)} cannot be written: {error.strerror}") from error
+        raise ConfigurationError(
+            f"{printable(path)} cannot be written: {error.strerror}"
+        ) from error
     try:
         with file:
             file.write(text.encode())

@@ -67,7 +67,9 @@ class Failure:
     @retry_after.validator
     def _check_retry_after(self, _: object, value: float | None) -> None:
         if value is not None and not 0.0 <= value <= MAX_RETRY_AFTER:
-            raise ConfigurationError(f"retry_after must be 0 to {MAX_RETRY_AFTER:g} seconds (got {quoted(value)})")
+            raise ConfigurationError(
+                f"retry_after must be 0 to {MAX_RETRY_AFTER:g} seconds (got {quoted(value)})"
+            )
 
 
 _OUTAGES: Final = frozenset({500, 502, 503, 504, 529})
@@ -78,7 +80,11 @@ _FIRST_STATUS: Final = 100
 _LAST_STATUS: Final = 599
 
 _UNREACHED: Final = frozenset(
-    {("anthropic", "APIConnectionError"), ("openai", "APIConnectionError"), ("httpx", "TransportError")}
+    {
+        ("anthropic", "APIConnectionError"),
+        ("openai", "APIConnectionError"),
+        ("httpx", "TransportError"),
+    }
     | {("httpx2", "TransportError")}
 )
 """The errors of clients that got no answer, by package and class."""
@@ -116,7 +122,9 @@ def classify(error: Exception, model: Model, *, passed_on: bool = True) -> Failu
     return read_failure(error, model, time.time(), passed_on=passed_on)
 
 
-def read_failure(error: Exception, model: Model, now: float, *, passed_on: bool = True) -> Failure | None:
+def read_failure(
+    error: Exception, model: Model, now: float, *, passed_on: bool = True
+) -> Failure | None:
     """Return what `classify` does; `now` is in seconds since the epoch."""
     response = _attribute(error, "response")
     status = _read_status(error, response)
@@ -153,7 +161,9 @@ class _Stated:
     is_read: bool
 
 
-def _kind(status: int, stated: _Stated, retry_after: float | None, model: Model, *, passed_on: bool) -> FailureClass:
+def _kind(
+    status: int, stated: _Stated, retry_after: float | None, model: Model, *, passed_on: bool
+) -> FailureClass:
     if status == _BAD_REQUEST:
         return _kind_of_bad_request(stated.text, model)
     if status == TOO_MANY_REQUESTS:
@@ -196,14 +206,20 @@ def _unreached(error: Exception, *, passed_on: bool) -> Failure | None:
 
 
 def _is_unreached(error: BaseException) -> bool:
-    return any((str(each.__module__).partition(".")[0], each.__name__) in _UNREACHED for each in type(error).__mro__)
+    return any(
+        (str(each.__module__).partition(".")[0], each.__name__) in _UNREACHED
+        for each in type(error).__mro__
+    )
 
 
 def _broke_off(traceback: TracebackType | None) -> bool:
     """Return whether a connection broke while its answer was iterated over, and not read as a whole."""
     functions = set[str]()
     while traceback is not None:
-        if traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] in {"httpx", "httpx2"}:
+        if traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] in {
+            "httpx",
+            "httpx2",
+        }:
             functions.add(traceback.tb_frame.f_code.co_name)
         traceback = traceback.tb_next
     return bool(functions & {"iter_raw", "aiter_raw"}) and not functions & {"read", "aread"}

@@ -45,7 +45,11 @@ class Attempt:
     failure: Failure | None = None
 
     def __str__(self) -> str:
-        end = "answered" if self.failure is None else f"{self.failure.kind.value}, {self.failure.reason}"
+        end = (
+            "answered"
+            if self.failure is None
+            else f"{self.failure.kind.value}, {self.failure.reason}"
+        )
         return f"{self.model.id} after {self.duration:.1f} s: {end}"
 
 
@@ -146,7 +150,9 @@ def _checked(value: Value) -> Value:
 def _awaited(value: object) -> Any:
     """Return what a call has returned to be awaited; raises `ConfigurationError` for what cannot be."""
     if not isawaitable(value):
-        raise ConfigurationError("call is not asynchronous: run calls it, arun awaits what it returns")
+        raise ConfigurationError(
+            "call is not asynchronous: run calls it, arun awaits what it returns"
+        )
     return value
 
 
@@ -176,7 +182,9 @@ class Run:
             self._with = self._calls.conversations.model_of(self._terms.sticky)
             self._chain = sorted(self._chain, key=lambda model: model.id != self._with)
             if self._with is not None and self._chain[0].id != self._with:
-                log.warning("%s does not meet %s: its conversation moves on", self._with, self._need)
+                log.warning(
+                    "%s does not meet %s: its conversation moves on", self._with, self._need
+                )
 
     def walk(self, call: Callable[[Model], Value]) -> Answer[Value]:
         """Call one model after the other until one answers."""
@@ -220,7 +228,9 @@ class Run:
         self._attempts.append(Attempt(self._model, self._lasted()))
         before, key = None, self._terms.sticky
         if key is not None:
-            before = self._calls.conversations.answered(key, self._model.id, self._with) or self._with
+            before = (
+                self._calls.conversations.answered(key, self._model.id, self._with) or self._with
+            )
         moved_from = before if before != self._model.id else None
         set_aside, attempts = self._passed_over(), self._ended()
         return Answer(value, self._model, attempts, set_aside, moved_from)
@@ -259,7 +269,9 @@ class Run:
             return read_failure(error, self._model, self._calls.wall())
         failure = self._terms.classify(error, self._model)
         if failure is not None and not isinstance(failure, Failure):
-            raise ConfigurationError(f"classify must return a Failure or None (got {quoted(failure)})")
+            raise ConfigurationError(
+                f"classify must return a Failure or None (got {quoted(failure)})"
+            )
         return failure
 
     def _take(self) -> tuple[Model, Turn]:
@@ -278,8 +290,12 @@ class Run:
             self._set_aside[model.id] = None
         if not left:
             has_more = len(tried) < len(self._chain)
-            raise self._exhausted("no other has a larger window" if has_more else "no other meets the need")
-        if any(each.failure and each.failure.kind is FailureClass.NEXT_MODEL for each in self._attempts):
+            raise self._exhausted(
+                "no other has a larger window" if has_more else "no other meets the need"
+            )
+        if any(
+            each.failure and each.failure.kind is FailureClass.NEXT_MODEL for each in self._attempts
+        ):
             raise self._exhausted("the others are set aside")
         turn = self._calls.cooldowns.take_first_due(model.id for model in left)
         return next(model for model in left if model.id == turn.id), turn
@@ -289,12 +305,17 @@ class Run:
             return
         if len(self._attempts) >= self._terms.max_attempts:
             raise self._exhausted(f"max_attempts is {self._terms.max_attempts}")
-        if self._terms.deadline is not None and self._calls.clock() - self._began >= self._terms.deadline:
+        if (
+            self._terms.deadline is not None
+            and self._calls.clock() - self._began >= self._terms.deadline
+        ):
             raise self._exhausted(f"the deadline of {self._terms.deadline:g} s is over")
 
     def _exhausted(self, why: str) -> FallbackExhaustedError:
         set_aside = self._passed_over()
-        return FallbackExhaustedError(f"no model answered for {self._need}: {why}", self._ended(), set_aside)
+        return FallbackExhaustedError(
+            f"no model answered for {self._need}: {why}", self._ended(), set_aside
+        )
 
     def _ended(self) -> tuple[Attempt, ...]:
         attempts, self._attempts = tuple(self._attempts), []

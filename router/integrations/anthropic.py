@@ -24,7 +24,14 @@ from router.requests._fitting import OnUnsupported, RequestChange, check_on_unsu
 from router.requests._routing import Routes
 
 if TYPE_CHECKING:
-    from anthropic import APIRequest, APIResponse, AsyncAPIResponse, AsyncCallNext, CallNext, Middleware
+    from anthropic import (
+        APIRequest,
+        APIResponse,
+        AsyncAPIResponse,
+        AsyncCallNext,
+        CallNext,
+        Middleware,
+    )
 
     from router._router import Router
 
@@ -64,7 +71,9 @@ def auto_model(
     try:
         from anthropic import Middleware
     except ImportError as error:
-        raise ConfigurationError("auto_model needs version 2 or later of the package anthropic") from error
+        raise ConfigurationError(
+            "auto_model needs version 2 or later of the package anthropic"
+        ) from error
 
     class AutoModel(_AutoModel, Middleware):
         """What the client takes."""
@@ -103,7 +112,11 @@ class _AutoModel:
     """Routes what a client sends, by what it says of the model."""
 
     def __init__(
-        self, router: Router, on_unsupported: OnUnsupported, max_attempts: int, headers: Mapping[str, str]
+        self,
+        router: Router,
+        on_unsupported: OnUnsupported,
+        max_attempts: int,
+        headers: Mapping[str, str],
     ) -> None:
         self._router = router
         self._on_unsupported = on_unsupported
@@ -133,7 +146,9 @@ class _AutoModel:
             refused: APIResponse[Any] = _last_answer(error)
             return refused
 
-    async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
+    async def handle_async(
+        self, request: APIRequest, call_next: AsyncCallNext
+    ) -> AsyncAPIResponse[Any]:
         """Do the same for an asynchronous client."""
         call = self._read_call(request)
         if call is None:
@@ -211,7 +226,9 @@ class _AutoModel:
         if body is None or auto is None:
             return None
         asked = {**body, **self._beside(request)}
-        return _Call(*auto, asked, request.options.idempotency_key, is_retry=request.retries_taken > 0)
+        return _Call(
+            *auto, asked, request.options.idempotency_key, is_retry=request.retries_taken > 0
+        )
 
     def _beside(self, request: APIRequest) -> dict[str, Any]:
         """Return the parameters of a request that are no part of its body: the SDK has made headers of them."""
@@ -245,7 +262,9 @@ def _read_auto(body: Mapping[str, Any]) -> tuple[str, str | None] | None:
 
 
 def _body_alone(request: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in request.items() if name not in {"extra_headers", "betas"}}
+    return {
+        name: value for name, value in request.items() if name not in {"extra_headers", "betas"}
+    }
 
 
 def _body(call: _Call, chain: Routes, model: Model) -> dict[str, Any]:

@@ -30,17 +30,31 @@ from attrs import evolve, field, frozen
 from router._errors import ConfigurationError, RequirementError, quoted
 from router.catalogue._catalogue import GUARD_RAILS, Catalogue
 from router.catalogue._decision import Decision, Reason, shown, unmet_terms
-from router.catalogue._policy import POLICY_KEYS, Policy, check_keys, read_policy, read_table, read_toml
+from router.catalogue._policy import (
+    POLICY_KEYS,
+    Policy,
+    check_keys,
+    read_policy,
+    read_table,
+    read_toml,
+)
 from router.models._field_types import KINDS
 from router.models._model import Model, is_id
-from router.requirements._expression import Comparison, Requirement, conjunction, moment, possibility
+from router.requirements._expression import (
+    Comparison,
+    Requirement,
+    conjunction,
+    moment,
+    possibility,
+)
 
 VERSION: Final = 1
 WITHIN: Final = 60
 """Days before its retirement from which on a model is not locked any more, and complained of."""
 
 _HEADER: Final = (
-    "# What each policy resolved to, and why. `router lock` writes this file: commit it, and do not edit it.\n"
+    "# What each policy resolved to, and why."
+    " `router lock` writes this file: commit it, and do not edit it.\n"
 )
 _PARTS: Final = ("version", "catalogue", "policies")
 _ABOUT: Final = ("source", "as_of", "digest")
@@ -117,7 +131,9 @@ class Lock:
 
     def is_ahead_of(self, catalogue: Catalogue) -> bool:
         """Return whether this was resolved with a newer catalogue, which that one cannot contradict."""
-        return self.as_of is not None and catalogue.as_of is not None and catalogue.as_of < self.as_of
+        return (
+            self.as_of is not None and catalogue.as_of is not None and catalogue.as_of < self.as_of
+        )
 
     def is_of_others(self, catalogue: Catalogue) -> bool:
         """Return whether that catalogue lists what anybody may call, and this lock what one credential may."""
@@ -223,15 +239,24 @@ def resolve(
                 unmet[name] = decision
                 continue
             after[name] = _kept_or(
-                before.get(name), Locked(_named(name, policies[name]), decision.model.id, _why(decision))
+                before.get(name),
+                Locked(_named(name, policies[name]), decision.model.id, _why(decision)),
             )
         changes.append(Relocked(name, before.get(name), after.get(name), cause))
     if old is not None and after == before:
         return Resolution(old, tuple(changes), unmet)
     is_behind = old is not None and (old.is_ahead_of(catalogue) or old.is_of_others(catalogue))
-    if old is not None and is_behind and any(after.get(name) is each for name, each in before.items()):
-        return Resolution(evolve(old, policies=after), tuple(changes), unmet)  # what is kept holds by the newer one
-    source = "live" if catalogue.source == "disk" else catalogue.source  # the disk keeps what the API has answered
+    if (
+        old is not None
+        and is_behind
+        and any(after.get(name) is each for name, each in before.items())
+    ):
+        return Resolution(
+            evolve(old, policies=after), tuple(changes), unmet
+        )  # what is kept holds by the newer one
+    source = (
+        "live" if catalogue.source == "disk" else catalogue.source
+    )  # the disk keeps what the API has answered
     lock = Lock(source=source, as_of=catalogue.as_of, digest=catalogue.digest, policies=after)
     return Resolution(lock, tuple(changes), unmet)
 
@@ -256,9 +281,13 @@ def check(
         if lock is None or name not in locked:
             problems.append(LockProblem(name, ProblemKind.MISSING, "is not locked"))
         elif name not in policies:
-            problems.append(LockProblem(name, ProblemKind.MISSING, "is locked, but there is no such policy"))
+            problems.append(
+                LockProblem(name, ProblemKind.MISSING, "is locked, but there is no such policy")
+            )
         elif locked[name].policy != _named(name, policies[name]):
-            problems.append(LockProblem(name, ProblemKind.CHANGED, "has changed since it was locked"))
+            problems.append(
+                LockProblem(name, ProblemKind.CHANGED, "has changed since it was locked")
+            )
         else:
             problems += _problems_of(locked[name], lock, catalogue, within, at)
     return tuple(problems)
@@ -285,8 +314,12 @@ def outdated(
         newest = _chosen(name, policies[name], catalogue, within, at).model
         if locked is None or newest is None or newest.id != locked.model:
             model = listed(catalogue, locked.model) if locked is not None else None
-            adds, lacks = _compared(model, newest) if model is not None and newest is not None else ((), ())
-            found.append(Outdated(name, locked.model if locked is not None else None, newest, adds, lacks))
+            adds, lacks = (
+                _compared(model, newest) if model is not None and newest is not None else ((), ())
+            )
+            found.append(
+                Outdated(name, locked.model if locked is not None else None, newest, adds, lacks)
+            )
     return tuple(found)
 
 
@@ -327,7 +360,9 @@ def _kept_or(before: Locked | None, after: Locked) -> Locked:
     return before if before is not None and same else after
 
 
-def _chosen(name: str, policy: Policy, catalogue: Catalogue, within: int, now: datetime) -> Decision:
+def _chosen(
+    name: str, policy: Policy, catalogue: Catalogue, within: int, now: datetime
+) -> Decision:
     """Return what a policy resolves to."""
     policy = _named(name, policy)
     try:
@@ -366,18 +401,27 @@ def _problems_of(
     is_judge = not (lock.is_ahead_of(catalogue) or lock.is_of_others(catalogue))
     model = listed(catalogue, locked.model)
     if model is None:
-        gone = LockProblem(name, ProblemKind.GONE, f"{locked.model} is gone: {_told(catalogue)} does not list it")
+        gone = LockProblem(
+            name, ProblemKind.GONE, f"{locked.model} is gone: {_told(catalogue)} does not list it"
+        )
         return (gone,) if is_judge and not catalogue.quarantined else ()
 
     def problems(tier: Requirement) -> Iterator[LockProblem]:
         unmet = unmet_terms(tier, model, now=now)
         lifecycle, access = (
-            rail if rail in catalogue.guard_rails(tier.fields) and not catalogue.admits(rail, model) else None
+            rail
+            if rail in catalogue.guard_rails(tier.fields) and not catalogue.admits(rail, model)
+            else None
             for rail in (GUARD_RAILS["lifecycle"], GUARD_RAILS["access"])
         )
-        lacks = [*map(str, unmet), *([f"{access} (access is {model.access})"] if access is not None else [])]
+        lacks = [
+            *map(str, unmet),
+            *([f"{access} (access is {model.access})"] if access is not None else []),
+        ]
         if lacks and is_judge:
-            yield LockProblem(name, ProblemKind.UNMET, f"{model.id} does not meet {'; '.join(lacks)}")
+            yield LockProblem(
+                name, ProblemKind.UNMET, f"{model.id} does not meet {'; '.join(lacks)}"
+            )
         if lifecycle is not None and not lock.is_ahead_of(catalogue):
             yield LockProblem(name, *_ending(model))
         if model.lifecycle == "retired" or tier.fields & _OF_RETIREMENT:
@@ -386,7 +430,9 @@ def _problems_of(
             yield LockProblem(name, ProblemKind.RETIRING, f"{model.id} {_retiring(model, now)}")
 
     found = [tuple(problems(tier)) for tier in locked.policy.tiers]
-    return min(found, key=lambda each: (any(one.kind is ProblemKind.UNMET for one in each), len(each)))
+    return min(
+        found, key=lambda each: (any(one.kind is ProblemKind.UNMET for one in each), len(each))
+    )
 
 
 def _ending(model: Model) -> tuple[ProblemKind, str]:
@@ -444,17 +490,24 @@ def _table_of(locked: Locked) -> dict[str, Any]:
         "alternatives": [each.text for each in policy.alternatives],
         "order": policy.order if policy.ranked_by else None,
     }
-    return {name: value for name, value in parts.items() if value} | {"model": locked.model, "why": locked.why}
+    return {name: value for name, value in parts.items() if value} | {
+        "model": locked.model,
+        "why": locked.why,
+    }
 
 
 def _read_locked(where: str, name: str, table: object) -> Locked:
     path = f"policies.{name}"
     stated = read_table(where, path, table)
     check_keys(where, f"{path}.", stated, (*POLICY_KEYS, *_LOCKED))
-    policy = read_policy(where, "policies", name, {key: stated[key] for key in stated if key not in _LOCKED})
+    policy = read_policy(
+        where, "policies", name, {key: stated[key] for key in stated if key not in _LOCKED}
+    )
     model = _read_text(where, f"{path}.model", stated.get("model"))
     if not is_id(model):
-        raise ConfigurationError(f"{where}: {path}.model must be the id of a model (got {quoted(model)})")
+        raise ConfigurationError(
+            f"{where}: {path}.model must be the id of a model (got {quoted(model)})"
+        )
     return Locked(policy, model, _read_text(where, f"{path}.why", stated.get("why")))
 
 
@@ -470,5 +523,7 @@ def _read_moment(where: str, path: str, value: object) -> datetime | None:
     if value is None:
         return None
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise ConfigurationError(f"{where}: {path} must be a date and time with its zone (got {quoted(value)})")
+        raise ConfigurationError(
+            f"{where}: {path} must be a date and time with its zone (got {quoted(value)})"
+        )
     return value.astimezone(UTC)

@@ -32,7 +32,9 @@ _NUMBER: Final = re.compile(r"(\d[\d_]{0,29})(\.\d{1,30})?([kM]?)", re.ASCII)
 _SCALE: Final = {"": 1, "k": 1_000, "M": 1_000_000}
 _DURATION: Final = re.compile(r"(-?\d{1,9})([dw])", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_RFC_3339: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 _EPOCH_DAY_ENDS: Final = datetime(1970, 1, 2, tzinfo=UTC)
 _ALL_OF_A_DAY: Final = timedelta(days=1) - datetime.resolution
 
@@ -53,7 +55,11 @@ def _read_limit(value: object) -> int | None:
 
 
 def _read_number(value: object) -> float | None:
-    return value if isinstance(value, (int, float)) and type(value) is not bool and 0 <= value < _INFINITY else None
+    return (
+        value
+        if isinstance(value, (int, float)) and type(value) is not bool and 0 <= value < _INFINITY
+        else None
+    )
 
 
 def read_date(value: object) -> datetime | None:
@@ -186,7 +192,9 @@ KINDS: Final = {
             lambda days: f"{days}d",
         ),
         Kind("list", "a text", frozenset({"has"}), _read_list, str, write_text),
-        Kind("any", "a value", _EQUALITY | ORDER.keys() | {"like", "has"}, _read_any, str, write_text),
+        Kind(
+            "any", "a value", _EQUALITY | ORDER.keys() | {"like", "has"}, _read_any, str, write_text
+        ),
     )
 }
 """Every kind, by name; `any` is that of a field which the vocabulary does not know: read by the type it comes in."""
@@ -226,14 +234,18 @@ def _compare_by_type(op: str, value: Any, literal: str) -> bool | None:
     if isinstance(value, bool):
         return value is (literal == "true") if op == "==" and literal in {"true", "false"} else None
     try:
-        return compare(op, kind, _moment(value) if kind == "date" else value, KINDS[kind].parse(literal))
+        return compare(
+            op, kind, _moment(value) if kind == "date" else value, KINDS[kind].parse(literal)
+        )
     except ValueError:
         return None
 
 
 def _kind_of(value: Any, literal: str) -> str:
     if isinstance(value, str):
-        dated = _moment(value) is not None and (_DAY.fullmatch(literal) or _RFC_3339.fullmatch(literal))
+        dated = _moment(value) is not None and (
+            _DAY.fullmatch(literal) or _RFC_3339.fullmatch(literal)
+        )
         return "date" if dated else "text"
     return "list" if isinstance(value, tuple) else "number"
 

@@ -42,7 +42,9 @@ def picked(newest_first: Sequence[Each], mask: int, limit: int | None = None) ->
     bits = bin(mask)
     start = len(newest_first) - len(bits)
     if limit is None and mask.bit_count() * _SPARSE > len(bits):
-        return list(compress(newest_first[start + 2 :], bits[2:].encode("ascii").translate(_ZERO_AND_ONE)))
+        return list(
+            compress(newest_first[start + 2 :], bits[2:].encode("ascii").translate(_ZERO_AND_ONE))
+        )
     found: list[Each] = []
     at = bits.find("1", 2)
     while at >= 0 and len(found) != limit:
@@ -125,14 +127,19 @@ class Index:
     __slots__ = ("_columns", "_facts", "_ordered", "_values", "all", "size")
 
     def __init__(
-        self, facts: Sequence[Mapping[str, bool]], values: Sequence[Mapping[str, Any]], ordered: Iterable[str] = ()
+        self,
+        facts: Sequence[Mapping[str, bool]],
+        values: Sequence[Mapping[str, Any]],
+        ordered: Iterable[str] = (),
     ) -> None:
         self.size = len(facts)
         self.all = (1 << self.size) - 1
         self._values = values
         self._columns: dict[str, Column] = {}
         self._facts = _masks_of_facts(facts)
-        self._ordered = {name: OrderedColumn([row.get(name) for row in values], self.size) for name in ordered}
+        self._ordered = {
+            name: OrderedColumn([row.get(name) for row in values], self.size) for name in ordered
+        }
 
     def fact(self, name: str) -> Masks:
         """Return where the fact is known to hold, and where it is known not to."""
@@ -142,14 +149,18 @@ class Index:
         """Return the values of a field, read on the first question about it."""
         column = self._columns.get(name)
         if column is None:
-            column = self._columns[name] = Column((row.get(name) for row in self._values), self.size)
+            column = self._columns[name] = Column(
+                (row.get(name) for row in self._values), self.size
+            )
         return column
 
     def ordered(self, name: str) -> OrderedColumn:
         """Return the values of a field that are all of one ordered kind."""
         column = self._ordered.get(name)
         if column is None:
-            column = self._ordered[name] = OrderedColumn([row.get(name) for row in self._values], self.size)
+            column = self._ordered[name] = OrderedColumn(
+                [row.get(name) for row in self._values], self.size
+            )
         return column
 
 
@@ -159,7 +170,10 @@ def _masks_of_facts(facts: Sequence[Mapping[str, bool]]) -> dict[str, Masks]:
     if len(parts) == 1:
         return {name: (sides[True], sides[False]) for name, sides in parts[0].items()}
     names = {name for part in parts for name in part}
-    return {name: (_joined(parts, name, supported=True), _joined(parts, name, supported=False)) for name in names}
+    return {
+        name: (_joined(parts, name, supported=True), _joined(parts, name, supported=False))
+        for name in names
+    }
 
 
 def _masks_of_few(facts: Sequence[Mapping[str, bool]]) -> dict[str, dict[bool, int]]:

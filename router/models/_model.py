@@ -162,7 +162,9 @@ class Model:
         short = capability_name(name)
         if not self.names.knows_capability(short):
             if self.names.knows_field(short):
-                raise RequirementError(f"{quoted(name)} is a field, not a capability: it has a value, in `values`")
+                raise RequirementError(
+                    f"{quoted(name)} is a field, not a capability: it has a value, in `values`"
+                )
             raise UnknownNameError(name, self.names.nearest(short))
         return self.facts.get(short)
 
@@ -175,7 +177,9 @@ def is_id(text: str) -> bool:
     return bool(_ID.fullmatch(text))
 
 
-def read_model(entry: object, path: str, facts: Facts | None = None, reader: Reader | None = None) -> Model:
+def read_model(
+    entry: object, path: str, facts: Facts | None = None, reader: Reader | None = None
+) -> Model:
     """Read one entry, laying documented facts over what it does not state."""
     return (reader or Reader()).read(entry, path, facts or _NO_FACTS)
 
@@ -204,7 +208,9 @@ class Reader:
         stated: dict[str, Any] = _copied(entry, path, 1)
         id = stated.get("id")
         if not isinstance(id, str) or not is_id(id):
-            raise MalformedEntryError(f"{path}.id", "a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / -", _shown(id))
+            raise MalformedEntryError(
+                f"{path}.id", "a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / -", _shown(id)
+            )
         if isinstance(tree, dict):
             stated["capabilities"] = tree
         elif tree is not None:
@@ -215,9 +221,15 @@ class Reader:
             self.names.capabilities.update(traits)
             supports = traits | supports
         values = _read_fields(overlaid, self.names)
-        corrections = {name: each for name, each in facts.corrections.items() if values.get(name) == each.reported}
+        corrections = {
+            name: each
+            for name, each in facts.corrections.items()
+            if values.get(name) == each.reported
+        }
         values.update((name, each.value) for name, each in corrections.items())
-        documented = {name: source for name, source in facts.sources.items() if not _states(stated, name)}
+        documented = {
+            name: source for name, source in facts.sources.items() if not _states(stated, name)
+        }
         return Model(id, supports, values, stated, corrections, documented, self.names)
 
     def _read_tree(self, tree: dict[str, Any], path: str) -> tuple[dict[str, Any], dict[str, bool]]:
@@ -316,7 +328,9 @@ def _read_nodes(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str], boo
 def _read_traits(traits: object) -> dict[str, bool]:
     if not isinstance(traits, dict):
         return {}
-    return {f"traits.{name}": value for name, value in traits.items() if value is True or value is False}
+    return {
+        f"traits.{name}": value for name, value in traits.items() if value is True or value is False
+    }
 
 
 _READ: Final = {name: KINDS[kind].read for name, kind in FIELDS.items()}
@@ -346,7 +360,11 @@ def _read_fields(stated: Mapping[str, Any], names: Names) -> dict[str, Any]:
     names.fields.update(seen)
     for name, duration in DURATIONS.items():
         moment = values.get(duration["field"])
-        if moment is None and duration.get("null") == "never" and stated.get(duration["field"], "") is None:
+        if (
+            moment is None
+            and duration.get("null") == "never"
+            and stated.get(duration["field"], "") is None
+        ):
             moment = NEVER
         if moment is not None:
             values[name] = moment

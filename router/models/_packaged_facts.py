@@ -58,7 +58,9 @@ def _read_packaged() -> tuple[Documented, str, Mapping[str, str]]:
 def _read(data: object, where: str) -> Documented:
     models = data.get("models") if isinstance(data, dict) else None
     if not isinstance(models, dict):
-        raise CatalogueError(f"{where} must be an object with `models`, an object of facts by model id")
+        raise CatalogueError(
+            f"{where} must be an object with `models`, an object of facts by model id"
+        )
     return {id: _read_facts(entry, f"{where}: models.{id}") for id, entry in models.items()}
 
 
@@ -71,7 +73,9 @@ def _read_facts(entry: object, where: str) -> Facts:
         if name == "corrections":
             continue
         if isinstance(fact, dict) and "value" not in fact:
-            stated[name] = {key: _read_fact(each, f"{name}.{key}", where, sources) for key, each in fact.items()}
+            stated[name] = {
+                key: _read_fact(each, f"{name}.{key}", where, sources) for key, each in fact.items()
+            }
         else:
             stated[name] = _read_fact(fact, name, where, sources)
     corrections = entry.get("corrections", {})
@@ -79,7 +83,10 @@ def _read_facts(entry: object, where: str) -> Facts:
         raise CatalogueError(f"{where}.corrections must be an object")
     return Facts(
         stated,
-        {name: _read_correction(each, f"{where}.corrections.{name}") for name, each in corrections.items()},
+        {
+            name: _read_correction(each, f"{where}.corrections.{name}")
+            for name, each in corrections.items()
+        },
         sources,
     )
 
@@ -96,7 +103,9 @@ def _read_correction(fact: object, where: str) -> Correction:
         raise CatalogueError(f"{where} must be an object")
     reported, value, why = fact.get("reported"), fact.get("value"), fact.get("why")
     if type(reported) is not int or type(value) is not int or not isinstance(why, str):
-        raise CatalogueError(f"{where} must be an object of whole numbers `reported` and `value`, and a text `why`")
+        raise CatalogueError(
+            f"{where} must be an object of whole numbers `reported` and `value`, and a text `why`"
+        )
     return Correction(reported, value, why, _read_source(fact, where))
 
 

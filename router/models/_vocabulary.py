@@ -17,7 +17,9 @@ from router._errors import nearest
 def packaged(name: str) -> bytes:
     """Return a file of `router/data`, from a directory or from inside a zip."""
     loader: Any = __spec__.loader
-    data: bytes = loader.get_data(os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", name))
+    data: bytes = loader.get_data(
+        os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", name)
+    )
     return data
 
 
@@ -25,7 +27,9 @@ _DATA: Final[dict[str, Any]] = json.loads(packaged("vocabulary.json"))
 
 CAPABILITIES: Final[frozenset[str]] = frozenset(_DATA["capabilities"])
 TRANSPARENT: Final[frozenset[str]] = frozenset(_DATA["transparent"])
-LEVELS: Final[dict[str, tuple[str, ...]]] = {name: tuple(levels) for name, levels in _DATA["levels"].items()}
+LEVELS: Final[dict[str, tuple[str, ...]]] = {
+    name: tuple(levels) for name, levels in _DATA["levels"].items()
+}
 DURATIONS: Final[dict[str, dict[str, str]]] = _DATA["durations"]
 FIELDS: Final[dict[str, str]] = {**_DATA["fields"], **dict.fromkeys(DURATIONS, "duration")}
 MINIMUMS: Final[dict[str, str]] = _DATA["minimums"]
@@ -67,7 +71,11 @@ class Names:
     def nearest(self, name: str) -> tuple[str, ...]:
         """Return what other catalogues mean by `name`, else the known names most like it."""
         meant = meant_elsewhere(name)
-        return (meant,) if meant else nearest(name, {*CAPABILITIES, *FIELDS, *self.capabilities, *self.fields})
+        return (
+            (meant,)
+            if meant
+            else nearest(name, {*CAPABILITIES, *FIELDS, *self.capabilities, *self.fields})
+        )
 
     def __or__(self, other: Names) -> Names:
         return Names(self.capabilities | other.capabilities, self.fields | other.fields)

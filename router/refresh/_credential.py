@@ -28,7 +28,9 @@ def sendable(name: str, value: object) -> str:
     """Return the value without surrounding space, fit for a header; the error never shows it."""
     text = value.strip() if isinstance(value, str) else ""
     if not _SENDABLE.fullmatch(text):
-        raise ConfigurationError(f"{name} must be 1 to 4096 printable ASCII characters without spaces")
+        raise ConfigurationError(
+            f"{name} must be 1 to 4096 printable ASCII characters without spaces"
+        )
     return text
 
 
@@ -47,7 +49,9 @@ class Credential:
         self._secret = secret
 
     @classmethod
-    def read(cls, api_key: str | None, auth_token: str | None, environ: Mapping[str, str]) -> Credential:
+    def read(
+        cls, api_key: str | None, auth_token: str | None, environ: Mapping[str, str]
+    ) -> Credential:
         """Return the credential of the arguments, else of the environment; a key goes before a token."""
         names = "api_key", "auth_token"
         if api_key is None and auth_token is None:
@@ -75,7 +79,9 @@ class Credential:
         import hmac
 
         text = "\0".join((self._header, *facts)).encode()
-        return hmac.new(self._secret.encode(), b"capability-router catalogue v1\0" + text, "sha256").hexdigest()[:40]
+        return hmac.new(
+            self._secret.encode(), b"capability-router catalogue v1\0" + text, "sha256"
+        ).hexdigest()[:40]
 
     def check_body(self, body: bytes) -> None:
         """Refuse a body that repeats the credential: it would be logged, or kept on disk."""
@@ -92,7 +98,9 @@ class Credential:
     def is_repeated_by(self, text: str) -> bool:
         """Return whether `text` holds a part of the secret that is worth stealing, in whatever case."""
         secret, searched = self._secret.lower(), text.lower()
-        return any(secret[at : at + _WINDOW] in searched for at in range(max(1, len(secret) - _WINDOW + 1)))
+        return any(
+            secret[at : at + _WINDOW] in searched for at in range(max(1, len(secret) - _WINDOW + 1))
+        )
 
     def __repr__(self) -> str:
         return f"<Credential {self._header}>"

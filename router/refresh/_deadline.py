@@ -29,4 +29,6 @@ class Deadline:
 
     def missed(self) -> CatalogueUnavailableError:
         """Return the error of a load that took too long."""
-        return CatalogueUnavailableError(f"no whole answer within the deadline of {self.seconds:g} s")
+        return CatalogueUnavailableError(
+            f"no whole answer within the deadline of {self.seconds:g} s"
+        )

@@ -42,7 +42,9 @@ _HOLD_ATTEMPTS: Final = 10
 _SEAL: Final = re.compile(rb"capability-router ([0-9]{1,9}) ([0-9]{1,9}) ([0-9a-f]{64})\n")
 _SEAL_BYTES: Final = 128
 _TEMPORARY: Final = ".tmp"
-_OURS: Final = re.compile(r"(catalogue-[0-9a-f]{40})\.(?:json|failed|lock)(\.\w{8}\.tmp)?", re.ASCII)
+_OURS: Final = re.compile(
+    r"(catalogue-[0-9a-f]{40})\.(?:json|failed|lock)(\.\w{8}\.tmp)?", re.ASCII
+)
 
 try:
     import fcntl
@@ -91,7 +93,9 @@ _PASSING: Final = (FileNotFoundError, PermissionError)
 class Store:
     """The file of one source in a directory of the user's own; `wall` is the wall clock in seconds since the epoch."""
 
-    def __init__(self, directory: str, identity: str, *, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, directory: str, identity: str, *, wall: Callable[[], float] = time.time
+    ) -> None:
         self.directory = directory
         self._name = f"catalogue-{identity}"
         self.path = os.path.join(directory, self._name + ".json")
@@ -102,12 +106,19 @@ class Store:
 
     @classmethod
     def of(
-        cls, identity: str, directory: str | os.PathLike[str] | None = None, *, wall: Callable[[], float] = time.time
+        cls,
+        identity: str,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        wall: Callable[[], float] = time.time,
     ) -> Store | None:
         """Return the store of a source, by default in the user's cache directory; `None` where that is not known."""
         try:
             where = default_directory() if directory is None else os.path.abspath(directory)
-        except (OSError, RuntimeError):  # the user has no home, or a relative directory starts from one that is gone
+        except (
+            OSError,
+            RuntimeError,
+        ):  # the user has no home, or a relative directory starts from one that is gone
             return None
         return cls(where, identity, wall=wall) if os.path.isabs(where) else None
 
@@ -138,7 +149,9 @@ class Store:
     def write_setback(self, setback: Setback) -> None:
         """Let the other processes know of a failure."""
         self._replace(
-            self._setback, {"until": setback.until, "reason": setback.reason, "status": setback.status}, entries=[]
+            self._setback,
+            {"until": setback.until, "reason": setback.reason, "status": setback.status},
+            entries=[],
         )
 
     def clear_setback(self) -> None:
@@ -176,7 +189,9 @@ class Store:
             return None
         return lock
 
-    def _replace(self, path: str, facts: Mapping[str, Any], entries: Sequence[Any], attempts: int = 3) -> bool:
+    def _replace(
+        self, path: str, facts: Mapping[str, Any], entries: Sequence[Any], attempts: int = 3
+    ) -> bool:
         try:
             _prepare(self.directory)
             # Before the write: a process that is killed in each of its writes must not leave a file each time.
@@ -241,22 +256,32 @@ def _is_own(status: os.stat_result) -> bool:
 def _read_stored(path: str) -> Stored:
     facts, entries = _read_checked(path)
     fetched_at, validators = float(facts["fetched_at"]), facts["validators"]
-    if not isinstance(entries, list) or not isinstance(validators, dict) or not math.isfinite(fetched_at):
+    if (
+        not isinstance(entries, list)
+        or not isinstance(validators, dict)
+        or not math.isfinite(fetched_at)
+    ):
         raise UnusableError("it holds another shape")
-    return Stored(entries, fetched_at, {str(name): str(value) for name, value in validators.items()})
+    return Stored(
+        entries, fetched_at, {str(name): str(value) for name, value in validators.items()}
+    )
 
 
 def _read_setback(path: str) -> Setback:
     facts, _ = _read_checked(path)
     status = facts["status"]
-    return Setback(float(facts["until"]), str(facts["reason"]), status if isinstance(status, int) else None)
+    return Setback(
+        float(facts["until"]), str(facts["reason"]), status if isinstance(status, int) else None
+    )
 
 
 def _read_checked(path: str) -> tuple[Any, Any]:
     """Return the facts and the entries of a file that nobody else can have written, and that is whole."""
     _check_directory(os.path.dirname(path))
     # A link is not followed, and opening a pipe must not wait for somebody to write to it.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    )
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:

@@ -37,7 +37,17 @@ _LATE: Final = (
 class Flight:
     """One load: it ends once for those who wait, with a catalogue or an error, also if it goes on after that."""
 
-    __slots__ = ("__weakref__", "_claim", "_future", "asked", "deadline", "delay", "is_shared", "is_told", "turn")
+    __slots__ = (
+        "__weakref__",
+        "_claim",
+        "_future",
+        "asked",
+        "deadline",
+        "delay",
+        "is_shared",
+        "is_told",
+        "turn",
+    )
 
     def __init__(self, turn: int, deadline: Deadline, *, asked: bool, is_told: bool) -> None:
         from concurrent.futures import Future

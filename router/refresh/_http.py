@@ -25,7 +25,15 @@ from router._fork import unforked
 from router.refresh._credential import Credential, disclosed
 from router.refresh._deadline import Deadline
 from router.refresh._http_errors import read_refusal
-from router.refresh._listing import MAX_PAGE_BYTES, Get, Query, Reply, check_media_type, gathered, read_json
+from router.refresh._listing import (
+    MAX_PAGE_BYTES,
+    Get,
+    Query,
+    Reply,
+    check_media_type,
+    gathered,
+    read_json,
+)
 from router.refresh._tls import uncut
 
 Result = TypeVar("Result")
@@ -62,7 +70,14 @@ class _Asking(threading.local):
 
 
 _asking: Final = _Asking()
-for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks"):
+for _name in (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+):
     logging.getLogger(_name).addFilter(_asking.is_loggable)
 
 
@@ -118,8 +133,13 @@ class Wire:
                 verify=True if self._transport is not None else _tls_context(),
                 transport=self._transport,
             )
-        except (httpx.InvalidURL, ValueError):  # the message quotes the URL in part, which may be its password
-            raise CatalogueUnavailableError(f"the API cannot be reached: {_wrong_proxy()}") from None
+        except (
+            httpx.InvalidURL,
+            ValueError,
+        ):  # the message quotes the URL in part, which may be its password
+            raise CatalogueUnavailableError(
+                f"the API cannot be reached: {_wrong_proxy()}"
+            ) from None
 
     def _authorize(self, request: httpx.Request) -> httpx.Request:
         self.credential.authorize(request.headers)
@@ -144,23 +164,30 @@ class Wire:
         if name is not None and "CERTIFICATE_VERIFY_FAILED" in reason:
             reason += f"; trusted are the certificates of {name} ({os.environ[name]})"
         return CatalogueUnavailableError(
-            f"the API cannot be reached: {reason}", retryable=isinstance(error, httpx.TransportError)
+            f"the API cannot be reached: {reason}",
+            retryable=isinstance(error, httpx.TransportError),
         )
 
 
 class _Session:
     """The requests of one exchange, which share a deadline and a bound on bytes."""
 
-    def __init__(self, client: httpx.Client, deadline: Deadline, watchdog: _Watchdog, wire: Wire) -> None:
+    def __init__(
+        self, client: httpx.Client, deadline: Deadline, watchdog: _Watchdog, wire: Wire
+    ) -> None:
         self._client = client
         self._deadline = deadline
         self._watchdog = watchdog
         self._wire = wire
         self._received = 0
 
-    def get(self, path: str, query: Query, validators: Mapping[str, str] = MappingProxyType({})) -> Reply:
+    def get(
+        self, path: str, query: Query, validators: Mapping[str, str] = MappingProxyType({})
+    ) -> Reply:
         """Return the body of a 200 answer in JSON, or none for a 304 that was asked for."""
-        conditions = {_CONDITIONS[name]: value for name, value in validators.items() if name in _CONDITIONS}
+        conditions = {
+            _CONDITIONS[name]: value for name, value in validators.items() if name in _CONDITIONS
+        }
         with self._client.stream(
             "GET",
             self._wire.base_url + path,
@@ -172,17 +199,26 @@ class _Session:
             if response.status_code == _NOT_MODIFIED and conditions:
                 return Reply(None, validators)
             body = gathered(_decoded(response, self._deadline))
-            if self._watchdog.bit:  # a body without a length only seems to end where the connection was cut
+            if (
+                self._watchdog.bit
+            ):  # a body without a length only seems to end where the connection was cut
                 raise self._deadline.missed()
             self._received += len(body)
             if self._received > MAX_BYTES:
-                raise CatalogueUnavailableError(f"the API answered with more than {MAX_BYTES} bytes")
+                raise CatalogueUnavailableError(
+                    f"the API answered with more than {MAX_BYTES} bytes"
+                )
             if response.status_code != _OK:
                 raise self._wire.refusal(response, body)
             check_media_type(response.headers.get("content-type", ""))
             self._wire.credential.check_body(body)
-            offered = {name: response.headers[name] for name in _CONDITIONS if name in response.headers}
-            return Reply(body, {name: value for name, value in offered.items() if len(value) <= MAX_VALIDATOR})
+            offered = {
+                name: response.headers[name] for name in _CONDITIONS if name in response.headers
+            }
+            return Reply(
+                body,
+                {name: value for name, value in offered.items() if len(value) <= MAX_VALIDATOR},
+            )
 
 
 def _wrong_proxy() -> str:
@@ -239,7 +275,9 @@ def _decoded(response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
     """Yield the body decoded, never more of it than `MAX_PAGE_BYTES`, encoded or decoded."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"identity", "gzip"}:
-        raise CatalogueUnavailableError(f"the API answered in {printable(encoding)[:80]}, which was not asked for")
+        raise CatalogueUnavailableError(
+            f"the API answered in {printable(encoding)[:80]}, which was not asked for"
+        )
     gzip = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
     encoded = decoded = 0
     # Not `iter_raw`: a transport of the application's own may have read the answer already.
@@ -249,13 +287,19 @@ def _decoded(response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
         try:
             piece = gzip.decompress(chunk, MAX_PAGE_BYTES - decoded + 1) if gzip else chunk
         except zlib.error as error:
-            raise CatalogueUnavailableError(f"the API answered with broken gzip: {error}", retryable=True) from None
+            raise CatalogueUnavailableError(
+                f"the API answered with broken gzip: {error}", retryable=True
+            ) from None
         decoded += len(piece)
         if max(encoded, decoded) > MAX_PAGE_BYTES:
-            raise CatalogueUnavailableError(f"the API answered with more than {MAX_PAGE_BYTES} bytes")
+            raise CatalogueUnavailableError(
+                f"the API answered with more than {MAX_PAGE_BYTES} bytes"
+            )
         yield piece
     if gzip and encoded and not gzip.eof:
-        raise CatalogueUnavailableError("the API answered with gzip that was cut short", retryable=True)
+        raise CatalogueUnavailableError(
+            "the API answered with gzip that was cut short", retryable=True
+        )
 
 
 class _Watchdog:
@@ -266,12 +310,16 @@ class _Watchdog:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(deadline.remaining(), self._bite)
-        with suppress(RuntimeError):  # an isolated interpreter allows only plain threads, and joins them
+        with suppress(
+            RuntimeError
+        ):  # an isolated interpreter allows only plain threads, and joins them
             self._timer.daemon = True
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Learn of the socket from httpcore's trace extension, as soon as there is one."""
-        if event.endswith((".connect_tcp.complete", ".connect_unix_socket.complete", ".start_tls.complete")):
+        if event.endswith(
+            (".connect_tcp.complete", ".connect_unix_socket.complete", ".start_tls.complete")
+        ):
             with self._lock:
                 self._socket = info["return_value"].get_extra_info("socket")
                 if self.bit:
@@ -294,6 +342,9 @@ class _Watchdog:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._timer.cancel()

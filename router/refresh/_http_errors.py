@@ -48,7 +48,11 @@ def read_refusal(
     """
     stated = read_error(answer)
     retry_after = read_retry_after(headers, now)
-    retryable = status is None or status in _RETRIED or (status == TOO_MANY_REQUESTS and retry_after is not None)
+    retryable = (
+        status is None
+        or status in _RETRIED
+        or (status == TOO_MANY_REQUESTS and retry_after is not None)
+    )
     code = read_member(read_member(read_member(answer, "error"), "details"), "error_code")
     if isinstance(code, str) and code in NEVER_HEALED:
         retryable = False
@@ -69,7 +73,9 @@ def read_error(answer: object) -> CatalogueUnavailableError | None:
     stated = error.get("type")
     error_type = stated[:_SHOWN] if isinstance(stated, str) else "an error without a type"
     message = str(error.get("message", ""))[:_SHOWN]
-    return CatalogueUnavailableError(f"{error_type}: {message}", error_type=error_type, retryable=error_type in HEALING)
+    return CatalogueUnavailableError(
+        f"{error_type}: {message}", error_type=error_type, retryable=error_type in HEALING
+    )
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:

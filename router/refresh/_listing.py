@@ -58,8 +58,12 @@ def gathered(chunks: Iterable[bytes]) -> bytes:
 def check_media_type(content_type: str) -> None:
     """Raise `CatalogueError` for an answer that does not call itself JSON in UTF-8."""
     media_type, _, parameters = content_type.lower().partition(";")
-    if media_type.strip() != "application/json" or ("charset" in parameters and "utf-8" not in parameters):
-        raise CatalogueError(f"not JSON from the API: the answer is {printable(media_type)[:80] or 'untyped'}")
+    if media_type.strip() != "application/json" or (
+        "charset" in parameters and "utf-8" not in parameters
+    ):
+        raise CatalogueError(
+            f"not JSON from the API: the answer is {printable(media_type)[:80] or 'untyped'}"
+        )
 
 
 @frozen
@@ -117,8 +121,12 @@ def walk(
 def _check_cursor(cursor: str | None, page: Page, seen: set[str | None]) -> None:
     if not page.data:
         raise CatalogueError("an empty page says that there is more")
-    if cursor is None or not any(isinstance(entry, dict) and entry.get("id") == cursor for entry in page.data):
-        raise CatalogueError("a page says that there is more, but its cursor is no model of the page")
+    if cursor is None or not any(
+        isinstance(entry, dict) and entry.get("id") == cursor for entry in page.data
+    ):
+        raise CatalogueError(
+            "a page says that there is more, but its cursor is no model of the page"
+        )
     if cursor in seen:
         raise CatalogueError("the listing's pages go round in a circle")
 
@@ -130,7 +138,9 @@ def read_page(body: bytes) -> Page:
     """
     answer = read_json(body)
     if not isinstance(answer, dict):
-        raise CatalogueError(f"not JSON from the API: an object was expected (got {type(answer).__name__})")
+        raise CatalogueError(
+            f"not JSON from the API: an object was expected (got {type(answer).__name__})"
+        )
     error = read_error(answer)
     if error is not None:
         raise error
@@ -156,7 +166,9 @@ def read_file(body: bytes) -> list[Any]:
 def read_json(body: bytes) -> Any:
     """Read an answer's JSON strictly as UTF-8; raises `CatalogueError` for all else, however hostile."""
     if _values(body) > MAX_PAGE_VALUES:
-        raise CatalogueError(f"not JSON from the API: an answer of more than {MAX_PAGE_VALUES} values")
+        raise CatalogueError(
+            f"not JSON from the API: an answer of more than {MAX_PAGE_VALUES} values"
+        )
     return _read(body)
 
 
@@ -169,7 +181,9 @@ def _read(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError, MemoryError) as error:
-        reason = str(error) if isinstance(error, ValueError) else "it nests too deep or is too large"
+        reason = (
+            str(error) if isinstance(error, ValueError) else "it nests too deep or is too large"
+        )
         raise CatalogueError(f"not JSON from the API: {reason[:_SHOWN]}") from None
 
 

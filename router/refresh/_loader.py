@@ -78,7 +78,9 @@ _AFTER_OTHERS: Final = 2.0
 
 # On Linux the boot-time clock also counts while the machine sleeps; what is served after that must not look fresh.
 CLOCK: Final[Callable[[], float]] = (
-    partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    if hasattr(time, "CLOCK_BOOTTIME")
+    else time.monotonic
 )
 
 
@@ -208,7 +210,9 @@ class Loader:
                 stale=self.is_stale(held),
                 regressed=self._regressed,
                 quarantined=len(held.quarantined) if held is not None else 0,
-                next_refresh=None if self._closed or self._next_try == _FOREVER else max(0.0, self._next_try - now),
+                next_refresh=None
+                if self._closed or self._next_try == _FOREVER
+                else max(0.0, self._next_try - now),
                 refreshing=self._flight is not None and not self._flight.has_ended,
                 last_error=self._error,
                 refreshes=self._refreshes,
@@ -259,7 +263,9 @@ class Loader:
             raise own(self._error)
         waits = not in_event_loop()
         flight = self._start(in_line=waits)
-        failure = CatalogueUnavailableError("no catalogue yet: inside an event loop the first is not waited for")
+        failure = CatalogueUnavailableError(
+            "no catalogue yet: inside an event loop the first is not waited for"
+        )
         if flight.has_ended or waits:
             try:
                 return self._waited_for(flight)
@@ -286,7 +292,9 @@ class Loader:
     def _stand_in(self) -> Catalogue:
         if self._bundled is None:
             try:
-                self._bundled = Catalogue.bundled(documented=getattr(self.source, "documented", PACKAGED))
+                self._bundled = Catalogue.bundled(
+                    documented=getattr(self.source, "documented", PACKAGED)
+                )
             except (RouterError, OSError, MemoryError) as error:
                 raise _unavailable(error) from error
         return self._bundled
@@ -371,7 +379,9 @@ class Loader:
             ):
                 return self._flight
             deadline = Deadline(self._deadline, self.clock)
-            flight = Flight(next(self._turns), deadline, asked=asked, is_told=not _telling.is_failure)
+            flight = Flight(
+                next(self._turns), deadline, asked=asked, is_told=not _telling.is_failure
+            )
             self._put_off(self._patience)
             self._aloft.add(flight)
             has_thread = self.source.remote and not is_handler and self._has_taken_off(flight)
@@ -398,7 +408,9 @@ class Loader:
         try:
             bytes(ROOM)  # a thread that dies of want before it begins would be waited for, for ever
             thread = threading.Thread(target=self._fly_alone, args=(flight,), name="router-refresh")
-            with suppress(RuntimeError):  # an isolated interpreter allows no daemon threads, and joins plain ones
+            with suppress(
+                RuntimeError
+            ):  # an isolated interpreter allows no daemon threads, and joins plain ones
                 thread.daemon = True
             thread.start()
         except (RuntimeError, MemoryError):
@@ -509,7 +521,9 @@ class Loader:
                     retry_after=left,
                     retryable=setback.status not in _REFUSED,
                 )
-            return self._fetched_and_stored(flight, store, len(stored.entries) if stored is not None else 0)
+            return self._fetched_and_stored(
+                flight, store, len(stored.entries) if stored is not None else 0
+            )
 
     def _fetched_and_stored(self, flight: Flight, store: Store, known: int) -> Swap:
         from router.refresh._disk_cache import Setback, Stored
@@ -518,17 +532,25 @@ class Loader:
             fetched = self._fetched(flight.deadline, known)
         except BaseException as error:
             if not flight.has_ended:
-                failure = error if isinstance(error, CatalogueUnavailableError) else _unavailable(error)
+                failure = (
+                    error if isinstance(error, CatalogueUnavailableError) else _unavailable(error)
+                )
                 flight.delay = self._delay(failure)
-                store.write_setback(Setback(self._wall() + flight.delay, failure.reason[:500], failure.status))
+                store.write_setback(
+                    Setback(self._wall() + flight.delay, failure.reason[:500], failure.status)
+                )
             raise
         now = self._wall()
         swap = self._adopt(fetched, now, flight.turn)
         self._aloft.discard(flight)  # a disk that hangs keeps no other flight from its turn
         if self._writing.acquire(timeout=WRITING):
             try:
-                if flight.turn == self._turn:  # else a later one has landed, and its listing is on disk or about to be
-                    store.write(Stored([dict(model.entry) for model in fetched], now, fetched.validators))
+                if (
+                    flight.turn == self._turn
+                ):  # else a later one has landed, and its listing is on disk or about to be
+                    store.write(
+                        Stored([dict(model.entry) for model in fetched], now, fetched.validators)
+                    )
                     store.clear_setback()
             finally:
                 self._writing.release()
@@ -544,10 +566,14 @@ class Loader:
         if len(catalogue) and 2 * len(catalogue) >= (len(held) if held is not None else known):
             return catalogue
         if deadline.left() <= CONFIRMED_AFTER:
-            raise CatalogueUnavailableError(f"the listing has only {len(catalogue)} models, and no time to ask again")
+            raise CatalogueUnavailableError(
+                f"the listing has only {len(catalogue)} models, and no time to ask again"
+            )
         self._sleep(CONFIRMED_AFTER)
         if self._tried(deadline, None).digest != catalogue.digest:
-            raise CatalogueUnavailableError(f"the listing has only {len(catalogue)} models, and the next one differs")
+            raise CatalogueUnavailableError(
+                f"the listing has only {len(catalogue)} models, and the next one differs"
+            )
         log.warning("the listing has only %d models now: two answers agree on that", len(catalogue))
         return catalogue
 
@@ -583,7 +609,9 @@ class Loader:
         before = self.held
         if before is not None and before is not catalogue:
             ends = self.clock() + WARMING
-            catalogue = catalogue.knowing(before.names).warmed_by(before, lambda: self.clock() < ends)
+            catalogue = catalogue.knowing(before.names).warmed_by(
+                before, lambda: self.clock() < ends
+            )
         regressed = False
         with self._lock:
             held, now = self.held, self.clock()
@@ -609,13 +637,20 @@ class Loader:
             # A date in the future says that one of the clocks was wrong: such a catalogue is due at once.
             self._put_off(lifetime - age if age > -_CLOCK_SKEW else 0.0)
         if regressed:
-            log.warning("the %s catalogue is older than the last one: its newest model is gone", catalogue.source)
+            log.warning(
+                "the %s catalogue is older than the last one: its newest model is gone",
+                catalogue.source,
+            )
         return held, catalogue
 
     def hasten(self) -> None:
         """Have the next read renew the catalogue, since it lists what is gone; at most once a minute."""
         with self._lock:
-            if self.held is not None and self._error is None and self._wall() - self._confirmed >= LONGEST_DELAY:
+            if (
+                self.held is not None
+                and self._error is None
+                and self._wall() - self._confirmed >= LONGEST_DELAY
+            ):
                 self._put_off(0.0)
 
     def _put_off(self, seconds: float) -> None:
@@ -644,11 +679,15 @@ class Loader:
             self._streak += not flight.is_shared
             self._error = error
             if self.held is None and not self._strict:
-                with suppress(CatalogueUnavailableError):  # not even that can be read: there are no files to be had
+                with suppress(
+                    CatalogueUnavailableError
+                ):  # not even that can be read: there are no files to be had
                     self.held = self._stand_in()
             self._put_off(delay)
             held = self.held
-        source = f"the {held.source} catalogue is used" if held is not None else "there is no catalogue"
+        source = (
+            f"the {held.source} catalogue is used" if held is not None else "there is no catalogue"
+        )
         as_of = f" (of {held.as_of:%Y-%m-%d %H:%MZ})" if held is not None and held.as_of else ""
         write = log.warning if is_news else log.debug
         write("the catalogue could not be loaded: %s; %s%s", error, source, as_of)
@@ -661,7 +700,10 @@ class Loader:
 
 
 def _newest(catalogue: Catalogue) -> datetime:
-    return max((model.created_at for model in catalogue if model.created_at), default=datetime.min.replace(tzinfo=UTC))
+    return max(
+        (model.created_at for model in catalogue if model.created_at),
+        default=datetime.min.replace(tzinfo=UTC),
+    )
 
 
 def _unavailable(error: BaseException) -> CatalogueUnavailableError:

@@ -80,7 +80,9 @@ class Source(Protocol):
     identity: str | None
     """The name under which an answer may be kept on disk: a keyed hash of all that changes it; `None` for never."""
 
-    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
+    def fetch(
+        self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
+    ) -> Catalogue:
         """Return a whole catalogue, or raise a `RouterError`: never a part of one.
 
         `held` is the last answer of this source: it is returned itself where nothing has changed.
@@ -99,7 +101,9 @@ class StaticSource:
             raise ConfigurationError(f"a Catalogue was expected (got {type(catalogue).__name__})")
         self._catalogue = catalogue
 
-    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
+    def fetch(
+        self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
+    ) -> Catalogue:
         """Return the catalogue given."""
         return self._catalogue
 
@@ -116,7 +120,9 @@ class BundledSource:
     def __init__(self, *, documented: DocumentedPath = PACKAGED) -> None:
         self.documented = documented
 
-    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
+    def fetch(
+        self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
+    ) -> Catalogue:
         """Return the bundled catalogue."""
         return Catalogue.bundled(documented=self.documented)
 
@@ -133,11 +139,15 @@ class FileSource:
     recheck = 1.0
     """Seconds after which a router looks whether the file has changed."""
 
-    def __init__(self, path: str | os.PathLike[str], *, documented: DocumentedPath = PACKAGED) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, documented: DocumentedPath = PACKAGED
+    ) -> None:
         self.path = os.fspath(path)
         self.documented = documented
 
-    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
+    def fetch(
+        self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
+    ) -> Catalogue:
         """Read the file, unless it is still the one that `held` was read from; it is as of its modification time.
 
         Raises `CatalogueUnavailableError` for a file that cannot be read, and `CatalogueError` for
@@ -207,21 +217,32 @@ class AnthropicSource:
             self.base_url = _read_base_url(base_url, environ, allow_insecure)
         except ConfigurationError as error:
             failure = unframed(error)
-        del api_key, auth_token, base_url, environ  # or whoever reports an error from here with its frames shows them
+        del (
+            api_key,
+            auth_token,
+            base_url,
+            environ,
+        )  # or whoever reports an error from here with its frames shows them
         if failure is not None:
             raise failure
         self._headers = {"anthropic-version": sendable("version", version)}
         if isinstance(betas, str):
             raise ConfigurationError("betas must be a list of names, not one text")
         if betas:
-            self._headers["anthropic-beta"] = ",".join(sorted({sendable("betas", beta) for beta in betas}))
+            self._headers["anthropic-beta"] = ",".join(
+                sorted({sendable("betas", beta) for beta in betas})
+            )
         if workspace_id is not None:
             self._headers["anthropic-workspace-id"] = sendable("workspace_id", workspace_id)
         unknown = [stage for stage in lifecycle if stage not in _LIFECYCLES]
         if unknown:
-            raise ConfigurationError(f"lifecycle must be among {', '.join(_LIFECYCLES)} (got {quoted(unknown[0])})")
+            raise ConfigurationError(
+                f"lifecycle must be among {', '.join(_LIFECYCLES)} (got {quoted(unknown[0])})"
+            )
         if not 1 <= page_size <= MAX_PAGE_SIZE:
-            raise ConfigurationError(f"page_size must be 1 to {MAX_PAGE_SIZE} (got {quoted(page_size)})")
+            raise ConfigurationError(
+                f"page_size must be 1 to {MAX_PAGE_SIZE} (got {quoted(page_size)})"
+            )
         self.identity: str | None = self._credential.identify(
             self.base_url,
             *(f"{name}: {value}" for name, value in sorted(self._headers.items())),
@@ -267,7 +288,9 @@ class AnthropicSource:
                 progress=progress,
             )
 
-        return self._wire().exchange(deadline, lambda get: _fetched(pages, get, held, self.documented, self._wall))
+        return self._wire().exchange(
+            deadline, lambda get: _fetched(pages, get, held, self.documented, self._wall)
+        )
 
     def retrieve(self, id: str, *, deadline: float = 10.0) -> Model:
         """Fetch one model by id or alias: the model has the id that the alias resolves to.
@@ -296,7 +319,9 @@ class AnthropicSource:
 
         path = f"{_PATH}/{quote(id, safe='')}"
         try:
-            return self._wire().exchange(deadline, lambda get: self._read_model(get(path, [], {}).body or b""))
+            return self._wire().exchange(
+                deadline, lambda get: self._read_model(get(path, [], {}).body or b"")
+            )
         except CatalogueUnavailableError as error:
             if error.status == 404:  # noqa: PLR2004 - "not found"
                 raise UnknownModelError(id) from None
@@ -344,11 +369,15 @@ class SDKSource:
     ) -> None:
         self._client = client
         self._wall = wall
-        self._headers = {_STREAMED: "stream"} | ({"anthropic-beta": ",".join(sorted(betas))} if betas else {})
+        self._headers = {_STREAMED: "stream"} | (
+            {"anthropic-beta": ",".join(sorted(betas))} if betas else {}
+        )
         self._lifecycle = tuple(lifecycle)
         self.documented = documented
 
-    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
+    def fetch(
+        self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
+    ) -> Catalogue:
         """Fetch every page; raises `CatalogueUnavailableError` for every failure of the client."""
 
         def pages() -> Pages:
@@ -365,19 +394,27 @@ class SDKSource:
         given = (getattr(self._client, name, None) for name in ("api_key", "auth_token"))
         return [Credential("", secret) for secret in given if isinstance(secret, str) and secret]
 
-    def _get(self, deadline: Deadline, path: str, query: Query, validators: Mapping[str, str]) -> Reply:
+    def _get(
+        self, deadline: Deadline, path: str, query: Query, validators: Mapping[str, str]
+    ) -> Reply:
         failure: CatalogueUnavailableError
         try:
             # Not `client.models`, which follows redirects.
             response = self._client.with_options(max_retries=0, timeout=deadline.remaining()).get(
                 path,
                 cast_to=object,
-                options={"params": _grouped(query), "headers": self._headers, "follow_redirects": False},
+                options={
+                    "params": _grouped(query),
+                    "headers": self._headers,
+                    "follow_redirects": False,
+                },
             )
             try:
                 if response.status_code != _OK:
                     reason = f"the API answered {response.status_code}"
-                    raise read_refusal(reason, response.status_code, response.headers, None, self._wall())
+                    raise read_refusal(
+                        reason, response.status_code, response.headers, None, self._wall()
+                    )
                 check_media_type(response.headers.get("content-type", ""))
                 body = gathered(_bounded(response.iter_bytes(), deadline))
             finally:
@@ -411,7 +448,9 @@ def _bounded(chunks: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
         deadline.remaining()
         received += len(chunk)
         if received > MAX_PAGE_BYTES:
-            raise CatalogueUnavailableError(f"the API answered with more than {MAX_PAGE_BYTES} bytes")
+            raise CatalogueUnavailableError(
+                f"the API answered with more than {MAX_PAGE_BYTES} bytes"
+            )
         yield chunk
 
 
@@ -427,7 +466,11 @@ def _grouped(query: Query) -> dict[str, Any]:
 
 
 def _fetched(
-    pages: Callable[[], Pages], get: Get, held: Catalogue | None, documented: DocumentedPath, wall: Callable[[], float]
+    pages: Callable[[], Pages],
+    get: Get,
+    held: Catalogue | None,
+    documented: DocumentedPath,
+    wall: Callable[[], float],
 ) -> Catalogue:
     """Walk the listing; one that changes while it is walked is walked once more, and then given up."""
     for last in (False, True):
@@ -494,18 +537,30 @@ def _catalogue(
         if isinstance(error, ConflictingEntriesError):
             raise error
     if len(malformed) > MAX_MALFORMED * len(entries):
-        raise CatalogueError(f"{len(malformed)} of {len(entries)} entries cannot be read: {malformed[0]}")
+        raise CatalogueError(
+            f"{len(malformed)} of {len(entries)} entries cannot be read: {malformed[0]}"
+        )
     if malformed:
         log.warning(
-            "%d of %d entries left out of the %s catalogue: %s", len(malformed), len(entries), source, malformed[0]
+            "%d of %d entries left out of the %s catalogue: %s",
+            len(malformed),
+            len(entries),
+            source,
+            malformed[0],
         )
-    return Catalogue(models, source=source, as_of=as_of, quarantined=malformed, validators=validators)
+    return Catalogue(
+        models, source=source, as_of=as_of, quarantined=malformed, validators=validators
+    )
 
 
-def restored(entries: list[Any], fetched_at: float, validators: Mapping[str, str], source: Source) -> Catalogue:
+def restored(
+    entries: list[Any], fetched_at: float, validators: Mapping[str, str], source: Source
+) -> Catalogue:
     """Return the catalogue of entries that `source` fetched and the disk kept."""
     documented = getattr(source, "documented", PACKAGED)
-    return _catalogue(entries, "disk", datetime.fromtimestamp(fetched_at, UTC), documented, validators)
+    return _catalogue(
+        entries, "disk", datetime.fromtimestamp(fetched_at, UTC), documented, validators
+    )
 
 
 def _read_base_url(given: str | None, environ: Mapping[str, str], allow_insecure: bool) -> str:

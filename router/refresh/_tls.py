@@ -17,7 +17,9 @@ from router._fork import unforked
 
 Result = TypeVar("Result")
 
-_STOCK: Final = ssl.SSLContext.__module__ == "ssl" and hasattr(os, "fork") and hasattr(select, "poll")
+_STOCK: Final = (
+    ssl.SSLContext.__module__ == "ssl" and hasattr(os, "fork") and hasattr(select, "poll")
+)
 """Whether this process may fork, and `ssl` is the standard library's: others that take its place are left alone."""
 
 

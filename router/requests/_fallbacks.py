@@ -45,7 +45,9 @@ def fallbacks_of(model: Model, chain: Sequence[Model], request: Mapping[str, Any
         if overrides is not None:
             entries.append({"model": name, **overrides})
     if not entries:
-        return Fallbacks(reason=f"{model.id} allows {', '.join(allowed)}: none of these meets the need")
+        return Fallbacks(
+            reason=f"{model.id} allows {', '.join(allowed)}: none of these meets the need"
+        )
     return Fallbacks(entries[:MOST])
 
 
@@ -58,7 +60,11 @@ def _overrides(model: Model, request: Mapping[str, Any]) -> dict[str, Any] | Non
         fitted = fit(request, model, "downgrade").request
     except UnfitRequestError:
         return None
-    lowered = {name: fitted.get(name) for name in ("max_tokens", "thinking") if fitted.get(name) != request.get(name)}
+    lowered = {
+        name: fitted.get(name)
+        for name in ("max_tokens", "thinking")
+        if fitted.get(name) != request.get(name)
+    }
     effort = read_member(fitted.get("output_config"), "effort")
     if effort is not None and effort != read_member(request.get("output_config"), "effort"):
         lowered["output_config"] = {"effort": effort}

@@ -49,7 +49,11 @@ class RequestChange:
     why: str
 
     def __str__(self) -> str:
-        became = "taken out" if self.after is None else f"{quoted(self.before)} became {quoted(self.after)}"
+        became = (
+            "taken out"
+            if self.after is None
+            else f"{quoted(self.before)} became {quoted(self.after)}"
+        )
         return f"{shortened(self.path)}: {became}, as {printable(self.why)}"
 
 
@@ -64,11 +68,17 @@ class Fitted:
 def check_on_unsupported(value: object) -> None:
     """Raise `ConfigurationError` for what is none of the three."""
     if value not in get_args(OnUnsupported):
-        raise ConfigurationError(f'on_unsupported must be "error", "drop" or "downgrade" (got {quoted(value)})')
+        raise ConfigurationError(
+            f'on_unsupported must be "error", "drop" or "downgrade" (got {quoted(value)})'
+        )
 
 
 def fit(
-    request: Mapping[str, Any], model: Model, on_unsupported: OnUnsupported = "error", *, batch: bool = False
+    request: Mapping[str, Any],
+    model: Model,
+    on_unsupported: OnUnsupported = "error",
+    *,
+    batch: bool = False,
 ) -> Fitted:
     """Return the request with what `model` is known not to support changed; `request` itself, and its `model`, stay.
 
@@ -79,16 +89,22 @@ def fit(
     argument that cannot be used.
     """
     if not isinstance(model, Model):
-        raise ConfigurationError(f"a Model was expected, such as catalogue[id] (got {type(model).__name__})")
+        raise ConfigurationError(
+            f"a Model was expected, such as catalogue[id] (got {type(model).__name__})"
+        )
     check_on_unsupported(on_unsupported)
     fitting = _Fitting(checked(request), model, lowers=on_unsupported == "downgrade", batch=batch)
     while unmet := fitting.unmet():
         hopeless = [each for each in unmet if each.remedy is None or on_unsupported == "error"]
         if hopeless:
-            raise UnfitRequestError(model.id, dict.fromkeys((spelt(each.path), _named(each.term)) for each in hopeless))
+            raise UnfitRequestError(
+                model.id, dict.fromkeys((spelt(each.path), _named(each.term)) for each in hopeless)
+            )
         first = unmet[0].remedy
         for each in unmet:
-            if first is not None and each.remedy is first:  # what is met by one need not be changed by the next
+            if (
+                first is not None and each.remedy is first
+            ):  # what is met by one need not be changed by the next
                 _REMEDIES[first](fitting, each)
     return fitting.fitted()
 
@@ -112,7 +128,9 @@ _GONE: Final = _Gone()
 class _Fitting:
     """The changes that a request needs for a model, by path, gathered until nothing is unmet."""
 
-    def __init__(self, request: Mapping[str, Any], model: Model, *, lowers: bool, batch: bool) -> None:
+    def __init__(
+        self, request: Mapping[str, Any], model: Model, *, lowers: bool, batch: bool
+    ) -> None:
         self.batch = batch
         self.request = self.draft = request
         self.model = model
@@ -130,13 +148,20 @@ class _Fitting:
         """Return the request with its changes; where there are none, the request itself."""
         if not self.edits:
             return Fitted(self.request)
-        left = fields_of(fields_of(_edited(self.request, self.edits, sweeps=True)).get("extra_body"))
+        left = fields_of(
+            fields_of(_edited(self.request, self.edits, sweeps=True)).get("extra_body")
+        )
         for name in fields_of(self.request.get("extra_body")):
             if name in self.request and name not in left:  # what it hid must not come to light
                 self.edits[name,] = _GONE
                 self.whys[name,] = f"extra_body.{name} was sent in its place"
         changes = [
-            RequestChange(spelt(path), value_at(self.request, path), None if after is _GONE else after, self.whys[path])
+            RequestChange(
+                spelt(path),
+                value_at(self.request, path),
+                None if after is _GONE else after,
+                self.whys[path],
+            )
             for path, after in self.edits.items()
         ]
         return Fitted(_edited(self.request, self.edits, sweeps=True) or {}, tuple(changes))
@@ -161,7 +186,11 @@ class _Fitting:
         budget = member_of(thinking, "budget_tokens")
         if isinstance(budget, int) and budget >= limit:  # it must stay below max_tokens
             is_enough = limit > _LEAST_BUDGET
-            self.put((*path, "budget_tokens") if is_enough else path, limit - 1 if is_enough else _GONE, demand)
+            self.put(
+                (*path, "budget_tokens") if is_enough else path,
+                limit - 1 if is_enough else _GONE,
+                demand,
+            )
 
     def lower_thinking(self, demand: Demand) -> None:
         """Put in what the model does by itself: left out, or stated if it is but one type, for `display` to stay."""
@@ -193,7 +222,9 @@ class _Fitting:
 
     def call_directly(self, demand: Demand) -> None:
         is_stated = demand.path[-1] == "allowed_callers"
-        self.put(demand.path if is_stated else (*demand.path, "allowed_callers"), ["direct"], demand)
+        self.put(
+            demand.path if is_stated else (*demand.path, "allowed_callers"), ["direct"], demand
+        )
 
     def take_out_tool(self, demand: Demand) -> None:
         """Take out a tool, and with it the choice of it, or any choice where no other tool is left."""
@@ -202,7 +233,9 @@ class _Fitting:
         left = [tool for at, tool in enumerate(listed(tools)) if self.edits.get((*path, at), tool)]
         place, choice = self.reading.parameters.get("tool_choice", ((), None))
         chosen = member_of(choice, "name")
-        if choice and (not left or (chosen and all(member_of(tool, "name") != chosen for tool in left))):
+        if choice and (
+            not left or (chosen and all(member_of(tool, "name") != chosen for tool in left))
+        ):
             self.put(place, _GONE, demand)
 
 

@@ -125,7 +125,9 @@ def checked(request: object) -> Mapping[str, Any]:
     if isinstance(request, Mapping):
         return request
     got = type(request).__name__
-    raise ConfigurationError(f"a request must be a mapping of the arguments of messages.create (got {got})")
+    raise ConfigurationError(
+        f"a request must be a mapping of the arguments of messages.create (got {got})"
+    )
 
 
 # Values of a request: dicts, or objects as the SDK answers them
@@ -154,7 +156,9 @@ def listed(value: object) -> Iterable[Any]:
     """Return a list, or what can be gone through like one, and more than once."""
     if isinstance(value, (list, tuple)):
         return value
-    is_one = isinstance(value, (str, bytes, Mapping, Iterator)) or hasattr(value, "model_fields_set")
+    is_one = isinstance(value, (str, bytes, Mapping, Iterator)) or hasattr(
+        value, "model_fields_set"
+    )
     return () if is_one or not isinstance(value, Iterable) else value
 
 
@@ -167,7 +171,9 @@ def value_at(value: Any, path: Path) -> Any:
 
 def spelt(path: Path) -> str:
     """Return a path as it is written in Python."""
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(
+        "."
+    )
 
 
 # Reading: what is asked, and where
@@ -222,8 +228,12 @@ class _Reader:
         self.batch = batch
         self.demands: list[Demand] = []
         self.not_inferred: list[Path] = []
-        self.parameters: dict[str, tuple[Path, Any]] = {name: ((name,), each) for name, each in request.items()}
-        for name, each in fields_of(request.get("extra_body")).items():  # the SDK lays it over the others
+        self.parameters: dict[str, tuple[Path, Any]] = {
+            name: ((name,), each) for name, each in request.items()
+        }
+        for name, each in fields_of(
+            request.get("extra_body")
+        ).items():  # the SDK lays it over the others
             self.parameters[name] = ("extra_body", name), each
         for name, read in PARAMETERS.items():
             if name in self.parameters:
@@ -231,7 +241,9 @@ class _Reader:
 
     def ask(self, term: Requirement | str, path: Path, remedy: Remedy | None = None) -> None:
         """Take in that the place at the path asks for a term, or for a capability or trait."""
-        self.demands.append(Demand(_supported(term) if isinstance(term, str) else term, path, remedy))
+        self.demands.append(
+            Demand(_supported(term) if isinstance(term, str) else term, path, remedy)
+        )
 
     def ask_named(self, family: str, name: object, path: Path, remedy: Remedy | None) -> None:
         """Take in that the place asks for the capability that its value names."""
@@ -251,7 +263,9 @@ class _Reader:
 
     def max_tokens(self, path: Path, value: Any) -> None:
         betas = [each for _, each in self.items(("betas",), self.value("betas"))]
-        if self.batch and any(isinstance(each, str) and each.startswith(_LARGER_OUTPUT) for each in betas):
+        if self.batch and any(
+            isinstance(each, str) and each.startswith(_LARGER_OUTPUT) for each in betas
+        ):
             self.not_inferred.append(path)
         elif type(value) is int and 1 <= value < _LARGEST:
             self.ask(_at_least("max_tokens", value), path, Remedy.CAP_TOKENS)
@@ -269,7 +283,10 @@ class _Reader:
 
     def effort(self, path: Path, value: Any) -> None:
         self.ask_named("effort", value, path, Remedy.LOWER_EFFORT)
-        if value in _NEED_THINKING and type_of(self.value("thinking")) in {"disabled", "between_tools"}:
+        if value in _NEED_THINKING and type_of(self.value("thinking")) in {
+            "disabled",
+            "between_tools",
+        }:
             self.ask("traits.effort_without_thinking", path, Remedy.LOWER_EFFORT)
 
     def output_format(self, path: Path, value: Any) -> None:
@@ -310,7 +327,11 @@ class _Reader:
                 effort = member_of(fields["output_config"], "effort")
                 self.effort((*path, at, "output_config", "effort"), effort)
         # A compaction samples nothing behind the last message, and a credit token allows what it continues.
-        if _is_prefill(message) and not self.value("compaction") and not self.value("fallback_credit_token"):
+        if (
+            _is_prefill(message)
+            and not self.value("compaction")
+            and not self.value("fallback_credit_token")
+        ):
             self.ask("traits.prefill", (*path, at))
 
     def content(self, path: Path, value: Any) -> None:
@@ -358,7 +379,9 @@ class _Reader:
     def context_management(self, path: Path, value: Any) -> None:
         edits = (*path, "edits")
         for at, edit in self.items(edits, member_of(value, "edits")):
-            self.ask_named("context_management", member_of(edit, "type"), (*edits, at), Remedy.TAKE_OUT)
+            self.ask_named(
+                "context_management", member_of(edit, "type"), (*edits, at), Remedy.TAKE_OUT
+            )
 
     def compaction(self, path: Path, value: Any) -> None:
         self.ask_named("compaction", member_of(value, "type"), path, None)
@@ -373,7 +396,9 @@ class _Reader:
             if isinstance(name, str):
                 allowed = Comparison("allowed_fallback_models", "list", "has", name)
                 self.ask(allowed, (*path, at), Remedy.TAKE_OUT)
-            if fields_of(entry).keys() - {"model"}:  # what it overrides is asked of that model, not of this one
+            if fields_of(entry).keys() - {
+                "model"
+            }:  # what it overrides is asked of that model, not of this one
                 self.not_inferred.append((*path, at))
 
     def speed(self, path: Path, value: Any) -> None:
@@ -384,7 +409,14 @@ class _Reader:
         is_default = path[-1] == "temperature" and value == 1
         if isinstance(value, (int, float)) and not is_default:
             headers = fields_of(self.value("extra_headers"))
-            version = next((each for name, each in headers.items() if str(name).lower() == "anthropic-version"), "")
+            version = next(
+                (
+                    each
+                    for name, each in headers.items()
+                    if str(name).lower() == "anthropic-version"
+                ),
+                "",
+            )
             is_taken = str(version) < _NO_SAMPLING_SINCE
             self.ask("traits.sampling" if is_taken else NOTHING, path, Remedy.TAKE_OUT)
 
@@ -436,7 +468,9 @@ def _is_prefill(message: object) -> bool:
     """Return whether a last message is an answer to be gone on with: a turn that a server tool paused has no text."""
     content = member_of(message, "content")
     last = content[-1] if isinstance(content, (list, tuple)) and content else None
-    return member_of(message, "role") == "assistant" and (isinstance(content, str) or type_of(last) == "text")
+    return member_of(message, "role") == "assistant" and (
+        isinstance(content, str) or type_of(last) == "text"
+    )
 
 
 # Counting tokens
@@ -446,20 +480,30 @@ def _counted(request: Mapping[str, Any], tokens: int | CountTokens | str | None)
     counted = _called(tokens, request) if callable(tokens) else tokens or 0
     number = getattr(counted, "input_tokens", counted)
     if type(number) is not int or not 0 <= number < _LARGEST:
-        raise ConfigurationError(f'input_tokens must be a number of tokens, or "estimate" (got {quoted(number)})')
+        raise ConfigurationError(
+            f'input_tokens must be a number of tokens, or "estimate" (got {quoted(number)})'
+        )
     return number
 
 
 def _called(count: CountTokens, request: Mapping[str, Any]) -> object:
-    taken = [each for each in inspect.signature(count).parameters.values() if each.kind is each.KEYWORD_ONLY]
-    missing = [each.name for each in taken if each.default is each.empty and each.name not in request]
+    taken = [
+        each
+        for each in inspect.signature(count).parameters.values()
+        if each.kind is each.KEYWORD_ONLY
+    ]
+    missing = [
+        each.name for each in taken if each.default is each.empty and each.name not in request
+    ]
     if missing:
         raise ConfigurationError(
             f"input_tokens counts with {missing[0]}, which the request has not: "
             f"give functools.partial(count_tokens, {missing[0]}=...)"
         )
     counted = (
-        count(**{each.name: request[each.name] for each in taken if each.name in request}) if taken else count(request)
+        count(**{each.name: request[each.name] for each in taken if each.name in request})
+        if taken
+        else count(request)
     )
     if inspect.iscoroutine(counted):
         counted.close()

@@ -18,7 +18,14 @@ from router.catalogue._policy import Policy
 from router.locking._answers import Held
 from router.models._model import Model
 from router.requests._fitting import Fitted, OnUnsupported, RequestChange, check_on_unsupported, fit
-from router.requests._reading import BATCH, CountTokens, RequestRequirement, read, requirement_of, spelt
+from router.requests._reading import (
+    BATCH,
+    CountTokens,
+    RequestRequirement,
+    read,
+    requirement_of,
+    spelt,
+)
 from router.requirements._expression import Requirement, conjunction
 from router.requirements._parser import require
 
@@ -62,14 +69,18 @@ class Routes:
         """Return the request as that model takes it."""
         request = {**self.fits[model].request, "model": model.id}
         beside = request.get("extra_body")
-        if isinstance(beside, Mapping) and "model" in beside:  # the SDK would lay it over the choice
+        if (
+            isinstance(beside, Mapping) and "model" in beside
+        ):  # the SDK would lay it over the choice
             request["extra_body"] = {name: each for name, each in beside.items() if name != "model"}
         return request
 
     def first(self) -> Routed:
         """Return where the request goes, with the reason."""
         model, fitted = next(iter(self.fits.items()))
-        decision = self.catalogue.explain(_also(self.asked, _after(self.need, fitted)), now=self.now)
+        decision = self.catalogue.explain(
+            _also(self.asked, _after(self.need, fitted)), now=self.now
+        )
         held = self.held
         if held is not None and held.model in {None, model}:
             decision = held.told_by(decision)
@@ -106,7 +117,9 @@ def routes(
     if on_unsupported != "error":
         content = [each.term for each in read(request, batch=batch).demands if each.remedy is None]
         left = catalogue.candidates(_also(beside, conjunction(content)), now=now)
-        changed = _changed((model for model in left if model not in fits), request, need, on_unsupported)
+        changed = _changed(
+            (model for model in left if model not in fits), request, need, on_unsupported
+        )
         fits |= islice(changed, max(0, most - len(fits)))
     if held is not None and held.model is not None:
         fits = _pinned(held.model, request, need, on_unsupported, now) | fits
@@ -119,7 +132,11 @@ def routes(
 
 
 def _pinned(
-    model: Model, request: Mapping[str, Any], need: RequestRequirement, on_unsupported: OnUnsupported, now: datetime
+    model: Model,
+    request: Mapping[str, Any],
+    need: RequestRequirement,
+    on_unsupported: OnUnsupported,
+    now: datetime,
 ) -> dict[Model, Fitted]:
     """Return a model that was settled on before, unless it is known not to serve the request."""
     with suppress(UnfitRequestError):
@@ -134,7 +151,9 @@ def _settled(decision: Decision, model: Model) -> Decision:
     assert decision.model is not None  # noqa: S101 - for the type checker
     others = (id for id in decision.candidates if id != model.id)
     note = f"{decision.model.id} takes what the request was changed to, but is not known to take it as it was"
-    return evolve(decision, model=model, candidates=(model.id, *others), notes=(note, *decision.notes))
+    return evolve(
+        decision, model=model, candidates=(model.id, *others), notes=(note, *decision.notes)
+    )
 
 
 def _passed_over(held: Held) -> str:
@@ -147,7 +166,10 @@ def _also(asked: Requirement | Policy, need: Requirement) -> Requirement | Polic
 
 
 def _changed(
-    models: Iterable[Model], request: Mapping[str, Any], need: RequestRequirement, on_unsupported: OnUnsupported
+    models: Iterable[Model],
+    request: Mapping[str, Any],
+    need: RequestRequirement,
+    on_unsupported: OnUnsupported,
 ) -> Iterator[tuple[Model, Fitted]]:
     for model in models:
         with suppress(UnfitRequestError):

@@ -105,7 +105,9 @@ class Requirement:
         `now` is the aware moment that `age` and `retires_in` are reckoned from, the present by default.
         """
         if not isinstance(model, Model):
-            raise RequirementError(f"a Model was expected, such as catalogue[id] (got {type(model).__name__})")
+            raise RequirementError(
+                f"a Model was expected, such as catalogue[id] (got {type(model).__name__})"
+            )
         return self.truth(model, moment(now))
 
     def matches(self, model: Model, *, now: datetime | None = None) -> bool:
@@ -201,7 +203,9 @@ def moment(now: datetime | None) -> datetime:
     if not isinstance(now, datetime):
         raise RequirementError(f"now must be an aware datetime (got {quoted(now)})")
     if now.utcoffset() is None:
-        raise RequirementError(f"now must be an aware datetime (got {now.isoformat()}, which has no time zone)")
+        raise RequirementError(
+            f"now must be an aware datetime (got {now.isoformat()}, which has no time zone)"
+        )
     return now.astimezone(UTC)
 
 
@@ -301,7 +305,10 @@ class Comparison(Requirement):
         values = self.value if isinstance(self.value, tuple) else (self.value,)
         if self.kind in ORDERED:
             ordered = index.ordered(self.field)
-            return self._equal(reduce(or_, (ordered.within(*span(self.kind, each)) for each in values)), ordered.known)
+            return self._equal(
+                reduce(or_, (ordered.within(*span(self.kind, each)) for each in values)),
+                ordered.known,
+            )
         column = index.column(self.field)
         if self.kind == "text" and self.op in _EQUALITY:
             return self._equal(reduce(or_, map(column.equal, values)), column.known)
@@ -408,7 +415,9 @@ class _Group(Requirement):
 
     def speaks_of(self) -> Spoken:
         outlines = [part.outlined() for part in self.parts]
-        capabilities, fields, relative, _ = zip(*outlines, strict=True) if outlines else ((), (), (), ())
+        capabilities, fields, relative, _ = (
+            zip(*outlines, strict=True) if outlines else ((), (), (), ())
+        )
         return _NOTHING.union(*capabilities), _NOTHING.union(*fields), any(relative)
 
 
@@ -488,7 +497,11 @@ def joined(parts: Sequence[Requirement]) -> Requirement:
     for part in parts:
         for text, paths in part.places.items():
             places[text] = tuple(dict.fromkeys((*places.get(text, ()), *paths)))
-    return Placed(parts=plain.terms, text=plain.text, depth=plain.depth or 1, places=places) if places else plain
+    return (
+        Placed(parts=plain.terms, text=plain.text, depth=plain.depth or 1, places=places)
+        if places
+        else plain
+    )
 
 
 def disjunction(parts: Iterable[Requirement]) -> Requirement:

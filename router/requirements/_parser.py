@@ -21,7 +21,14 @@ from typing import Any, Final, NamedTuple
 
 from router._errors import RequirementError, RequirementSyntaxError, nearest, quoted, shortened
 from router.models._field_types import KINDS, Kind
-from router.models._vocabulary import CAPABILITIES, FIELDS, LEVELS, MINIMUMS, capability_name, meant_elsewhere
+from router.models._vocabulary import (
+    CAPABILITIES,
+    FIELDS,
+    LEVELS,
+    MINIMUMS,
+    capability_name,
+    meant_elsewhere,
+)
 from router.requirements._expression import (
     MAX_DEPTH,
     Comparison,
@@ -44,9 +51,13 @@ OPERATORS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "like", "has", "
 _LONGEST: Final = 10**30
 RESERVED: Final = frozenset({"now", "limit", "default"})
 
-_TOKEN: Final = re.compile(r'[A-Za-z0-9_.:@-]+|"(?:[^"\\]|\\.)*"|==|!=|<=|>=|<|>|[(),]|\S', re.ASCII | re.DOTALL)
+_TOKEN: Final = re.compile(
+    r'[A-Za-z0-9_.:@-]+|"(?:[^"\\]|\\.)*"|==|!=|<=|>=|<|>|[(),]|\S', re.ASCII | re.DOTALL
+)
 _MARKS: Final = (
-    {"": "end"} | dict.fromkeys("(),", "mark") | dict.fromkeys(("==", "!=", "<=", ">=", "<", ">"), "operator")
+    {"": "end"}
+    | dict.fromkeys("(),", "mark")
+    | dict.fromkeys(("==", "!=", "<=", ">=", "<", ">"), "operator")
 )
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:@-]", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*", re.ASCII)
@@ -74,8 +85,14 @@ def require(requirement: str | Requirement | None = None, /, **needs: Need) -> R
     elif requirement is None:
         stated = conjunction(())
     else:
-        raise RequirementError(f"a requirement must be text or a Requirement (got {type(requirement).__name__})")
-    return joined([stated, *(_keyword(name, need) for name, need in needs.items())]) if needs else stated
+        raise RequirementError(
+            f"a requirement must be text or a Requirement (got {type(requirement).__name__})"
+        )
+    return (
+        joined([stated, *(_keyword(name, need) for name, need in needs.items())])
+        if needs
+        else stated
+    )
 
 
 _AFTER_A_NAME: Final = frozenset({"and", "or", ")", ""})
@@ -92,14 +109,18 @@ def parse(text: str) -> Requirement:
 
 def _keyword(name: str, need: Need) -> Requirement:
     if name in RESERVED | KEYWORDS:
-        raise RequirementError(f"{quoted(name)} is reserved: it is not a capability or field to require")
+        raise RequirementError(
+            f"{quoted(name)} is reserved: it is not a capability or field to require"
+        )
     if "." in name:
         raise RequirementError(f"{quoted(name)} is dotted: what has dots is required in text")
     if isinstance(need, bool):
         supported = capability(capability_name(_checked(name)))
         return supported if need else negation(supported)
     if name in MINIMUMS:
-        return _comparison(name, MINIMUMS[name], ">=", need if isinstance(need, str) else _shown(need))
+        return _comparison(
+            name, MINIMUMS[name], ">=", need if isinstance(need, str) else _shown(need)
+        )
     if isinstance(need, str):
         return _named(name, need)
     if isinstance(need, Sequence) and need and all(isinstance(each, str) for each in need):
@@ -118,7 +139,9 @@ def _keyword(name: str, need: Need) -> Requirement:
 def _minimum_hint(name: str) -> str:
     """Return which keyword takes the number that this one was given: `min_context` is `min_input_tokens`."""
     field = meant_elsewhere(name) or meant_elsewhere(name.removeprefix("min_"))
-    meant = [short for short, limit in MINIMUMS.items() if limit == field] or nearest(name, MINIMUMS, limit=1)
+    meant = [short for short, limit in MINIMUMS.items() if limit == field] or nearest(
+        name, MINIMUMS, limit=1
+    )
     return f"; did you mean {meant[0]}=?" if meant else ""
 
 
@@ -145,14 +168,18 @@ def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise RequirementError(f"{quoted(name)} is not a name: a name is words joined by dots")
     if name in FIELDS:
-        raise RequirementError(f"{quoted(name)} is a field, neither true nor false: give the value it must have")
+        raise RequirementError(
+            f"{quoted(name)} is a field, neither true nor false: give the value it must have"
+        )
     return name
 
 
 def _comparison(keyword: str, name: str, op: str, text: str) -> Requirement:
     kind = KINDS[FIELDS[name]]
     if op not in kind.operators:
-        raise RequirementError(f"{keyword}= cannot say how to compare: write text, such as '{name} >= {text}'")
+        raise RequirementError(
+            f"{keyword}= cannot say how to compare: write text, such as '{name} >= {text}'"
+        )
     try:
         value = kind.parse(text)
     except ValueError:
@@ -177,7 +204,9 @@ def _canonical(kind: Kind, op: str, value: Any) -> Any:
 def _bare(word: str) -> Requirement | None:
     """Return the capability that a word names by itself, `None` where it names none."""
     return (
-        None if word in KEYWORDS or word in FIELDS or not _NAME.fullmatch(word) else capability(capability_name(word))
+        None
+        if word in KEYWORDS or word in FIELDS or not _NAME.fullmatch(word)
+        else capability(capability_name(word))
     )
 
 
@@ -269,7 +298,9 @@ class _Parser:
             self._deeper(token)
             inside = self._expression()
             if not self._take(")"):
-                raise self._error(f'")" to close the "(" at column {token.at + 1}, got {self.token}')
+                raise self._error(
+                    f'")" to close the "(" at column {token.at + 1}, got {self.token}'
+                )
             self.depth -= 1
             return inside
         if self._take("true"):
@@ -292,7 +323,9 @@ class _Parser:
         if token.text in FIELDS:
             kind = KINDS[FIELDS[token.text]]
             op = next(op for op in ("==", ">=", "has") if op in kind.operators)
-            raise self._error(f"a comparison: {token} is a field, as in '{token.text} {op} ...'", token)
+            raise self._error(
+                f"a comparison: {token} is a field, as in '{token.text} {op} ...'", token
+            )
         return capability(capability_name(token.text))
 
     def _compared(self, token: _Token, operator: _Token, op: str) -> Requirement:
@@ -300,11 +333,16 @@ class _Parser:
         if short in LEVELS:
             return self._level(short, operator, op)
         if short in CAPABILITIES:
-            raise self._error(f"no comparison: {token} is a capability; write '{short}' or 'not {short}'", operator)
+            raise self._error(
+                f"no comparison: {token} is a capability; write '{short}' or 'not {short}'",
+                operator,
+            )
         kind = KINDS[FIELDS.get(token.text, "any")]
         if op not in kind.operators:
             allowed = ", ".join(sorted(kind.operators))
-            raise self._error(f'one of {allowed} after {token}, a {kind.name} field, got "{op}"', operator)
+            raise self._error(
+                f'one of {allowed} after {token}, a {kind.name} field, got "{op}"', operator
+            )
         if op not in {"in", "not in"}:
             return Comparison(token.text, kind.name, op, self._value(kind, op, token))
         return _membership(token.text, kind.name, op, self._values(kind, op, token))
@@ -354,7 +392,9 @@ class _Parser:
         self._next()
         at = levels.index(token.text) + {"<": -1, ">": 1}.get(op, 0)
         if not 0 <= at < len(levels):
-            raise self._error(f'a level that has another beyond it: nothing is {op} "{token.text}"', token)
+            raise self._error(
+                f'a level that has another beyond it: nothing is {op} "{token.text}"', token
+            )
         return Level(name, ">=" if op in {">", ">="} else "<=", levels[at])
 
     def _built(self, build: Any, parts: list[Requirement]) -> Requirement:
@@ -370,7 +410,9 @@ class _Parser:
             raise self._too_deep(token)
 
     def _too_deep(self, token: _Token) -> RequirementSyntaxError:
-        return RequirementSyntaxError(self.text, token.at, f"nested more than {MAX_DEPTH} levels deep")
+        return RequirementSyntaxError(
+            self.text, token.at, f"nested more than {MAX_DEPTH} levels deep"
+        )
 
     def _take(self, text: str) -> bool:
         if self.word != text:
@@ -397,4 +439,8 @@ class _Parser:
 
 def _case_hint(token: _Token) -> str:
     lower = token.text.lower()
-    return f'; keywords are in lower case: "{lower}"' if lower in KEYWORDS and lower != token.text else ""
+    return (
+        f'; keywords are in lower case: "{lower}"'
+        if lower in KEYWORDS and lower != token.text
+        else ""
+    )

@@ -42,7 +42,10 @@ class Left:
         """Whether nothing is left."""
         return (
             not all(self._values.values())
-            or any(not any(self._values.get(atom, _ANY) & TRUE for atom in atoms) for atoms in self._one_of)
+            or any(
+                not any(self._values.get(atom, _ANY) & TRUE for atom in atoms)
+                for atoms in self._one_of
+            )
             or any(each.is_empty() for each in self._ranges.values())
         )
 
@@ -65,7 +68,10 @@ class _Range:
         elif kind == "date":  # an equal date is any moment of that day
             if op in {"==", "in"}:
                 self._from(min(values), above=False)
-                self._to(max(values).replace(hour=23, minute=59, second=59, microsecond=999_999), including=True)
+                self._to(
+                    max(values).replace(hour=23, minute=59, second=59, microsecond=999_999),
+                    including=True,
+                )
         elif op in {"==", "in"}:
             self.among = values if self.among is None else self.among & values
         elif op in {"!=", "not in"}:
@@ -83,9 +89,19 @@ class _Range:
         self.lower = (bound, above) if self.lower is None else max(self.lower, (bound, above))
 
     def _to(self, bound: Any, *, including: bool) -> None:
-        self.upper = (bound, including) if self.upper is None else min(self.upper, (bound, including))
+        self.upper = (
+            (bound, including) if self.upper is None else min(self.upper, (bound, including))
+        )
 
     def _admits(self, value: Any) -> bool:
-        above = self.lower is None or value > self.lower[0] or (value == self.lower[0] and not self.lower[1])
-        below = self.upper is None or value < self.upper[0] or (value == self.upper[0] and self.upper[1])
+        above = (
+            self.lower is None
+            or value > self.lower[0]
+            or (value == self.lower[0] and not self.lower[1])
+        )
+        below = (
+            self.upper is None
+            or value < self.upper[0]
+            or (value == self.upper[0] and self.upper[1])
+        )
         return bool(above and below)

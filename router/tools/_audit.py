@@ -29,7 +29,9 @@ _GOES_ON_AFTER: Final = r"(?![A-Za-z0-9_-]|(?:[.@]|%40)[A-Za-z0-9_]|(?::|%3A)[0-
 _CONTEXT: Final = r"(?:(?::|%3A)[0-9]{1,4}k)?"
 """The context window that Bedrock adds to the id of provisioned throughput, as in `-v1:0:200k`."""
 
-_NO_PART_OF_A_NAME: Final = re.compile(r"(?:\\[nrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\$\{[^\s{}]{1,80}-)\Z")
+_NO_PART_OF_A_NAME: Final = re.compile(
+    r"(?:\\[nrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\$\{[^\s{}]{1,80}-)\Z"
+)
 """What may stand before a name although it ends like one: an escape, or the operator of `${MODEL:-claude-opus-5}`."""
 
 _LONGEST_BEFORE: Final = 100
@@ -106,7 +108,9 @@ class Audit:
     `ConfigurationError` for what is none.
     """
 
-    def __init__(self, catalogue: Catalogue, *, within: str = "60d", now: datetime | None = None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, *, within: str = "60d", now: datetime | None = None
+    ) -> None:
         self._until = shifted(moment(now), read_days("within", within))
         self._names = _known_names(catalogue)
         tails = {name.removeprefix(_BEDROCK) for name in self._names if name != _BEDROCK}
@@ -127,7 +131,9 @@ class Audit:
     def _findings(self, text: str, path: str) -> Iterator[Finding]:
         line, line_start, line_end, is_accepted = 1, 0, -1, False
         for start, end, known in self._places(text):
-            if start > line_end:  # each line once: one of a minified file may name a model ten thousand times
+            if (
+                start > line_end
+            ):  # each line once: one of a minified file may name a model ten thousand times
                 line += text.count("\n", line_start, start)
                 line_start = text.rfind("\n", 0, start) + 1
                 line_end = text.find("\n", start)
@@ -185,7 +191,9 @@ def is_binary(content: bytes) -> bool:
 
 def _common_beginning(texts: Collection[str]) -> str:
     first, last = min(texts), max(texts)
-    return first[: next((at for at, mark in enumerate(first) if not last.startswith(mark, at)), len(first))]
+    return first[
+        : next((at for at, mark in enumerate(first) if not last.startswith(mark, at)), len(first))
+    ]
 
 
 def _begins(text: str, start: int) -> bool:
@@ -198,7 +206,10 @@ def _begins(text: str, start: int) -> bool:
 def _known_names(catalogue: Catalogue) -> Mapping[str, _Known]:
     """Return every name, with what it names: what the API calls a model goes before what others do."""
     bundled = Catalogue.bundled()
-    models = [bundled[each.id] if each.lifecycle is None and each.id in bundled else each for each in catalogue]
+    models = [
+        bundled[each.id] if each.lifecycle is None and each.id in bundled else each
+        for each in catalogue
+    ]
     models += [each for each in bundled if each.id not in catalogue]
     names: dict[str, _Known] = {}
     for model in models:

@@ -32,7 +32,9 @@ class Matrix:
         return tuple(map(model.facts.get, self.capabilities))
 
 
-def matrix(catalogue: Catalogue, models: Iterable[Model] | None = None, only: Iterable[str] = ()) -> Matrix:
+def matrix(
+    catalogue: Catalogue, models: Iterable[Model] | None = None, only: Iterable[str] = ()
+) -> Matrix:
     """Return the matrix of every capability that the catalogue or the vocabulary names.
 
     `models` are all unless they are given; `only` leaves the capabilities at and below these paths. Raises
@@ -54,7 +56,9 @@ def _below(path: str, known: Iterable[str], catalogue: Catalogue) -> set[str]:
     found = {name for name in known if name == short or name.startswith(f"{short}.")}
     if not found:
         if catalogue.names.knows_field(short):
-            raise RequirementError(f"{quoted(path)} is a field, not a capability: a matrix has columns of capabilities")
+            raise RequirementError(
+                f"{quoted(path)} is a field, not a capability: a matrix has columns of capabilities"
+            )
         raise UnknownNameError(path, catalogue.names.nearest(short))
     return found
 

@@ -52,12 +52,17 @@ def ids(models: tuple[Model, ...]) -> list[str]:
 
 def supporting(**capabilities: object) -> dict[str, Any]:
     """Return the capability tree that states these and no others."""
-    return {"capabilities": {name: {"supported": supported} for name, supported in capabilities.items()}}
+    return {
+        "capabilities": {name: {"supported": supported} for name, supported in capabilities.items()}
+    }
 
 
 def test_the_bundled_catalogue_needs_nothing() -> None:
     """The catalogue in the wheel answers with no key and no network, and says where it comes from."""
-    assert BUNDLED.select("thinking.adaptive and line in (opus, sonnet)", now=NOW).id == "claude-sonnet-5-5"
+    assert (
+        BUNDLED.select("thinking.adaptive and line in (opus, sonnet)", now=NOW).id
+        == "claude-sonnet-5-5"
+    )
     assert (BUNDLED.source, BUNDLED.as_of) == ("bundled", NOW)
     assert repr(BUNDLED) == "<Catalogue of 33 models, bundled as of 2026-11-22 00:00Z>"
     assert repr(listed({"id": "a"})) == "<Catalogue of 1 models, static>"
@@ -71,13 +76,21 @@ def test_the_bundled_catalogue_needs_nothing() -> None:
         ("line == opus", {}, "claude-opus-5-5"),
         (None, {"line": "haiku"}, "claude-haiku-5-5"),
         ("line == haiku and thinking.enabled", {}, "claude-haiku-4-5-20251001"),
-        (None, {"thinking": "adaptive", "line": ["opus", "haiku"], "min_input_tokens": "200k"}, "claude-haiku-5-5"),
+        (
+            None,
+            {"thinking": "adaptive", "line": ["opus", "haiku"], "min_input_tokens": "200k"},
+            "claude-haiku-5-5",
+        ),
         ("price.output <= 1", {"effort": "max"}, "claude-haiku-5-5"),
         ("line == opus and not effort.xhigh", {}, "claude-opus-4-6"),
         ("line == sonnet and lifecycle == deprecated", {}, "claude-sonnet-4-5-20250929"),
         ("line == opus and lifecycle in (retired, deprecated)", {}, "claude-opus-4-1-20250805"),
         ("access == limited", {}, "claude-mythos-5-2"),
-        ("id == claude-mythos-preview and access == limited and lifecycle == deprecated", {}, "claude-mythos-preview"),
+        (
+            "id == claude-mythos-preview and access == limited and lifecycle == deprecated",
+            {},
+            "claude-mythos-preview",
+        ),
         ('id like "claude-*-5-1"', {}, "claude-fable-5-1"),
         ("allowed_fallback_models has claude-opus-4-8", {}, "claude-opus-5"),
         ("thinking.between_tools", {}, "claude-sonnet-5-5"),
@@ -88,7 +101,9 @@ def test_the_bundled_catalogue_needs_nothing() -> None:
         ("maybe code_execution and line == fable", {}, "claude-fable-5-2"),
     ],
 )
-def test_select_answers_as_a_person_would(text: str | None, needs: dict[str, Any], answer: str) -> None:
+def test_select_answers_as_a_person_would(
+    text: str | None, needs: dict[str, Any], answer: str
+) -> None:
     """The newest bundled model that is known to meet the need, and is neither retired nor limited unless asked for."""
     assert BUNDLED.select(text, now=NOW, **needs).id == answer
     assert BUNDLED.select(parse(text or "true"), now=NOW, **needs).id == answer
@@ -142,14 +157,27 @@ def test_newest_first() -> None:
 
 def test_a_model_without_a_date_is_the_answer_only_if_alone() -> None:
     """S5: an unknown date never goes before a known one."""
-    catalogue = listed({"id": "a", **supporting(x=True)}, {"id": "b", "created_at": "2020-01-01T00:00:00Z"})
+    catalogue = listed(
+        {"id": "a", **supporting(x=True)}, {"id": "b", "created_at": "2020-01-01T00:00:00Z"}
+    )
     assert catalogue.select().id == "b"
     assert catalogue.select("x").id == "a"
 
 
 @pytest.mark.parametrize(
     "lifecycle",
-    ["deprecated", "retired", "Active", "ACTIVE", "zombie", "", 1, True, ["active"], {"state": "active"}],
+    [
+        "deprecated",
+        "retired",
+        "Active",
+        "ACTIVE",
+        "zombie",
+        "",
+        1,
+        True,
+        ["active"],
+        {"state": "active"},
+    ],
     ids=repr,
 )
 def test_only_what_is_active_or_not_stated_is_selected(lifecycle: object) -> None:
@@ -171,12 +199,15 @@ def test_a_past_retirement_is_overdue_and_not_gone() -> None:
     """Lifecycle is the signal of retirement; a date alone keeps no model out."""
     catalogue = listed({"id": "m", "lifecycle": "active", "retires_at": "2020-01-01T00:00:00Z"})
     assert catalogue.select(now=NOW).id == "m"
-    deprecated = listed({"id": "m", "lifecycle": "deprecated", "retires_at": "2020-01-01T00:00:00Z"})
+    deprecated = listed(
+        {"id": "m", "lifecycle": "deprecated", "retires_at": "2020-01-01T00:00:00Z"}
+    )
     assert deprecated.select("lifecycle == deprecated", now=NOW).id == "m"
 
 
 @pytest.mark.parametrize(
-    ("access", "selectable"), [("limited", False), ("general", True), (None, True), ("Limited", True), (5, True)]
+    ("access", "selectable"),
+    [("limited", False), ("general", True), (None, True), ("Limited", True), (5, True)],
 )
 def test_limited_access_keeps_a_model_out(access: object, selectable: bool) -> None:
     """A model of limited access, as its entry states, is selected only when asked for."""
@@ -188,7 +219,13 @@ def test_limited_access_keeps_a_model_out(access: object, selectable: bool) -> N
 def test_a_live_answer_lists_only_what_the_key_may_call() -> None:
     """In a live answer, fresh or from disk, limited access is no reason to leave a model out."""
     entry = {"id": "claude-mythos-5"}
-    for source, expected in (("live", True), ("disk", True), ("bundled", False), ("file", False), ("static", False)):
+    for source, expected in (
+        ("live", True),
+        ("disk", True),
+        ("bundled", False),
+        ("file", False),
+        ("static", False),
+    ):
         catalogue = Catalogue.from_listing([entry], source=source)
         assert catalogue["claude-mythos-5"].access == "limited"
         assert bool(catalogue.candidates()) is expected
@@ -206,25 +243,42 @@ def test_a_live_answer_lists_only_what_the_key_may_call() -> None:
         ("lifecycle == retired and access == limited", ["limited-and-retired"]),
         ("access == limited", ["limited"]),
         ("maybe access == limited", ["active", "limited"]),
-        ("maybe access == limited and maybe lifecycle == retired", ["limited", "limited-and-retired", "retired"]),
+        (
+            "maybe access == limited and maybe lifecycle == retired",
+            ["limited", "limited-and-retired", "retired"],
+        ),
         ("deprecated_at < 2030-01-01 or pdf_input", ["active"]),
     ],
 )
-def test_a_guard_rail_falls_away_when_its_field_is_spoken_of(text: str, expected: list[str]) -> None:
+def test_a_guard_rail_falls_away_when_its_field_is_spoken_of(
+    text: str, expected: list[str]
+) -> None:
     """Anywhere in the requirement, each guard-rail for its own field alone."""
     catalogue = listed(
         {"id": "active", "lifecycle": "active", **supporting(pdf_input=True)},
         {"id": "retired", "lifecycle": "retired", **supporting(pdf_input=True)},
         {"id": "limited", "access": "limited", **supporting(pdf_input=True)},
-        {"id": "limited-and-retired", "access": "limited", "lifecycle": "retired", **supporting(pdf_input=True)},
+        {
+            "id": "limited-and-retired",
+            "access": "limited",
+            "lifecycle": "retired",
+            **supporting(pdf_input=True),
+        },
     )
     assert ids(catalogue.candidates(text)) == expected
 
 
 def test_filters_matches_and_gates_have_no_guard_rails() -> None:
     """`where`, `supports` and `matches` answer of any model, retired or limited."""
-    catalogue = listed({"id": "m", "lifecycle": "retired", "access": "limited", **supporting(pdf_input=True)})
-    assert ids(catalogue.where("pdf_input")) == ids(catalogue.where(pdf_input=True)) == ids(catalogue.where()) == ["m"]
+    catalogue = listed(
+        {"id": "m", "lifecycle": "retired", "access": "limited", **supporting(pdf_input=True)}
+    )
+    assert (
+        ids(catalogue.where("pdf_input"))
+        == ids(catalogue.where(pdf_input=True))
+        == ids(catalogue.where())
+        == ["m"]
+    )
     assert catalogue.supports("m", "pdf_input")
     assert parse("pdf_input").matches(catalogue["m"])
     assert catalogue.candidates("pdf_input") == ()
@@ -232,7 +286,10 @@ def test_filters_matches_and_gates_have_no_guard_rails() -> None:
 
 def test_limit_keeps_the_best() -> None:
     """`limit` is how many candidates at most, from the newest on; none at all is allowed, fewer is a mistake."""
-    assert ids(BUNDLED.candidates("line == opus", limit=2, now=NOW)) == ["claude-opus-5-5", "claude-opus-5"]
+    assert ids(BUNDLED.candidates("line == opus", limit=2, now=NOW)) == [
+        "claude-opus-5-5",
+        "claude-opus-5",
+    ]
     assert BUNDLED.candidates(limit=0) == ()
     assert len(BUNDLED.candidates(limit=99)) == len(BUNDLED.candidates()) == 14
     with pytest.raises(RequirementError, match=r"limit must be at least 0 \(got -1\)"):
@@ -255,7 +312,9 @@ def test_supports_checks_names_and_ids() -> None:
     """A typo in the requirement or in the id is an error, never a quiet `False`."""
     with pytest.raises(UnknownNameError, match="pdf_input"):
         BUNDLED.supports("claude-opus-5-5", "pdf_imput")
-    with pytest.raises(UnknownModelError, match=r"unknown model 'claude-opus-55'; did you mean claude-opus-5"):
+    with pytest.raises(
+        UnknownModelError, match=r"unknown model 'claude-opus-55'; did you mean claude-opus-5"
+    ):
         BUNDLED.supports("claude-opus-55", "pdf_input")
 
 
@@ -332,7 +391,9 @@ def test_names_are_checked_when_a_requirement_meets_a_catalogue(ask: str) -> Non
         assert (raised.value.name, raised.value.nearest) == ("pdf_imput", ("pdf_input",))
         with pytest.raises(UnknownNameError, match="unknown name 'lin'; did you mean line"):
             question("lin == opus")
-        with pytest.raises(UnknownNameError, match=r"'thinking\.adaptve'; did you mean thinking\.adaptive\?"):
+        with pytest.raises(
+            UnknownNameError, match=r"'thinking\.adaptve'; did you mean thinking\.adaptive\?"
+        ):
             question(thinking="adaptve")
 
 
@@ -345,7 +406,9 @@ def test_what_the_vocabulary_knows_is_unknown_and_no_error() -> None:
 
 def test_what_a_listing_names_is_known() -> None:
     """A capability or field that any entry carries can be asked for at once, even one that is null everywhere."""
-    catalogue = listed({"id": "a", "channel": None, **supporting(nova=None)}, {"id": "b", "channel": "beta"})
+    catalogue = listed(
+        {"id": "a", "channel": None, **supporting(nova=None)}, {"id": "b", "channel": "beta"}
+    )
     assert catalogue.candidates("nova") == ()
     assert ids(catalogue.candidates("channel == beta")) == ["b"]
     assert ids(catalogue.candidates("maybe nova and maybe channel == stable")) == ["a"]
@@ -354,11 +417,17 @@ def test_what_a_listing_names_is_known() -> None:
 def test_a_field_is_no_capability() -> None:
     """Asking for a field as if it were a capability, or the reverse, says what to write instead."""
     catalogue = listed({"id": "m", "channel": "beta", **supporting(nova=True)})
-    with pytest.raises(RequirementError, match="'channel' is a field, not a capability: compare it"):
+    with pytest.raises(
+        RequirementError, match="'channel' is a field, not a capability: compare it"
+    ):
         catalogue.select("channel")
-    with pytest.raises(RequirementError, match=r"'channel\.beta' is a field, not a capability: compare it"):
+    with pytest.raises(
+        RequirementError, match=r"'channel\.beta' is a field, not a capability: compare it"
+    ):
         catalogue.select(channel="beta")
-    with pytest.raises(RequirementError, match="'nova' is a capability: write 'nova' or 'not nova'"):
+    with pytest.raises(
+        RequirementError, match="'nova' is a capability: write 'nova' or 'not nova'"
+    ):
         catalogue.select("nova == true")
 
 
@@ -368,7 +437,11 @@ def test_names_of_earlier_answers_stay_known() -> None:
     knowing = catalogue.knowing(Names({"nova"}, {"channel"}))
     assert knowing.candidates("nova or channel == beta") == ()
     assert ids(knowing.candidates("maybe nova")) == ["m"]
-    assert (knowing.source, knowing.as_of, knowing.digest) == (catalogue.source, catalogue.as_of, catalogue.digest)
+    assert (knowing.source, knowing.as_of, knowing.digest) == (
+        catalogue.source,
+        catalogue.as_of,
+        catalogue.digest,
+    )
     assert knowing.knowing(Names({"nova"})) is knowing
     assert knowing.knowing(Names(fields={"other"})) is not knowing
     for question in ("nova", "channel == beta"):
@@ -378,13 +451,19 @@ def test_names_of_earlier_answers_stay_known() -> None:
 
 def test_now_is_an_argument_of_every_answer() -> None:
     """A question of age is answered anew at each moment, and one that is not keeps its answer."""
-    catalogue = listed({"id": "m", "created_at": "2026-11-08T00:00:00Z", "retires_at": "2026-12-08T00:00:00Z"})
+    catalogue = listed(
+        {"id": "m", "created_at": "2026-11-08T00:00:00Z", "retires_at": "2026-12-08T00:00:00Z"}
+    )
     before, after = NOW - timedelta(seconds=1), NOW
     for need in ("age >= 14d", parse("age >= 14d")):
         assert catalogue.select(need, now=before, default=None) is None
         assert catalogue.select(need, now=after).id == "m"
         assert catalogue.select(need, now=before, default=None) is None
-        assert ids(catalogue.candidates(need, now=after)) == ids(catalogue.where(need, now=after)) == ["m"]
+        assert (
+            ids(catalogue.candidates(need, now=after))
+            == ids(catalogue.where(need, now=after))
+            == ["m"]
+        )
         assert catalogue.candidates(need, now=before) == catalogue.where(need, now=before) == ()
         assert catalogue.explain(need, now=after).model is catalogue["m"]
         assert catalogue.explain(need, now=before).model is None
@@ -400,7 +479,9 @@ def test_the_present_is_the_default_moment() -> None:
     assert catalogue.explain("age >= 2d").model is None
 
 
-@pytest.mark.parametrize("requirement", [5, b"pdf_input", True, ["pdf_input"], {"pdf_input": True}], ids=repr)
+@pytest.mark.parametrize(
+    "requirement", [5, b"pdf_input", True, ["pdf_input"], {"pdf_input": True}], ids=repr
+)
 @pytest.mark.parametrize("ask", ["select", "candidates", "where", "explain"])
 def test_what_is_no_requirement_is_an_error(ask: str, requirement: object) -> None:
     """Anything but a text, a requirement or nothing is refused with its type, hashable or not."""
@@ -415,7 +496,12 @@ def test_a_question_and_its_repetition_agree() -> None:
         {"id": "b", "created_at": "2026-01-02T00:00:00Z", **supporting(x=True, y=False)},
     )
     for _ in range(2):
-        assert catalogue.select("x").id == catalogue.select(parse("x")).id == catalogue.select(x=True).id == "b"
+        assert (
+            catalogue.select("x").id
+            == catalogue.select(parse("x")).id
+            == catalogue.select(x=True).id
+            == "b"
+        )
         assert (
             catalogue.select("x and y").id
             == catalogue.select("x", y=True).id
@@ -430,9 +516,13 @@ def test_a_question_and_its_repetition_agree() -> None:
 
 def test_no_stream_of_questions_grows_the_memory() -> None:
     """However many different questions are asked, a bounded number of answers is kept."""
-    catalogue = listed({"id": "m", "max_tokens": 5_000} | {f"x{number}": 1 for number in range(3_000)})
+    catalogue = listed(
+        {"id": "m", "max_tokens": 5_000} | {f"x{number}": 1 for number in range(3_000)}
+    )
     for bound in range(6_000):
-        assert bool(catalogue.select(f"max_tokens >= {bound + 4_000}", default=None)) is (bound <= 1_000)
+        assert bool(catalogue.select(f"max_tokens >= {bound + 4_000}", default=None)) is (
+            bound <= 1_000
+        )
     assert len(catalogue.answers) <= 1_024
     assert len(catalogue._built) <= 4_096
     for number in range(3_000):
@@ -462,9 +552,14 @@ def test_equal_entries_are_one_model() -> None:
     ],
     ids=repr,
 )
-def test_entries_of_one_id_that_differ_are_malformed(one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_entries_of_one_id_that_differ_are_malformed(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
     """Of two entries of one id that are not the same JSON neither can be trusted, in either order."""
-    for listing in ([{"id": "m", **one}, {"id": "m", **other}], [{"id": "m", **other}, {"id": "m", **one}]):
+    for listing in (
+        [{"id": "m", **one}, {"id": "m", **other}],
+        [{"id": "m", **other}, {"id": "m", **one}],
+    ):
         with pytest.raises(MalformedEntryError) as raised:
             listed({"id": "a"}, *listing)
         assert raised.value.path == "data[2].id"
@@ -520,7 +615,9 @@ def test_the_digest_is_that_of_the_entries() -> None:
     text = f'[{{"created_at":null,"id":"a","x":[1,2.5,true]}},{{"created_at":"{day}","id":"b","line":"\\u00e9"}}]'
     assert listed(*entries).digest == sha256(text.encode()).hexdigest()
     assert listed(*reversed(entries)).digest == listed(*entries).digest
-    assert Catalogue.from_listing(entries, source="live", as_of=NOW).digest == listed(*entries).digest
+    assert (
+        Catalogue.from_listing(entries, source="live", as_of=NOW).digest == listed(*entries).digest
+    )
 
 
 def test_the_digest_is_before_documented_facts() -> None:
@@ -565,7 +662,9 @@ def test_an_odd_entry_has_a_digest_or_is_refused(odd: dict[Any, Any]) -> None:
 def test_deep_lists_that_come_twice_are_read_or_refused() -> None:
     """A listing of hostile depth never overflows, even where entries must be compared."""
     try:
-        catalogue = listed({"id": "m", "x": lists_in_lists(50_000)}, {"id": "m", "x": lists_in_lists(50_000)})
+        catalogue = listed(
+            {"id": "m", "x": lists_in_lists(50_000)}, {"id": "m", "x": lists_in_lists(50_000)}
+        )
     except MalformedEntryError:
         return
     assert len(catalogue) == 1
@@ -624,7 +723,12 @@ def test_a_difference_names_every_change() -> None:
         added=("newest", "new-a", "new-b"),
         removed=("gone",),
         changed=(
-            Change("kept", "created_at", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)),
+            Change(
+                "kept",
+                "created_at",
+                datetime(2026, 1, 1, tzinfo=UTC),
+                datetime(2026, 1, 2, tzinfo=UTC),
+            ),
             Change("kept", "lifecycle", "active", "deprecated"),
             Change("kept", "line", None, "opus"),
             Change("kept", "price.input", 5, None),
@@ -646,8 +750,15 @@ def test_equal_catalogues_have_no_difference() -> None:
 def test_a_difference_names_fields_and_capabilities_only() -> None:
     """Every name of a change is one that a requirement can speak of, whatever odd value there was."""
     odd = listed({"id": "m", "lifecycle": 1, "line": ["opus"], "max_tokens": "64k", "channel": [1]})
-    plain = listed({"id": "m", "lifecycle": "active", "line": "opus", "max_tokens": 64_000, "channel": "beta"})
-    assert [change.name for change in odd.diff(plain).changed] == ["channel", "lifecycle", "line", "max_tokens"]
+    plain = listed(
+        {"id": "m", "lifecycle": "active", "line": "opus", "max_tokens": 64_000, "channel": "beta"}
+    )
+    assert [change.name for change in odd.diff(plain).changed] == [
+        "channel",
+        "lifecycle",
+        "line",
+        "max_tokens",
+    ]
     assert [change.before for change in odd.diff(plain).changed] == [None] * 4
 
 
@@ -674,7 +785,9 @@ def test_a_scheduled_retirement_is_a_difference() -> None:
 
 def test_a_catalogue_pickles_whole() -> None:
     """Models, source, moment, names and answers come back from a pickle."""
-    catalogue = Catalogue.from_listing([{"id": "claude-haiku-4-5-20251001"}], source="live", as_of=NOW)
+    catalogue = Catalogue.from_listing(
+        [{"id": "claude-haiku-4-5-20251001"}], source="live", as_of=NOW
+    )
     catalogue = catalogue.knowing(Names({"nova"}))
     again: Catalogue = pickle.loads(pickle.dumps(catalogue))  # noqa: S301 - pickled on this very line
     assert (again.source, again.as_of, again.digest) == ("live", NOW, catalogue.digest)
@@ -692,7 +805,10 @@ def test_a_listing_is_a_list(entries: Any) -> None:
 
 def test_a_catalogue_is_warmed_by_the_last_one() -> None:
     """What was asked of one catalogue is built and answered in the next, while there is time, as if it were asked."""
-    entries = [{"id": id, "max_tokens": tokens, **supporting(pdf_input=True)} for id, tokens in (("a", 5), ("b", 9))]
+    entries = [
+        {"id": id, "max_tokens": tokens, **supporting(pdf_input=True)}
+        for id, tokens in (("a", 5), ("b", 9))
+    ]
     one, other = Catalogue.from_listing(entries[:1]), Catalogue.from_listing(entries)
     texts = ["max_tokens >= 6 or pdf_input", "pdf_input and max_tokens >= 6", "max_tokens >= 3"]
     for text in texts:
@@ -703,7 +819,10 @@ def test_a_catalogue_is_warmed_by_the_last_one() -> None:
     assert other.warmed_by(one) is other
     assert other._built.keys() == one._built.keys()
     assert other._guards.keys() == one._guards.keys()
-    assert {text: model.id for text, model in other.answers.items()} == {texts[0]: "a", texts[2]: "a"}
+    assert {text: model.id for text, model in other.answers.items()} == {
+        texts[0]: "a",
+        texts[2]: "a",
+    }
     assert [other.select(text).id for text in texts] == ["a", "b", "a"]
 
 
@@ -734,9 +853,15 @@ def test_an_entry_of_other_classes_is_read_as_plain_json() -> None:
 def test_a_guard_rail_is_the_requirement_that_it_reads_as() -> None:
     """A guard-rail taken out of a decision answers as its text does; what keeps odd values out stands beside it."""
     catalogue = listed(
-        {"id": "a", "lifecycle": 5}, {"id": "b", "lifecycle": "active"}, {"id": "c", "lifecycle": "retired"}
+        {"id": "a", "lifecycle": 5},
+        {"id": "b", "lifecycle": "active"},
+        {"id": "c", "lifecycle": "retired"},
     )
-    (rail,) = [each.requirement for each in catalogue.explain("true").terms if "lifecycle" in each.requirement.fields]
+    (rail,) = [
+        each.requirement
+        for each in catalogue.explain("true").terms
+        if "lifecycle" in each.requirement.fields
+    ]
     assert rail == parse("maybe lifecycle == active")
     for _ in range(2):
         assert catalogue.select().id == "b"
@@ -748,7 +873,9 @@ def test_a_guard_rail_is_the_requirement_that_it_reads_as() -> None:
 def test_an_error_says_what_held_when_it_was_raised() -> None:
     """A model that is too young when nothing is found is too young in the message, whenever that is read."""
     began = datetime.now(UTC)
-    young = listed({"id": "m", "created_at": (began - timedelta(days=14) + timedelta(hours=1)).isoformat()})
+    young = listed(
+        {"id": "m", "created_at": (began - timedelta(days=14) + timedelta(hours=1)).isoformat()}
+    )
 
     with pytest.raises(NoModelError) as raised:
         young.select("age >= 14d")
@@ -880,18 +1007,31 @@ def test_long_names_are_cut() -> None:
         lambda: read_policy("router.toml", "policies", long, {}),
         lambda: read_policy("router.toml", "policies", "reports", {"require": "true", long: 1}),
     ):
-        with pytest.raises((UnknownModelError, RequirementError, CatalogueError, ConfigurationError)) as raised:
+        with pytest.raises(
+            (UnknownModelError, RequirementError, CatalogueError, ConfigurationError)
+        ) as raised:
             ask()
         assert len(str(raised.value)) < 1_000
     gate = Router(StaticSource(BUNDLED)).gate(long)
     assert len(str(gate.explain("pdf_input", default=False))) < 1_000
     assert len(str(gate.explain(line=long, default=False))) < 1_000
-    assert len(str(Router(StaticSource(BUNDLED)).gate("claude-opus-5").explain(line=long, default=False))) < 1_000
+    assert (
+        len(
+            str(
+                Router(StaticSource(BUNDLED))
+                .gate("claude-opus-5")
+                .explain(line=long, default=False)
+            )
+        )
+        < 1_000
+    )
     assert len(repr(gate)) < 1_000
     assert len(str(RequestChange(long, long, {"text": long}, "it may be"))) < 1_000
 
 
 def test_long_names_are_not_searched_for() -> None:
     """The time that an unknown id takes does not grow with its length."""
-    assert nearest("claude-opus-5" * 10, ["claude-opus-5" * 10 + "0"]) == ("claude-opus-5" * 10 + "0",)
+    assert nearest("claude-opus-5" * 10, ["claude-opus-5" * 10 + "0"]) == (
+        "claude-opus-5" * 10 + "0",
+    )
     assert nearest("claude-opus-5" * 100, ["claude-opus-5" * 100 + "0"]) == ()

@@ -21,13 +21,17 @@ BUNDLED = Catalogue.bundled()
 
 def listed(*entries: dict[str, Any], source: str = "static") -> Catalogue:
     """Return a catalogue of entries, the first the newest, without documented facts."""
-    dated = [{"created_at": f"{2025 - at}-01-01T00:00:00Z", **entry} for at, entry in enumerate(entries)]
+    dated = [
+        {"created_at": f"{2025 - at}-01-01T00:00:00Z", **entry} for at, entry in enumerate(entries)
+    ]
     return Catalogue.from_listing(dated, documented=None, source=source)
 
 
 def supporting(**capabilities: bool) -> dict[str, Any]:
     """Return the capability tree that states these and no others."""
-    return {"capabilities": {name: {"supported": supported} for name, supported in capabilities.items()}}
+    return {
+        "capabilities": {name: {"supported": supported} for name, supported in capabilities.items()}
+    }
 
 
 FOUND = """\
@@ -84,7 +88,10 @@ the documentation gives 200,000 tokens."""
         ("age >= 1d and retires_in < 10d and lifecycle == deprecated", ONLY_ONE),
         ("line == haiku and effort.max and price.output <= 0.3", MISSED),
         ("traits.prefill and effort.xhigh", MISSED_BY_DOCUMENTED_FACTS),
-        ("max_input_tokens >= 500k and line == sonnet and lifecycle == deprecated", MISSED_BY_A_CORRECTION),
+        (
+            "max_input_tokens >= 500k and line == sonnet and lifecycle == deprecated",
+            MISSED_BY_A_CORRECTION,
+        ),
         (
             "pdf_input and not pdf_input",
             "no model meets not pdf_input and pdf_input\n  no model ever can: its terms contradict each other",
@@ -101,7 +108,12 @@ def test_no_models_at_all_are_said_to_be_none() -> None:
     """An empty catalogue explains that it is empty, whatever was asked."""
     decision = Catalogue.from_listing([]).explain("pdf_input")
     assert str(decision) == "no model meets pdf_input\n  the catalogue is empty"
-    assert (decision.model, decision.reason, decision.candidates, decision.nearest) == (None, Reason.NO_MATCH, (), ())
+    assert (decision.model, decision.reason, decision.candidates, decision.nearest) == (
+        None,
+        Reason.NO_MATCH,
+        (),
+        (),
+    )
     assert dict(decision.rejected) == {}
 
 
@@ -138,13 +150,21 @@ def test_a_decision_travels() -> None:
 def test_each_rejected_model_has_its_unmet_terms() -> None:
     """Unsupported and unknown are told apart, the value found is kept, and guard-rails are marked implicit."""
     catalogue = listed(
-        {"id": "retired", "lifecycle": "retired", "line": "opus", "max_tokens": 64_000, **supporting(pdf_input=True)},
+        {
+            "id": "retired",
+            "lifecycle": "retired",
+            "line": "opus",
+            "max_tokens": 64_000,
+            **supporting(pdf_input=True),
+        },
         {"id": "unknown"},
         {"id": "small", "line": "opus", "max_tokens": 1_000, **supporting(pdf_input=False)},
         {"id": "good", "line": "opus", "max_tokens": 64_000, **supporting(pdf_input=True)},
     )
     decision = catalogue.explain("pdf_input and max_tokens >= 64k and line == opus", now=NOW)
-    line, tokens, pdf = (Term(parse(text)) for text in ("line == opus", "max_tokens >= 64k", "pdf_input"))
+    line, tokens, pdf = (
+        Term(parse(text)) for text in ("line == opus", "max_tokens >= 64k", "pdf_input")
+    )
     active = Term(parse("maybe lifecycle == active"), implicit=True)
     assert dict(decision.rejected) == {
         "retired": (Unmet(active, support=False, found="retired"),),
@@ -168,14 +188,26 @@ def test_each_rejected_model_has_its_unmet_terms() -> None:
         ({"line": "\x1b[31m"}, "line == haiku", "line == haiku (is \\x1b[31m)"),
         ({"max_tokens": 128_000}, "max_tokens >= 1M", "max_tokens >= 1M (is 128k)"),
         ({"price": {"input": 0.5}}, "price.input < 0.5", "price.input < 0.5 (is 0.5)"),
-        ({"created_at": "2026-11-20T00:00:00Z"}, "age >= 14d", "age >= 14d (created_at is 2026-11-20)"),
+        (
+            {"created_at": "2026-11-20T00:00:00Z"},
+            "age >= 14d",
+            "age >= 14d (created_at is 2026-11-20)",
+        ),
         (
             {"retires_at": "2026-11-30T12:00:00Z"},
             "retires_in >= 90d",
             "retires_in >= 90d (retires_at is 2026-11-30T12:00:00Z)",
         ),
-        ({"retires_at": None}, "retires_in < 90d", "retires_in < 90d (retires_at is not scheduled)"),
-        ({"retires_at": "2026-11-30T00:00:00Z"}, "retires_at > 2027-01-01", "retires_at > 2027-01-01 (is 2026-11-30)"),
+        (
+            {"retires_at": None},
+            "retires_in < 90d",
+            "retires_in < 90d (retires_at is not scheduled)",
+        ),
+        (
+            {"retires_at": "2026-11-30T00:00:00Z"},
+            "retires_at > 2027-01-01",
+            "retires_at > 2027-01-01 (is 2026-11-30)",
+        ),
         (
             {"allowed_fallback_models": ["a", "\x1b"]},
             "allowed_fallback_models has b",
@@ -188,7 +220,9 @@ def test_each_rejected_model_has_its_unmet_terms() -> None:
     ],
     ids=repr,
 )
-def test_what_is_lacking_is_named_with_what_was_found(entry: dict[str, Any], text: str, shown: str) -> None:
+def test_what_is_lacking_is_named_with_what_was_found(
+    entry: dict[str, Any], text: str, shown: str
+) -> None:
     """A term that is not met says unknown, unsupported, or the value that the model has instead."""
     catalogue = listed({"id": "m", **entry})
     assert [str(unmet) for unmet in catalogue.explain(text, now=NOW).unmet("m")] == [shown]
@@ -196,7 +230,9 @@ def test_what_is_lacking_is_named_with_what_was_found(entry: dict[str, Any], tex
 
 def test_the_unmet_terms_of_one_model_are_asked_without_guard_rails() -> None:
     """Of a single model, retired or not, each term that it does not meet is told, with its support and value."""
-    model = listed({"id": "m", "lifecycle": "retired", "max_tokens": 1_000, **supporting(a=True, b=False)})["m"]
+    model = listed(
+        {"id": "m", "lifecycle": "retired", "max_tokens": 1_000, **supporting(a=True, b=False)}
+    )["m"]
     assert unmet_terms(parse("a"), model) == ()
     assert unmet_terms(parse("a and b and pdf_input and max_tokens > 1k"), model) == (
         Unmet(Term(parse("b")), support=False),
@@ -237,7 +273,9 @@ def test_a_model_that_only_a_guard_rail_holds_back_is_not_near() -> None:
     )
     assert nearest(catalogue, "a and b") == {"poor": ["a", "b"]}
     assert dict(catalogue.explain("a and b").rejected)["retired"] == (
-        Unmet(Term(parse("maybe lifecycle == active"), implicit=True), support=False, found="retired"),
+        Unmet(
+            Term(parse("maybe lifecycle == active"), implicit=True), support=False, found="retired"
+        ),
     )
 
 
@@ -247,7 +285,9 @@ def test_a_guard_rail_comes_back_with_the_term_that_lifted_it() -> None:
         {"id": "retired", "lifecycle": "retired", **supporting(a=True)},
         {"id": "active", "lifecycle": "active", **supporting(a=False)},
     )
-    assert nearest(catalogue, "lifecycle == deprecated and a") == {"active": ["a", "lifecycle == deprecated"]}
+    assert nearest(catalogue, "lifecycle == deprecated and a") == {
+        "active": ["a", "lifecycle == deprecated"]
+    }
 
 
 def test_a_guard_rail_stays_away_while_another_term_speaks_of_its_field() -> None:
@@ -305,9 +345,21 @@ def test_an_explanation_prints_nothing_raw() -> None:
     """S8: values that a server sent are escaped, wherever they stand."""
     hostile = "\x1b]0;owned\x07"
     catalogue = listed(
-        {"id": "m", "line": hostile, "display_name": hostile, "aliases": [hostile], "channel": [hostile]}
+        {
+            "id": "m",
+            "line": hostile,
+            "display_name": hostile,
+            "aliases": [hostile],
+            "channel": [hostile],
+        }
     )
-    for text in ("line == a", 'display_name like "b"', "aliases has a", "channel has b", "channel == c"):
+    for text in (
+        "line == a",
+        'display_name like "b"',
+        "aliases has a",
+        "channel has b",
+        "channel == c",
+    ):
         assert all(line.isprintable() for line in str(catalogue.explain(text)).split("\n"))
 
 
@@ -315,7 +367,10 @@ def test_an_explanation_prints_nothing_raw() -> None:
     ("created_at", "note"),
     [
         (None, "m has no known release date, so it ranks after every dated model"),
-        ("1970-01-01T00:00:00Z", "m has no known release date, so it ranks after every dated model"),
+        (
+            "1970-01-01T00:00:00Z",
+            "m has no known release date, so it ranks after every dated model",
+        ),
         ("2026-11-24T00:00:01Z", "m is dated in the future: 2026-11-24T00:00:01Z"),
         ("2026-11-24T00:00:00Z", None),
         ("2026-11-22T00:00:00Z", None),
@@ -331,17 +386,27 @@ def test_a_doubtful_date_is_noted(created_at: str | None, note: str | None) -> N
 
 def test_a_correction_of_the_answer_is_noted() -> None:
     """An answer that a corrected limit was asked of names the correction, and one that it was not asked of does not."""
-    entry = {"id": "claude-sonnet-4-5-20250929", "created_at": "2025-09-29T00:00:00Z", "max_input_tokens": 1_000_000}
+    entry = {
+        "id": "claude-sonnet-4-5-20250929",
+        "created_at": "2025-09-29T00:00:00Z",
+        "max_input_tokens": 1_000_000,
+    }
     sonnet = Catalogue.from_listing([entry])
     (note,) = sonnet.explain("max_input_tokens >= 200k").notes
-    assert note.startswith("claude-sonnet-4-5-20250929 has max_input_tokens 200k, not the 1M that the API reports: ")
+    assert note.startswith(
+        "claude-sonnet-4-5-20250929 has max_input_tokens 200k, not the 1M that the API reports: "
+    )
     assert sonnet.explain("max_tokens < 5 or true").notes == ()
 
 
 def test_a_correction_that_decided_is_noted() -> None:
     """A newer model that only its corrected limit keeps out is named, and one that lacks more is not."""
     listing: list[dict[str, Any]] = [
-        {"id": "claude-sonnet-4-5-20250929", "created_at": "2026-01-02T00:00:00Z", "max_input_tokens": 1_000_000},
+        {
+            "id": "claude-sonnet-4-5-20250929",
+            "created_at": "2026-01-02T00:00:00Z",
+            "max_input_tokens": 1_000_000,
+        },
         {"id": "older", "created_at": "2026-01-01T00:00:00Z", "max_input_tokens": 1_000_000},
     ]
     decision = Catalogue.from_listing(listing).explain("max_input_tokens >= 500k", now=NOW)
@@ -356,10 +421,26 @@ def test_a_correction_that_decided_is_noted() -> None:
 def test_a_trait_that_decided_is_noted() -> None:
     """A newer model that only a documented trait keeps out is named, and no other."""
     listing: list[dict[str, Any]] = [
-        {"id": "claude-haiku-5-5", "created_at": "2026-01-03T00:00:00Z", **supporting(pdf_input=True)},
-        {"id": "claude-opus-5-5", "created_at": "2026-01-02T00:00:00Z", **supporting(pdf_input=False)},
-        {"id": "claude-fable-5-2", "created_at": "2026-01-01T12:00:00Z", **supporting(pdf_input=True)},
-        {"id": "claude-opus-4-5-20251101", "created_at": "2026-01-01T00:00:00Z", **supporting(pdf_input=True)},
+        {
+            "id": "claude-haiku-5-5",
+            "created_at": "2026-01-03T00:00:00Z",
+            **supporting(pdf_input=True),
+        },
+        {
+            "id": "claude-opus-5-5",
+            "created_at": "2026-01-02T00:00:00Z",
+            **supporting(pdf_input=False),
+        },
+        {
+            "id": "claude-fable-5-2",
+            "created_at": "2026-01-01T12:00:00Z",
+            **supporting(pdf_input=True),
+        },
+        {
+            "id": "claude-opus-4-5-20251101",
+            "created_at": "2026-01-01T00:00:00Z",
+            **supporting(pdf_input=True),
+        },
     ]
     decision = Catalogue.from_listing(listing).explain("pdf_input and traits.prefill", now=NOW)
     assert decision.candidates == ("claude-opus-4-5-20251101",)

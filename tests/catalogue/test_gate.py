@@ -53,14 +53,24 @@ def router() -> Router:
         (None, False, True, GateReason.SUPPORTED),
     ],
 )
-def test_what_a_gate_says(router: Router, asked: str | None, default: bool, value: bool, reason: GateReason) -> None:
+def test_what_a_gate_says(
+    router: Router, asked: str | None, default: bool, value: bool, reason: GateReason
+) -> None:
     """What is known decides, and the default where nothing is known; the verdict says which."""
     gate = router.gate("claude-2.1" if "compaction" in str(asked) else HAIKU)
     verdict = gate.explain(asked, default=default)
 
     assert gate.allows(asked, default=default) is value
-    assert (verdict.value, verdict.reason, verdict.by_default) == (value, reason, reason is GateReason.UNKNOWN)
-    assert (verdict.source, verdict.as_of, verdict.stale) == ("bundled", router.catalogue.as_of, False)
+    assert (verdict.value, verdict.reason, verdict.by_default) == (
+        value,
+        reason,
+        reason is GateReason.UNKNOWN,
+    )
+    assert (verdict.source, verdict.as_of, verdict.stale) == (
+        "bundled",
+        router.catalogue.as_of,
+        False,
+    )
 
 
 def test_keywords(router: Router) -> None:
@@ -101,7 +111,12 @@ def test_no_catalogue_that_is_recent_enough() -> None:
 
     machine.passes(1000)
     verdict = gate.explain("pdf_input", default=False)
-    assert (verdict.value, verdict.reason, verdict.source, verdict.stale) == (False, GateReason.STALE, None, True)
+    assert (verdict.value, verdict.reason, verdict.source, verdict.stale) == (
+        False,
+        GateReason.STALE,
+        None,
+        True,
+    )
     assert gate.allows("pdf_input", default=True)
     assert gate.best("effort") is None
 
@@ -121,7 +136,9 @@ def test_a_stale_catalogue_that_is_served() -> None:
 def test_a_gate_follows_refreshes() -> None:
     """A gate that is kept says what the current catalogue knows."""
     (entry,) = entries(1)
-    without = Catalogue.from_listing([entry | {"capabilities": {"pdf_input": {"supported": False}}}])
+    without = Catalogue.from_listing(
+        [entry | {"capabilities": {"pdf_input": {"supported": False}}}]
+    )
     router = Machine().router(FakeSource(SIX, without))
     gate = router.gate("claude-fake-0")
     assert gate.allows("pdf_input", default=False)
@@ -132,7 +149,11 @@ def test_a_gate_follows_refreshes() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "error"),
-    [("pdf_imput", UnknownNameError), ("pdf_input and", RequirementSyntaxError), (3, RequirementError)],
+    [
+        ("pdf_imput", UnknownNameError),
+        ("pdf_input and", RequirementSyntaxError),
+        (3, RequirementError),
+    ],
 )
 @pytest.mark.parametrize("id", [HAIKU, "claude-nova"])
 def test_what_means_nothing(router: Router, id: str, asked: Any, error: type[Exception]) -> None:
@@ -148,7 +169,9 @@ def test_a_model_itself(router: Router) -> None:
 
 def test_a_verdict_is_what_it_says(router: Router) -> None:
     """A verdict is true where the gate is open."""
-    verdicts = [router.gate(HAIKU).explain(asked, default=False) for asked in ("pdf_input", "effort.max")]
+    verdicts = [
+        router.gate(HAIKU).explain(asked, default=False) for asked in ("pdf_input", "effort.max")
+    ]
 
     assert [bool(each) for each in verdicts] == [True, False]
 
@@ -219,8 +242,14 @@ def test_a_gate_says_what_is_known(listing: list[Entry], asked: Requirement, def
 @pytest.mark.parametrize(
     ("arguments", "ended"),
     [
-        ((HAIKU, "pdf_input"), (0, "yes", f"{ID}: pdf_input is supported by the bundled catalogue")),
-        ((HAIKU, "effort.max"), (1, "no", f"{ID}: effort.max is unsupported by the bundled catalogue")),
+        (
+            (HAIKU, "pdf_input"),
+            (0, "yes", f"{ID}: pdf_input is supported by the bundled catalogue"),
+        ),
+        (
+            (HAIKU, "effort.max"),
+            (1, "no", f"{ID}: effort.max is unsupported by the bundled catalogue"),
+        ),
         (
             ("claude-nova", "pdf_input", "--default", "yes"),
             (
@@ -234,7 +263,11 @@ def test_a_gate_says_what_is_known(listing: list[Entry], asked: Requirement, def
         ),
         (
             ("claude-2.1", "effort.low"),
-            (1, "no", "claude-2.1: effort.low is unknown by the bundled catalogue, so the default decides: no"),
+            (
+                1,
+                "no",
+                "claude-2.1: effort.low is unknown by the bundled catalogue, so the default decides: no",
+            ),
         ),
     ],
 )
@@ -257,7 +290,12 @@ def test_the_command_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     """With --json the verdict comes whole."""
     listing = tmp_path / "models.json"
     listing.write_text(json.dumps(entries(1)), encoding="utf-8")
-    assert run(["gate", "claude-fake-0", "citations and pdf_input", "--json", "--source", str(listing)]) == 0
+    assert (
+        run(
+            ["gate", "claude-fake-0", "citations and pdf_input", "--json", "--source", str(listing)]
+        )
+        == 0
+    )
     said = json.loads(capsys.readouterr().out)
 
     assert said | {"catalogue": None} == {
@@ -273,7 +311,9 @@ def test_the_command_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_an_answer_for_an_unlisted_model_searches_for_no_other() -> None:
     """A hundred gates that the default decides take less time than one explanation, which names what is near."""
-    catalogue = Catalogue.from_listing([{"id": f"claude-opus-{at:05}"} for at in range(5_000)], documented=None)
+    catalogue = Catalogue.from_listing(
+        [{"id": f"claude-opus-{at:05}"} for at in range(5_000)], documented=None
+    )
     gate = Gate("claude-opus-x", lambda: catalogue)
     catalogue.select("id == claude-opus-00000")
 

@@ -66,7 +66,9 @@ def chain_of(catalogue: Catalogue, policy: Policy) -> list[Model]:
         if policy.minimum_age is not None:
             asked.append(policy.minimum_age)
         rails = catalogue.guard_rails(frozenset().union(*(each.fields for each in asked)))
-        meeting = [model for model in catalogue if all(each.matches(model, now=NOW) for each in asked)]
+        meeting = [
+            model for model in catalogue if all(each.matches(model, now=NOW) for each in asked)
+        ]
         found = [model for model in meeting if all(catalogue.admits(rail, model) for rail in rails)]
         found.sort(
             key=lambda model: (
@@ -118,7 +120,9 @@ def test_a_reason_is_true(listing: list[Entry], policy: Policy) -> None:
 def test_a_plain_policy_is_its_requirement(listing: list[Entry], requirement: Requirement) -> None:
     """Without preferences, order, age and alternatives a policy answers as its requirement does."""
     catalogue = catalogue_of(listing)
-    assert catalogue.candidates(Policy(require=requirement), now=NOW) == catalogue.candidates(requirement, now=NOW)
+    assert catalogue.candidates(Policy(require=requirement), now=NOW) == catalogue.candidates(
+        requirement, now=NOW
+    )
 
 
 @given(listings(), policies(), st.integers(0, 4))
@@ -139,16 +143,23 @@ def test_reasons_of_the_bundled_catalogue() -> None:
         order: BUNDLED.explain(policy, now=HERE)
         for order, policy in {
             "newest": Policy(require="structured_outputs"),
-            "preferred": Policy(require="structured_outputs", prefer=["line == opus", "effort.max"]),
+            "preferred": Policy(
+                require="structured_outputs", prefer=["line == opus", "effort.max"]
+            ),
             "ordered": Policy(require="structured_outputs", order="cheapest"),
             "alternative": Policy(require=UNHEARD_OF, alternatives=["line == haiku"]),
             "no_match": Policy(require=UNHEARD_OF),
         }.items()
     }
-    assert {order: decision.reason.value for order, decision in told.items()} == {order: order for order in told}
+    assert {order: decision.reason.value for order, decision in told.items()} == {
+        order: order for order in told
+    }
     assert told["preferred"].notes[0] == f"preferred to the newer {first} for line == opus"
     assert told["ordered"].notes[0] == f"cheapest, before the newer {first}"
-    assert told["alternative"].notes[0] == "no model meets max_input_tokens >= 900M; this is alternative 1 of 1"
+    assert (
+        told["alternative"].notes[0]
+        == "no model meets max_input_tokens >= 900M; this is alternative 1 of 1"
+    )
     assert told["alternative"].requirement == require("line == haiku")
 
 
@@ -161,7 +172,10 @@ def test_reasons_of_the_bundled_catalogue() -> None:
         ({"minimum_age": "-1d"}, r"^minimum_age must be a duration such as 14d"),
         ({"minimum_age": require("age <= 14d")}, r"^minimum_age must be a duration such as 14d"),
         ({"minimum_age": 14}, r"^minimum_age must be a duration such as 14d"),
-        ({"order": "oldest"}, r"^order must be one of newest, cheapest, largest_context \(got 'oldest'\)"),
+        (
+            {"order": "oldest"},
+            r"^order must be one of newest, cheapest, largest_context \(got 'oldest'\)",
+        ),
         ({"require": "pdf_input and"}, r"^expected a name"),
     ],
 )
@@ -187,7 +201,9 @@ def test_keywords_do_not_go_with_a_policy(ask: str) -> None:
         getattr(BUNDLED, ask)(Policy(require="citations"), pdf_input=True)
 
 
-@pytest.mark.parametrize("policy", [Policy(alternatives=["pdf_imput"]), Policy(prefer=["pdf_imput"])])
+@pytest.mark.parametrize(
+    "policy", [Policy(alternatives=["pdf_imput"]), Policy(prefer=["pdf_imput"])]
+)
 @pytest.mark.parametrize("ask", ["select", "candidates", "explain"])
 def test_every_name_of_a_policy_is_checked(policy: Policy, ask: str) -> None:
     """A name that nobody knows is an error at once, also where today's answer does not come to it."""
@@ -238,7 +254,9 @@ def test_a_table_of_a_project(tmp_path: Path) -> None:
     """In `pyproject.toml` the same stands under `tool.router`; what else is there is nobody's business."""
     project = "[project]\nname = 'x'\n" + FILE.replace("[policies.", "[tool.router.policies.")
 
-    assert read_policies(written(tmp_path, project, "pyproject.toml")) == read_policies(written(tmp_path, FILE))
+    assert read_policies(written(tmp_path, project, "pyproject.toml")) == read_policies(
+        written(tmp_path, FILE)
+    )
     assert read_policies(written(tmp_path, "[project]\nname = 'x'\n", "pyproject.toml")) == {}
 
 
@@ -252,13 +270,34 @@ def test_a_table_of_a_project(tmp_path: Path) -> None:
         ("[policies]\nx = 'a'", "policies.x must be a table (got str)"),
         ("[policies.x]\nprefer = ['a']", "policies.x: require is missing"),
         ("[policies.x]\nrequire = ['a']", "policies.x.require must be a string (got ['a'])"),
-        ("[policies.x]\nrequire = 'a'\nprefer = 'a'", "policies.x.prefer must be a list of strings (got 'a')"),
-        ("[policies.x]\nrequire = 'a'\nprefer = ['a', 'b and']", "policies.x.prefer[1]: expected a name"),
-        ("[policies.x]\nrequire = 'a'\nalternatives = ['']", "policies.x.alternatives[0]: expected a requirement"),
-        ("[policies.x]\nrequire = 'a'\nminimum_age = 'soon'", "policies.x.minimum_age: must be a duration"),
-        ("[policies.x]\nrequire = 'a'\nminimum_age = 14", "policies.x.minimum_age must be a string (got 14)"),
-        ("[policies.x]\nrequire = 'a'\norder = 'best'", "policies.x.order: must be one of newest, cheapest"),
-        ("[policies.pdf_input]\nrequire = 'a'", "policies.pdf_input: pdf_input is a capability, a field"),
+        (
+            "[policies.x]\nrequire = 'a'\nprefer = 'a'",
+            "policies.x.prefer must be a list of strings (got 'a')",
+        ),
+        (
+            "[policies.x]\nrequire = 'a'\nprefer = ['a', 'b and']",
+            "policies.x.prefer[1]: expected a name",
+        ),
+        (
+            "[policies.x]\nrequire = 'a'\nalternatives = ['']",
+            "policies.x.alternatives[0]: expected a requirement",
+        ),
+        (
+            "[policies.x]\nrequire = 'a'\nminimum_age = 'soon'",
+            "policies.x.minimum_age: must be a duration",
+        ),
+        (
+            "[policies.x]\nrequire = 'a'\nminimum_age = 14",
+            "policies.x.minimum_age must be a string (got 14)",
+        ),
+        (
+            "[policies.x]\nrequire = 'a'\norder = 'best'",
+            "policies.x.order: must be one of newest, cheapest",
+        ),
+        (
+            "[policies.pdf_input]\nrequire = 'a'",
+            "policies.pdf_input: pdf_input is a capability, a field",
+        ),
         ("[policies.line]\nrequire = 'a'", "policies.line: line is a capability, a field"),
         ("[policies.'a b']\nrequire = 'a'", "policies.a b: a policy is named with letters"),
         ("[policies", " is no TOML: "),
@@ -313,13 +352,19 @@ def test_a_router_takes_policies_by_name_and_value(tmp_path: Path) -> None:
 def test_names_that_text_has_already(name: str) -> None:
     """A policy whose name means something in text is an error, as in a file."""
     with pytest.raises(ConfigurationError):
-        Router(FakeSource(BUNDLED), policies={name: Policy()}, cache_dir=False).select("citations and pdf_input")
+        Router(FakeSource(BUNDLED), policies={name: Policy()}, cache_dir=False).select(
+            "citations and pdf_input"
+        )
 
 
 def test_a_selector_of_a_policy_follows_refreshes() -> None:
     """A prepared policy answers from the current catalogue."""
     first, second = (Catalogue.from_listing(entries(6, start=start)) for start in (0, 3))
-    router = Router(FakeSource(first, second), cache_dir=False, policies={"one": Policy(prefer=["line == opus"])})
+    router = Router(
+        FakeSource(first, second),
+        cache_dir=False,
+        policies={"one": Policy(prefer=["line == opus"])},
+    )
     pick = router.selector("one")
 
     assert [pick().id, pick().id] == ["claude-fake-2"] * 2
@@ -339,16 +384,31 @@ def test_a_selector_of_a_policy_follows_refreshes() -> None:
             ("candidates", "--policy", "reports", "--limit", "1"),
             (0, "claude-opus-5-5  preferred for line == opus, effort.max\n"),
         ),
-        (("candidates", "--policy", "reports"), (0, "\nclaude-haiku-4-5-20251001  alternative 1: ")),
-        (("candidates", "--policy", "bulk"), (0, "\nclaude-sonnet-5-5          price.output 10; price.input 2\n")),
-        (("candidates", "--policy", "bulk", "--json"), (0, '"why": "price.output 10; price.input 2"')),
+        (
+            ("candidates", "--policy", "reports"),
+            (0, "\nclaude-haiku-4-5-20251001  alternative 1: "),
+        ),
+        (
+            ("candidates", "--policy", "bulk"),
+            (0, "\nclaude-sonnet-5-5          price.output 10; price.input 2\n"),
+        ),
+        (
+            ("candidates", "--policy", "bulk", "--json"),
+            (0, '"why": "price.output 10; price.input 2"'),
+        ),
         (
             ("select", "--policy", "repots"),
             (2, "has no policy 'repots'; did you mean reports? (policies: reports, bulk)"),
         ),
         (("select", "--policy", "zzz"), (2, "has no policy 'zzz' (policies: reports, bulk)")),
-        (("select", "--policy", "reports", "pdf_input"), (2, "no REQUIREMENT and no other need goes with it")),
-        (("select", "--policy", "reports", "--pdf"), (2, "no REQUIREMENT and no other need goes with it")),
+        (
+            ("select", "--policy", "reports", "pdf_input"),
+            (2, "no REQUIREMENT and no other need goes with it"),
+        ),
+        (
+            ("select", "--policy", "reports", "--pdf"),
+            (2, "no REQUIREMENT and no other need goes with it"),
+        ),
         (("select", "--policy", "x", "--policies", "none.toml"), (2, "none.toml cannot be read")),
     ],
 )
@@ -378,4 +438,6 @@ def test_no_file_of_policies(
     monkeypatch.chdir(tmp_path)
 
     assert run(["select", "--policy", "reports"]) == 2
-    assert "there is no router.toml here or above; --policies names a file" in capsys.readouterr().err
+    assert (
+        "there is no router.toml here or above; --policies names a file" in capsys.readouterr().err
+    )

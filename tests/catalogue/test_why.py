@@ -36,9 +36,17 @@ EITHER = Policy(require="citations", alternatives=["pdf_input"])
     ("asked", "first", "because"),
     [
         (Policy(), TWO, "it is newer, released 2026-11-01, claude-one 2026-06-01"),
-        (Policy(prefer=["pdf_input", "line == opus"]), ONE, "it is preferred to claude-two for line == opus"),
+        (
+            Policy(prefer=["pdf_input", "line == opus"]),
+            ONE,
+            "it is preferred to claude-two for line == opus",
+        ),
         (Policy(order="cheapest"), ONE, "cheapest, price.output is 5, of claude-two 25"),
-        (Policy(order="largest_context"), TWO, "largest_context, max_input_tokens is 1M, of claude-one 200k"),
+        (
+            Policy(order="largest_context"),
+            TWO,
+            "largest_context, max_input_tokens is 1M, of claude-one 200k",
+        ),
         (
             Policy(require="pdf_input", alternatives=["citations"], prefer=["line == opus"]),
             ONE,
@@ -58,13 +66,18 @@ def test_the_rule_that_decided_is_told(asked: Policy, first: Entry, because: str
     second = next(each["id"] for each in (ONE, TWO) if each is not first)
     chosen, other = why(BOTH, asked, first["id"], now=NOW), why(BOTH, asked, second, now=NOW)
     assert str(chosen) == f"{first['id']} is selected, the first of 2 candidates: {because}"
-    assert str(other) == f"{second} is number 2 of 2 candidates; {first['id']} is selected: {because}"
+    assert (
+        str(other) == f"{second} is number 2 of 2 candidates; {first['id']} is selected: {because}"
+    )
 
 
 @pytest.mark.parametrize(
     ("entries", "because"),
     [
-        ([ONE, {**ONE, "id": "claude-b"}], "it is as old as claude-one, and its id is the smaller one"),
+        (
+            [ONE, {**ONE, "id": "claude-b"}],
+            "it is as old as claude-one, and its id is the smaller one",
+        ),
         (
             [{**ONE, "created_at": None}, {**ONE, "id": "claude-b"}],
             "it is newer, released 2026-06-01, claude-one on an unknown day",
@@ -100,19 +113,27 @@ def test_what_keeps_a_model_out_is_told_of_each_alternative() -> None:
 
 def test_the_only_candidate_has_nothing_to_be_compared_with() -> None:
     """A model may be the only one."""
-    assert str(why(BOTH, require("citations"), "claude-one", now=NOW)) == "claude-one is selected, the only candidate"
+    assert (
+        str(why(BOTH, require("citations"), "claude-one", now=NOW))
+        == "claude-one is selected, the only candidate"
+    )
 
 
 def test_an_alias_is_the_model_it_stands_for() -> None:
     """A documented alias may be asked of, and a model that is not listed is an error."""
-    assert why(Catalogue.bundled(), require(), "claude-haiku-4-5", now=NOW).model.id == "claude-haiku-4-5-20251001"
+    assert (
+        why(Catalogue.bundled(), require(), "claude-haiku-4-5", now=NOW).model.id
+        == "claude-haiku-4-5-20251001"
+    )
     with pytest.raises(UnknownModelError, match="did you mean claude-one"):
         why(BOTH, require(), "claude-onee")
 
 
 @settings(max_examples=examples(200))
 @given(listings(), policies(), st.integers(0, 5))
-def test_every_model_has_its_place_or_its_lacks(listing: list[Entry], policy: Policy, at: int) -> None:
+def test_every_model_has_its_place_or_its_lacks(
+    listing: list[Entry], policy: Policy, at: int
+) -> None:
     """A candidate has the place that it has in the chain, and every other model lacks something of each requirement."""
     catalogue = catalogue_of(listing)
     if not listing:
@@ -121,7 +142,9 @@ def test_every_model_has_its_place_or_its_lacks(listing: list[Entry], policy: Po
     chain = [model.id for model in catalogue.candidates(policy, now=NOW)]
     found = why(catalogue, policy, id, now=NOW)
     assert found.place == (chain.index(id) + 1 if id in chain else None)
-    assert (found.selected.id if found.selected is not None else None) == (chain[0] if chain else None)
+    assert (found.selected.id if found.selected is not None else None) == (
+        chain[0] if chain else None
+    )
     assert bool(found.because) is (id in chain and len(chain) > 1)
     assert all(found.lacks) is True
     assert len(found.lacks) == (0 if id in chain else len(policy.tiers))

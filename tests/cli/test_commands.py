@@ -43,7 +43,16 @@ from router.refresh._disk_cache import Stored
 
 Command = Callable[..., Ran]
 
-COMMANDS: Final = ("candidates", "explain", "matrix", "models", "refresh", "select", "show", "supports")
+COMMANDS: Final = (
+    "candidates",
+    "explain",
+    "matrix",
+    "models",
+    "refresh",
+    "select",
+    "show",
+    "supports",
+)
 ANSWERING: Final = ("select", "candidates", "explain")
 KEY: Final = "sk-ant-the-key-of-a-test-0123456789"
 NOBODY: Final = "no model meets"
@@ -78,7 +87,9 @@ LISTING: Final[list[dict[str, Any]]] = [
         "deprecated_at": None,
         "retires_at": None,
         "price": {"input": 1, "output": 5},
-        "capabilities": tree(pdf_input=True, effort=True, effort__high=True, effort__max=False, citations=None),
+        "capabilities": tree(
+            pdf_input=True, effort=True, effort__high=True, effort__max=False, citations=None
+        ),
     },
     {
         "type": "model",
@@ -93,7 +104,13 @@ LISTING: Final[list[dict[str, Any]]] = [
         "retires_at": "2030-01-31T00:00:00Z",
         "price": {"input": 4.5, "output": 20},
         "allowed_fallback_models": ["claude-large-1"],
-        "capabilities": tree(pdf_input=True, effort=True, effort__high=True, effort__max=True, thinking__adaptive=True),
+        "capabilities": tree(
+            pdf_input=True,
+            effort=True,
+            effort__high=True,
+            effort__max=True,
+            thinking__adaptive=True,
+        ),
     },
     {
         "type": "model",
@@ -104,7 +121,9 @@ LISTING: Final[list[dict[str, Any]]] = [
         "max_tokens": 32_000,
         "lifecycle": "deprecated",
         "line": "large",
-        "capabilities": tree(pdf_input=True, effort=True, effort__high=True, effort__low=True, thinking__enabled=True),
+        "capabilities": tree(
+            pdf_input=True, effort=True, effort__high=True, effort__low=True, thinking__enabled=True
+        ),
     },
     {"type": "model", "id": "claude-first", "display_name": "Claude First", "capabilities": None},
 ]
@@ -165,7 +184,9 @@ class Api:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 query = parse_qs(urlsplit(self.path).query)
-                api.asked.append((query, {name.lower(): value for name, value in self.headers.items()}))
+                api.asked.append(
+                    (query, {name.lower(): value for name, value in self.headers.items()})
+                )
                 body = json.dumps(api.answer(query)).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
@@ -184,9 +205,14 @@ class Api:
 
     def answer(self, query: dict[str, list[str]]) -> dict[str, Any]:
         if self.status != 200:
-            return {"type": "error", "error": {"type": "authentication_error", "message": "invalid \x1b[45m key"}}
+            return {
+                "type": "error",
+                "error": {"type": "authentication_error", "message": "invalid \x1b[45m key"},
+            }
         after = query.get("after_id", [None])[0]
-        start = next((at + 1 for at, entry in enumerate(self.entries) if entry.get("id") == after), 0)
+        start = next(
+            (at + 1 for at, entry in enumerate(self.entries) if entry.get("id") == after), 0
+        )
         page = self.entries[start : start + 2]
         return {
             "data": page,
@@ -233,7 +259,9 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_select_prints_the_id_and_nothing_else() -> None:
     """A script that captures the output has the id, and an error output that is piped stays empty."""
-    assert spawned("select", "line == haiku") == Ran(0, Catalogue.bundled().select("line == haiku").id + "\n", "")
+    assert spawned("select", "line == haiku") == Ran(
+        0, Catalogue.bundled().select("line == haiku").id + "\n", ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -263,47 +291,82 @@ FLAGS: Final = [
     (["--min-output", "64k"], "max_tokens >= 64k"),
     (["--line", "large"], "line == large"),
     (["--line", "large", "--line", "small"], "line in (large, small)"),
-    (["--pdf", "--line", "large", "price.output <= 20"], "pdf_input and line == large and price.output <= 20"),
-    (["--min-output", "1k", "max_tokens < 65k or effort.max"], "max_tokens >= 1k and (max_tokens < 65k or effort.max)"),
+    (
+        ["--pdf", "--line", "large", "price.output <= 20"],
+        "pdf_input and line == large and price.output <= 20",
+    ),
+    (
+        ["--min-output", "1k", "max_tokens < 65k or effort.max"],
+        "max_tokens >= 1k and (max_tokens < 65k or effort.max)",
+    ),
 ]
 
 
 @pytest.mark.parametrize("name", ANSWERING)
 @pytest.mark.parametrize(("flags", "text"), FLAGS)
-def test_options_say_what_the_text_says(command: Command, listing: str, name: str, flags: list[str], text: str) -> None:
+def test_options_say_what_the_text_says(
+    command: Command, listing: str, name: str, flags: list[str], text: str
+) -> None:
     """Each option is a spelling of a requirement, and counts together with the text."""
-    by_flags, by_text, by_none = (command(name, *asked, "--source", listing, "--json") for asked in (flags, [text], []))
+    by_flags, by_text, by_none = (
+        command(name, *asked, "--source", listing, "--json") for asked in (flags, [text], [])
+    )
     assert by_flags == by_text
     assert by_flags != by_none, "an option that is not heeded answers as none does"
 
 
 @pytest.mark.parametrize(
-    "option", ["--thinking", "--effort", "--min-context", "--min-output", "--line", "--source", "--lifecycle"]
+    "option",
+    [
+        "--thinking",
+        "--effort",
+        "--min-context",
+        "--min-output",
+        "--line",
+        "--source",
+        "--lifecycle",
+    ],
 )
-def test_an_empty_value_is_never_as_if_the_option_were_not_there(command: Command, option: str) -> None:
+def test_an_empty_value_is_never_as_if_the_option_were_not_there(
+    command: Command, option: str
+) -> None:
     """A shell variable that is unset by mistake must not widen what is asked."""
     assert command("select", option, "").status != 0
 
 
 def test_candidates_are_ids_in_a_pipe(command: Command, listing: str) -> None:
     """One id a line, newest first."""
-    assert command("candidates", "pdf_input", "--source", listing) == Ran(0, "claude-small-2\nclaude-large-2\n", "")
+    assert command("candidates", "pdf_input", "--source", listing) == Ran(
+        0, "claude-small-2\nclaude-large-2\n", ""
+    )
 
 
 def test_candidates_are_a_table_on_a_terminal(listing: str) -> None:
     """A person sees the line, the date and the prices too."""
-    status, out, err = on_terminal(run, "candidates", "pdf_input", "--source", listing, "--no-color")
+    status, out, err = on_terminal(
+        run, "candidates", "pdf_input", "--source", listing, "--no-color"
+    )
     header, first, second = STYLED.sub("", out).splitlines()
     assert (status, err) == (0, "")
     assert header.split("  ")[0] == "id"
     assert first.split() == ["claude-small-2", "small", "2026-10-07", "200k/64k", "1/5", "active"]
-    assert second.split() == ["claude-large-2", "large", "2026-09-21", "1M/128k", "4.5/20", "active"]
+    assert second.split() == [
+        "claude-large-2",
+        "large",
+        "2026-09-21",
+        "1M/128k",
+        "4.5/20",
+        "active",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("limit", "ids"), [("0", []), ("1", ["claude-small-2"]), ("9", ["claude-small-2", "claude-large-2"])]
+    ("limit", "ids"),
+    [("0", []), ("1", ["claude-small-2"]), ("9", ["claude-small-2", "claude-large-2"])],
 )
-def test_a_limit_bounds_the_candidates(command: Command, listing: str, limit: str, ids: list[str]) -> None:
+def test_a_limit_bounds_the_candidates(
+    command: Command, listing: str, limit: str, ids: list[str]
+) -> None:
     """At most that many, and none is an answer where none were asked for."""
     assert command("candidates", "--limit", limit, "--source", listing, "pdf_input") == Ran(
         0, "".join(f"{id}\n" for id in ids), ""
@@ -338,9 +401,15 @@ def test_models_prints_one_line_a_model_in_a_pipe(command: Command, listing: str
 
 def test_where_filters_without_guard_rails(command: Command, listing: str) -> None:
     """A listing shows deprecated models as well, and only those known to meet the filter."""
-    status, out, err = command("models", "--where", "pdf_input and max_input_tokens <= 200k", "--source", listing)
+    status, out, err = command(
+        "models", "--where", "pdf_input and max_input_tokens <= 200k", "--source", listing
+    )
     assert (status, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()] == ["id", "claude-small-2", "claude-large-1"]
+    assert [line.split()[0] for line in out.splitlines()] == [
+        "id",
+        "claude-small-2",
+        "claude-large-1",
+    ]
 
 
 def test_models_marks_limited_access(command: Command, tmp_path: Path) -> None:
@@ -349,11 +418,17 @@ def test_models_marks_limited_access(command: Command, tmp_path: Path) -> None:
     assert command("models", "--source", path).out.splitlines()[1].endswith("  active, limited")
 
 
-def test_show_tells_three_kinds_of_support_apart_by_mark_and_word(command: Command, listing: str) -> None:
+def test_show_tells_three_kinds_of_support_apart_by_mark_and_word(
+    command: Command, listing: str
+) -> None:
     """Supported, unsupported and unknown differ for a reader who sees no colour."""
     status, out, err = command("show", "claude-small-2", "--source", listing)
     assert (status, err) == (0, "")
-    marks = {line.split()[1]: (line.split()[0], line.split()[2]) for line in out.splitlines() if line[2:3] in {*"✓✗?"}}
+    marks = {
+        line.split()[1]: (line.split()[0], line.split()[2])
+        for line in out.splitlines()
+        if line[2:3] in {*"✓✗?"}
+    }
     assert marks["pdf_input"] == ("✓", "supported")
     assert marks["effort.max"] == ("✗", "unsupported")
     assert marks["citations"] == ("?", "unknown")
@@ -363,7 +438,9 @@ def test_show_tells_three_kinds_of_support_apart_by_mark_and_word(command: Comma
 def test_show_prints_every_field_or_that_it_is_unknown(command: Command, listing: str) -> None:
     """What the entry says, what it says is not scheduled, and what nobody knows."""
     _, out, _ = command("show", "claude-large-2", "--source", listing)
-    fields = dict(line.split(maxsplit=1) for line in out.partition("\ncapabilities\n")[0].splitlines()[1:])
+    fields = dict(
+        line.split(maxsplit=1) for line in out.partition("\ncapabilities\n")[0].splitlines()[1:]
+    )
     assert out.splitlines()[0] == "claude-large-2"
     assert fields == {
         "access": "unknown",
@@ -386,7 +463,10 @@ def test_show_prints_every_field_or_that_it_is_unknown(command: Command, listing
 
 def test_a_date_that_is_null_is_not_known(command: Command, tmp_path: Path) -> None:
     """No retirement is scheduled where it is null, but a model without a release was never released."""
-    path = saved(tmp_path, [{"id": "claude-a", "created_at": None, "deprecated_at": None, "retires_at": None}])
+    path = saved(
+        tmp_path,
+        [{"id": "claude-a", "created_at": None, "deprecated_at": None, "retires_at": None}],
+    )
     out = command("show", "claude-a", "--source", path).out
     assert re.search(r"^  created_at +unknown$", out, re.MULTILINE)
     assert re.search(r"^  retires_at +none$", out, re.MULTILINE)
@@ -439,24 +519,32 @@ def test_show_resolves_an_alias(command: Command) -> None:
         ),
     ],
 )
-def test_supports_says_yes_no_or_unknown(command: Command, listing: str, requirement: str, ran: Ran) -> None:
+def test_supports_says_yes_no_or_unknown(
+    command: Command, listing: str, requirement: str, ran: Ran
+) -> None:
     """One word on standard output, and what is lacking on standard error."""
     assert command("supports", "claude-small-2", requirement, "--source", listing) == ran
 
 
 def test_supports_heeds_no_guard_rails(command: Command, listing: str) -> None:
     """What a deprecated model can do is not a question of its lifecycle."""
-    assert command("supports", "claude-large-1", "pdf_input", "--source", listing) == Ran(0, "yes\n", "")
+    assert command("supports", "claude-large-1", "pdf_input", "--source", listing) == Ran(
+        0, "yes\n", ""
+    )
 
 
 def test_refresh_says_what_came(command: Command, listing: str) -> None:
     """The number of models, and the newest."""
-    assert command("refresh", "--source", listing) == Ran(0, "4 models, newest claude-small-2\n", "")
+    assert command("refresh", "--source", listing) == Ran(
+        0, "4 models, newest claude-small-2\n", ""
+    )
 
 
 def test_refresh_of_an_empty_catalogue_names_no_newest(command: Command, tmp_path: Path) -> None:
     """An empty listing is a catalogue, of no models."""
-    assert command("refresh", "--source", saved(tmp_path, [])) == Ran(0, "0 models, newest none\n", "")
+    assert command("refresh", "--source", saved(tmp_path, [])) == Ran(
+        0, "0 models, newest none\n", ""
+    )
 
 
 # JSON
@@ -493,7 +581,9 @@ def test_select_json_is_a_short_decision(command: Command, listing: str) -> None
 
 def test_select_json_without_a_model_is_an_answer_too(command: Command, listing: str) -> None:
     """Null, the reason and the nearest, with the exit status of an answer that found none."""
-    answer = read(command("select", "effort.max and line == small", "--source", listing, "--json"), status=1)
+    answer = read(
+        command("select", "effort.max and line == small", "--source", listing, "--json"), status=1
+    )
     assert (answer["model"], answer["reason"], answer["candidates"]) == (None, "no_match", [])
     assert answer["nearest"] == ["claude-small-2", "claude-large-2"]
     assert "rejected" not in answer
@@ -501,8 +591,13 @@ def test_select_json_without_a_model_is_an_answer_too(command: Command, listing:
 
 def test_explain_json_tells_what_each_other_model_lacks(command: Command, listing: str) -> None:
     """Every term with its answer, guard-rails marked as implicit."""
-    answer = read(command("explain", "effort.max and max_tokens >= 64k", "--source", listing, "--json"))
-    assert (answer["model"], answer["requirement"]) == ("claude-large-2", "effort.max and max_tokens >= 64k")
+    answer = read(
+        command("explain", "effort.max and max_tokens >= 64k", "--source", listing, "--json")
+    )
+    assert (answer["model"], answer["requirement"]) == (
+        "claude-large-2",
+        "effort.max and max_tokens >= 64k",
+    )
     assert answer["terms"] == [
         {"term": "effort.max", "implicit": False},
         {"term": "max_tokens >= 64k", "implicit": False},
@@ -523,8 +618,12 @@ def test_explain_json_tells_what_each_other_model_lacks(command: Command, listin
 
 def test_explain_json_carries_the_notes(command: Command, tmp_path: Path) -> None:
     """A model without a date is told to be one."""
-    answer = read(command("explain", "--source", saved(tmp_path, [{"id": "claude-undated"}]), "--json"))
-    assert answer["notes"] == ["claude-undated has no known release date, so it ranks after every dated model"]
+    answer = read(
+        command("explain", "--source", saved(tmp_path, [{"id": "claude-undated"}]), "--json")
+    )
+    assert answer["notes"] == [
+        "claude-undated has no known release date, so it ranks after every dated model"
+    ]
 
 
 def test_show_json_holds_what_is_known_of_a_model(command: Command, listing: str) -> None:
@@ -563,12 +662,16 @@ def test_show_json_holds_documentation_and_corrections(command: Command) -> None
     """What is documented has its sources, what is corrected what the API reports."""
     model = next(model for model in Catalogue.bundled() if model.corrections)
     answer = read(command("show", model.id, "--json"))
-    assert answer["documented"] == {name: list(keys) for name, keys in sorted(model.documented.items())}
+    assert answer["documented"] == {
+        name: list(keys) for name, keys in sorted(model.documented.items())
+    }
     assert answer["corrections"] == {
         name: {"reported": each.reported, "value": each.value, "why": each.why}
         for name, each in model.corrections.items()
     }
-    assert all(answer["fields"][name] == each["value"] for name, each in answer["corrections"].items())
+    assert all(
+        answer["fields"][name] == each["value"] for name, each in answer["corrections"].items()
+    )
 
 
 def test_candidates_json_holds_the_models(command: Command, listing: str) -> None:
@@ -580,15 +683,25 @@ def test_candidates_json_holds_the_models(command: Command, listing: str) -> Non
 
 def test_candidates_json_of_none_is_an_empty_list(command: Command, listing: str) -> None:
     """With the exit status of an answer that found none."""
-    assert read(command("candidates", "line == none", "--source", listing, "--json"), status=1) == []
+    assert (
+        read(command("candidates", "line == none", "--source", listing, "--json"), status=1) == []
+    )
 
 
 @pytest.mark.parametrize(
     ("requirement", "support", "lacks"),
     [
         ("pdf_input", True, []),
-        ("effort.max", False, [{"term": "effort.max", "support": False, "why": "unsupported", "implicit": False}]),
-        ("citations", None, [{"term": "citations", "support": None, "why": "unknown", "implicit": False}]),
+        (
+            "effort.max",
+            False,
+            [{"term": "effort.max", "support": False, "why": "unsupported", "implicit": False}],
+        ),
+        (
+            "citations",
+            None,
+            [{"term": "citations", "support": None, "why": "unknown", "implicit": False}],
+        ),
     ],
 )
 def test_supports_json_keeps_unknown_apart(
@@ -628,9 +741,16 @@ def test_models_json_is_a_page_of_the_api(command: Command, listing: str) -> Non
 
 def test_models_json_heeds_the_filter(command: Command, listing: str) -> None:
     """A saved listing can be a part of another; of nothing it has no first and no last."""
-    some = read(command("models", "--where", "lifecycle == deprecated", "--source", listing, "--json"))
+    some = read(
+        command("models", "--where", "lifecycle == deprecated", "--source", listing, "--json")
+    )
     none = read(command("models", "--where", "line == none", "--source", listing, "--json"))
-    assert some == {"data": LISTING[2:3], "has_more": False, "first_id": "claude-large-1", "last_id": "claude-large-1"}
+    assert some == {
+        "data": LISTING[2:3],
+        "has_more": False,
+        "first_id": "claude-large-1",
+        "last_id": "claude-large-1",
+    }
     assert none == {"data": [], "has_more": False, "first_id": None, "last_id": None}
 
 
@@ -638,7 +758,9 @@ def test_a_saved_listing_is_the_same_catalogue(command: Command, tmp_path: Path)
     """What `models --json` prints, `--source FILE` reads again, to the digest."""
     path = tmp_path / "saved.json"
     path.write_text(command("models", "--json").out, encoding="utf-8")
-    first, again = (read(command("refresh", "--source", source, "--json")) for source in ("bundled", str(path)))
+    first, again = (
+        read(command("refresh", "--source", source, "--json")) for source in ("bundled", str(path))
+    )
     assert again["digest"] == first["digest"]
     assert (again["source"], again["models"]) == ("file", first["models"])
 
@@ -763,7 +885,9 @@ def test_the_live_api_needs_a_key(command: Command, arguments: list[str]) -> Non
     assert "ANTHROPIC_API_KEY" in ran.err
 
 
-@pytest.mark.parametrize("url", ["http://example.com", "nonsense", "https://user:secret@example.com"])
+@pytest.mark.parametrize(
+    "url", ["http://example.com", "nonsense", "https://user:secret@example.com"]
+)
 def test_a_base_url_that_cannot_be_used_is_bad_usage(
     command: Command, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
@@ -778,7 +902,8 @@ def test_a_base_url_that_cannot_be_used_is_bad_usage(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["refresh"], ["models", "--source", "live"], ["select", "--source", "live", "--json"]]
+    "arguments",
+    [["refresh"], ["models", "--source", "live"], ["select", "--source", "live", "--json"]],
 )
 @pytest.mark.usefixtures("refused")
 def test_an_api_that_is_named_must_answer(command: Command, arguments: list[str]) -> None:
@@ -802,13 +927,17 @@ def test_an_api_that_is_not_named_is_stood_in_for(command: Command) -> None:
     assert err.count("\n") == 1
 
 
-def test_a_refusal_of_the_api_is_told_without_the_key(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_of_the_api_is_told_without_the_key(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The status and the API's own words are said, escaped, and the credential is not."""
     with Api(LISTING, status=401) as api:
         monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
         monkeypatch.setenv("ANTHROPIC_BASE_URL", api.url)
         ran = command("refresh")
-    assert ran == Ran(3, "", "router: the API answered 401: authentication_error: invalid \\x1b[45m key\n")
+    assert ran == Ran(
+        3, "", "router: the API answered 401: authentication_error: invalid \\x1b[45m key\n"
+    )
 
 
 @given(st.text(st.characters(), max_size=40), st.sampled_from(ANSWERING))
@@ -838,7 +967,9 @@ def test_with_a_key_the_live_api_answers(command: Command, api: Api) -> None:
     assert all(headers["x-api-key"] == KEY for _, headers in api.asked)
 
 
-def test_a_source_that_is_named_goes_before_the_key(command: Command, api: Api, listing: str) -> None:
+def test_a_source_that_is_named_goes_before_the_key(
+    command: Command, api: Api, listing: str
+) -> None:
     """The network is left alone where the catalogue is bundled or in a file."""
     assert command("select", "--source", "bundled").out == Catalogue.bundled().select().id + "\n"
     assert command("select", "--source", listing).out == "claude-small-2\n"
@@ -862,7 +993,10 @@ def test_a_live_listing_can_be_saved_and_read(command: Command, tmp_path: Path) 
     """The same digest from the API and from the file, whose source says that it is one."""
     path = tmp_path / "models.json"
     path.write_text(command("models", "--source", "live", "--json").out, encoding="utf-8")
-    live, again = read(command("refresh", "--json")), read(command("refresh", "--source", str(path), "--json"))
+    live, again = (
+        read(command("refresh", "--json")),
+        read(command("refresh", "--source", str(path), "--json")),
+    )
     assert (live["source"], again["source"]) == ("live", "file")
     assert live["digest"] == again["digest"] == Catalogue.from_listing(LISTING).digest
 
@@ -888,7 +1022,9 @@ def test_a_bar_shows_the_models_that_have_come() -> None:
     bar, _, footer = err.rpartition("\x1b[2K")
     assert (status, out) == (0, "claude-small-2\n")
     assert "fetching models" in STYLED.sub("", bar)
-    assert re.search(r"fetching models \S+ +4\b", STYLED.sub("", bar)), "it ends at the number of models"
+    assert re.search(r"fetching models \S+ +4\b", STYLED.sub("", bar)), (
+        "it ends at the number of models"
+    )
     assert "\x1b[?25h" in bar, "the cursor is back"
     assert "fetching" not in footer
     assert "live catalogue" in footer
@@ -947,7 +1083,9 @@ def test_the_footer_tells_a_person_of_the_model(listing: str) -> None:
 @pytest.mark.parametrize("out", [True, False])
 def test_the_footer_is_for_standard_error_on_a_terminal(out: bool, listing: str) -> None:
     """Standard output has the id alone, on a terminal and in `MODEL=$(router select ...)`."""
-    assert on_terminal(run, "select", "--source", listing, out=out, err=False) == Ran(0, "claude-small-2\n", "")
+    assert on_terminal(run, "select", "--source", listing, out=out, err=False) == Ran(
+        0, "claude-small-2\n", ""
+    )
     ran = on_terminal(run, "select", "--source", listing, out=out)
     assert ran.out == "claude-small-2\n"
     assert "Claude Small 2" in ran.err
@@ -956,20 +1094,26 @@ def test_the_footer_is_for_standard_error_on_a_terminal(out: bool, listing: str)
 def test_the_footer_leaves_out_what_is_unknown(tmp_path: Path) -> None:
     """A model of which only the id is known has that for a name, and a note on its date."""
     path = saved(tmp_path, [{"id": "claude-bare"}])
-    name, catalogue, note = STYLED.sub("", on_terminal(run, "select", "--source", path).err).splitlines()
+    name, catalogue, note = STYLED.sub(
+        "", on_terminal(run, "select", "--source", path).err
+    ).splitlines()
     assert name == "claude-bare"
     assert catalogue.startswith("file catalogue of ")
-    assert note == "note: claude-bare has no known release date, so it ranks after every dated model"
+    assert (
+        note == "note: claude-bare has no known release date, so it ranks after every dated model"
+    )
 
 
 @pytest.mark.parametrize(
-    "arguments", [["select", "line == none"], ["explain"], ["models"], ["show", "claude-first"], ["refresh"]]
+    "arguments",
+    [["select", "line == none"], ["explain"], ["models"], ["show", "claude-first"], ["refresh"]],
 )
 def test_a_terminal_is_told_which_catalogue_answered(listing: str, arguments: list[str]) -> None:
     """On standard error, after the answer, where it does not get into the way of it."""
     ran = on_terminal(run, *arguments, "--source", listing)
     assert re.fullmatch(
-        r"file catalogue of \d{4}-\d\d-\d\d \d\d:\d\dZ, 4 models", STYLED.sub("", ran.err).splitlines()[-1]
+        r"file catalogue of \d{4}-\d\d-\d\d \d\d:\d\dZ, 4 models",
+        STYLED.sub("", ran.err).splitlines()[-1],
     )
     assert "file catalogue" not in ran.out
 
@@ -1002,7 +1146,11 @@ def test_support_is_coloured_on_a_terminal(listing: str) -> None:
     ("option", "variable"), [(["--no-color"], {}), ([], {"NO_COLOR": "1"}), ([], {"TERM": "dumb"})]
 )
 def test_no_colour_means_no_styles_at_all(
-    listing: str, monkeypatch: pytest.MonkeyPatch, name: str, option: list[str], variable: dict[str, str]
+    listing: str,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    option: list[str],
+    variable: dict[str, str],
 ) -> None:
     """The option and the variable hold on a terminal, for every command alike; and a dumb terminal knows no style."""
     for each, value in variable.items():
@@ -1048,7 +1196,9 @@ LOCALES: Final = [
 @pytest.mark.parametrize("locale", LOCALES, ids=str)
 def test_marks_stay_readable_without_unicode(locale: dict[str, str], listing: str) -> None:
     """Where the output cannot encode the marks, plain ones stand for them."""
-    status, out, err = spawned("show", "claude-small-2", "--source", listing, environ=environment(**locale))
+    status, out, err = spawned(
+        "show", "claude-small-2", "--source", listing, environ=environment(**locale)
+    )
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert next(line for line in lines if " pdf_input " in line).startswith("  + ")
@@ -1060,10 +1210,14 @@ def test_marks_stay_readable_without_unicode(locale: dict[str, str], listing: st
 @pytest.mark.parametrize("locale", LOCALES, ids=str)
 @pytest.mark.parametrize("runs", [spawned, spawned_on_terminal])
 @pytest.mark.parametrize("name", ["models", "show"])
-def test_no_name_is_beyond_an_encoding(tmp_path: Path, runs: Command, name: str, locale: dict[str, str]) -> None:
+def test_no_name_is_beyond_an_encoding(
+    tmp_path: Path, runs: Command, name: str, locale: dict[str, str]
+) -> None:
     """A model with names in another script is listed on every output, if need be escaped."""
     entry = {"id": "claude-ü", "display_name": "モデル", "line": "größe"}
-    path = saved(tmp_path, [entry | {"id": "claude-u", "capabilities": {"日本": {"supported": True}}}])
+    path = saved(
+        tmp_path, [entry | {"id": "claude-u", "capabilities": {"日本": {"supported": True}}}]
+    )
     ran = runs(*arguments_of(name, "claude-u"), "--source", path, environ=environment(**locale))
     assert ran.status == 0
     assert "claude-u" in ran.out
@@ -1104,17 +1258,23 @@ def tame(text: str) -> bool:
 @pytest.mark.parametrize("entries", [HOSTILE, HOSTILE_FIELD], ids=["values", "names"])
 def test_what_a_server_names_is_escaped(tmp_path: Path, name: str, entries: list[object]) -> None:
     """Ids, names and values reach a terminal as escapes, in the answer and in the footer."""
-    ran = on_terminal(run, *arguments_of(name, "claude-evil-1"), "--source", saved(tmp_path, entries))
+    ran = on_terminal(
+        run, *arguments_of(name, "claude-evil-1"), "--source", saved(tmp_path, entries)
+    )
     assert ran.status == 0
     assert tame(ran.out)
     assert tame(ran.err)
 
 
 @pytest.mark.parametrize("name", ["models", "candidates", "show"])
-def test_what_a_server_names_is_shown_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_what_a_server_names_is_shown_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """An escape tells what was there, and brackets are no markup."""
     monkeypatch.setenv("COLUMNS", "300")
-    ran = on_terminal(run, *arguments_of(name, "claude-evil-1"), "--source", saved(tmp_path, HOSTILE))
+    ran = on_terminal(
+        run, *arguments_of(name, "claude-evil-1"), "--source", saved(tmp_path, HOSTILE)
+    )
     assert r" line \x1b[45m\x1b]0;owned\x07\r\n\x00\u202e\x85\u2028\ud800[red]x[/red][/]" in ran.out
 
 
@@ -1128,7 +1288,9 @@ def test_what_a_server_names_is_shown_whole(tmp_path: Path, monkeypatch: pytest.
         (["supports", "claude-evil-1", "line == small and weight == 3"], r"(is line \x1b[45m"),
     ],
 )
-def test_an_error_escapes_what_a_server_named(tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_an_error_escapes_what_a_server_named(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
     """Suggestions and values in a reason are as dangerous as an answer."""
     ran = on_terminal(run, *arguments, "--source", saved(tmp_path, HOSTILE))
     assert said in ran.out + ran.err
@@ -1138,7 +1300,8 @@ def test_an_error_escapes_what_a_server_named(tmp_path: Path, arguments: list[st
 
 
 @pytest.mark.parametrize(
-    "id", ["claude\x1b[45m", "claude\r", "claude\u202e", "[red]", "claude\ud800", "", " claude", "\x00"]
+    "id",
+    ["claude\x1b[45m", "claude\r", "claude\u202e", "[red]", "claude\ud800", "", " claude", "\x00"],
 )
 def test_an_id_that_is_none_is_told_escaped(tmp_path: Path, id: str) -> None:
     """A listing with such an id is refused."""
@@ -1160,9 +1323,13 @@ def test_the_name_of_a_file_is_escaped(tmp_path: Path, content: str | None) -> N
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_json_of_a_hostile_listing_is_ascii_and_true(command: Command, tmp_path: Path, name: str) -> None:
+def test_json_of_a_hostile_listing_is_ascii_and_true(
+    command: Command, tmp_path: Path, name: str
+) -> None:
     """Programs get what the server sent, in a spelling that no terminal acts on."""
-    ran = command(*arguments_of(name, "claude-evil-1"), "--source", saved(tmp_path, HOSTILE_FIELD), "--json")
+    ran = command(
+        *arguments_of(name, "claude-evil-1"), "--source", saved(tmp_path, HOSTILE_FIELD), "--json"
+    )
     answer = read(ran)
     if name == "show":
         assert answer["fields"]["line"] == f"line {EVIL}"
@@ -1176,15 +1343,26 @@ def test_a_hostile_listing_survives_the_round_trip(command: Command, tmp_path: P
     first = saved(tmp_path, HOSTILE_FIELD)
     again = tmp_path / "again.json"
     again.write_text(command("models", "--source", first, "--json").out, encoding="utf-8")
-    digests = {read(command("refresh", "--source", path, "--json"))["digest"] for path in (first, str(again))}
+    digests = {
+        read(command("refresh", "--source", path, "--json"))["digest"]
+        for path in (first, str(again))
+    }
     assert digests == {Catalogue.from_listing(HOSTILE_FIELD).digest}
 
 
 TEXT: Final = st.text(st.characters(), max_size=6)
-SCALARS: Final = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
+SCALARS: Final = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT
+)
 INNER: Final = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(TEXT, SCALARS, max_size=3)
 VALUES: Final = SCALARS | st.lists(INNER, max_size=3) | st.dictionaries(TEXT, INNER, max_size=3)
-FIELDS: Final = st.sampled_from([*LISTING[1], "access", "aliases", "replacement", "traits", "supported", "input"])
+FIELDS: Final = st.sampled_from(
+    [*LISTING[1], "access", "aliases", "replacement", "traits", "supported", "input"]
+)
 NODES: Final = st.sampled_from(["pdf_input", "effort", "types", "supported"])
 
 
@@ -1194,10 +1372,15 @@ NODES: Final = st.sampled_from(["pdf_input", "effort", "types", "supported"])
     st.none() | st.dictionaries(NODES | TEXT, VALUES, max_size=3),
 )
 def test_no_listing_brings_the_command_down(
-    tmp_path_factory: pytest.TempPathFactory, fields: dict[str, Any], capabilities: dict[str, Any] | None
+    tmp_path_factory: pytest.TempPathFactory,
+    fields: dict[str, Any],
+    capabilities: dict[str, Any] | None,
 ) -> None:
     """Whatever an entry holds, each command answers in text that every terminal can show, and in JSON."""
-    path = saved(tmp_path_factory.getbasetemp(), [{**fields, "id": "claude-any", "capabilities": capabilities}])
+    path = saved(
+        tmp_path_factory.getbasetemp(),
+        [{**fields, "id": "claude-any", "capabilities": capabilities}],
+    )
     for name in COMMANDS:
         for also in ([], ["--json"]):
             out, err = io.StringIO(), io.StringIO()
@@ -1263,13 +1446,18 @@ def interrupted(*arguments: str, err: int = subprocess.PIPE) -> Ran:
         silent.settimeout(LONGEST)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         environ = environment(ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=url)
-        with started(*arguments, err=err, environ=environ, code=code) as process, silent.accept()[0] as asking:
+        with (
+            started(*arguments, err=err, environ=environ, code=code) as process,
+            silent.accept()[0] as asking,
+        ):
             assert asking.recv(3) == b"GET"
             process.send_signal(signal.SIGINT)
             return ended(process)
 
 
-@pytest.mark.parametrize("arguments", [["select"], ["refresh"], ["models", "--source", "live", "--json"]])
+@pytest.mark.parametrize(
+    "arguments", [["select"], ["refresh"], ["models", "--source", "live", "--json"]]
+)
 def test_an_interrupt_ends_a_wait_quietly(arguments: list[str]) -> None:
     """Ctrl-C while a server keeps silent: status 130, no traceback."""
     assert interrupted(*arguments) == Ran(130, "", "")
@@ -1299,7 +1487,9 @@ for size in (2**20, 2**16, 2**13, 2**10):
 """
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="it is not known here how much memory is in use")
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/status"), reason="it is not known here how much memory is in use"
+)
 def test_no_more_memory_is_status_71(listing: str) -> None:
     """Where memory runs out there is one plain line and a status of its own, and no traceback."""
     code = SHORT_OF_MEMORY.format(listing=listing) + COMMAND
@@ -1368,7 +1558,9 @@ def test_a_closed_standard_output_is_no_obstacle(listing: str, name: str) -> Non
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&-"])
 @pytest.mark.parametrize("name", ["select", "models"])
-def test_a_process_whose_outputs_are_closed_ends_quietly(listing: str, name: str, redirection: str) -> None:
+def test_a_process_whose_outputs_are_closed_ends_quietly(
+    listing: str, name: str, redirection: str
+) -> None:
     """No traceback reaches the output that is left."""
     closing = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh"]
     ran = ended(started(name, "--source", listing, through=closing))
@@ -1377,7 +1569,9 @@ def test_a_process_whose_outputs_are_closed_ends_quietly(listing: str, name: str
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_an_answer_that_cannot_be_written_is_an_error(tmp_path: Path, listing: str, name: str) -> None:
+def test_an_answer_that_cannot_be_written_is_an_error(
+    tmp_path: Path, listing: str, name: str
+) -> None:
     """A full disk is told in a line, and not with the status of an answer."""
     arguments = [*arguments_of(name, "claude-small-2"), "--source", listing]
     status, _, err = written(os.open(device(tmp_path / "full", "full"), os.O_WRONLY), *arguments)
@@ -1426,7 +1620,10 @@ def test_an_old_catalogue_on_disk_is_renewed(command: Command, api: Api) -> None
     api.entries = LISTING[1:]
     status, out, err = command("select", "--json")
     answer = json.loads(out)
-    assert (status, err) == (0, "router: the live catalogue is older than the last one: its newest model is gone\n")
+    assert (status, err) == (
+        0,
+        "router: the live catalogue is older than the last one: its newest model is gone\n",
+    )
     assert (answer["model"], answer["catalogue"]["source"]) == ("claude-large-2", "live")
     assert len(api.asked) == 4
 
@@ -1450,10 +1647,16 @@ def test_an_old_catalogue_on_disk_stands_in(
 def test_status_without_a_key_is_of_the_bundled_catalogue(command: Command) -> None:
     """It never goes stale and is never due."""
     standing = read(command("status", "--json"))
-    assert (standing["source"], standing["stale"], standing["next_refresh"]) == ("bundled", False, None)
+    assert (standing["source"], standing["stale"], standing["next_refresh"]) == (
+        "bundled",
+        False,
+        None,
+    )
     status, out, _ = command("status")
     assert status == 0
-    assert re.match(r"catalogue     bundled of 20\d\d-\d\d-\d\d \d\d:\d\dZ, \d+ (d|h|min|s) old\n", out)
+    assert re.match(
+        r"catalogue     bundled of 20\d\d-\d\d-\d\d \d\d:\d\dZ, \d+ (d|h|min|s) old\n", out
+    )
     assert "next refresh  never\n" in out
 
 
@@ -1466,7 +1669,10 @@ def test_status_of_nothing(command: Command, api: Api) -> None:
 def test_status_of_the_disk(command: Command, api: Api) -> None:
     """What is on disk, its age, and when it is due, without a request."""
     command("refresh")
-    assert re.fullmatch(r"catalogue     disk of .*Z, \d+ s old\nnext refresh  (5\d|6\d) min\n", command("status").out)
+    assert re.fullmatch(
+        r"catalogue     disk of .*Z, \d+ s old\nnext refresh  (5\d|6\d) min\n",
+        command("status").out,
+    )
     aged(8)
     out = command("status").out
     assert "8 d old\n              stale: older than it may be\nnext refresh  now\n" in out
@@ -1486,7 +1692,9 @@ def test_cache(command: Command, tmp_path: Path) -> None:
     assert nothing == Ran(3, "", f"router: nothing is kept in {path}: router refresh fetches\n")
 
     digest = read(command("refresh", "--json"))["digest"]
-    assert re.fullmatch(rf"4 models as of 20.*Z in {re.escape(path)}\n", command("cache", "show").out)
+    assert re.fullmatch(
+        rf"4 models as of 20.*Z in {re.escape(path)}\n", command("cache", "show").out
+    )
     shown = read(command("cache", "show", "--json"))
     assert (shown["source"], shown["digest"], shown["path"]) == ("disk", digest, path)
 
@@ -1529,7 +1737,10 @@ def test_a_date_on_disk_that_is_none(command: Command, api: Api) -> None:
 CHANGED: Final[list[dict[str, Any]]] = [
     {**LISTING[0], "max_tokens": 128_000, "display_name": f"Small{chr(27)}[45m"},
     LISTING[1],
-    {**LISTING[2], "capabilities": tree(pdf_input=False, effort=True, effort__high=True, effort__low=True)},
+    {
+        **LISTING[2],
+        "capabilities": tree(pdf_input=False, effort=True, effort__high=True, effort__low=True),
+    },
     {"type": "model", "id": "claude-new", "display_name": "New", "capabilities": None},
 ]
 DIFFERENCE: Final = (
@@ -1566,7 +1777,10 @@ def test_diff_json(command: Command, files: tuple[str, str]) -> None:
     ran = command("diff", "--json", *files)
     difference = json.loads(ran.out)
     assert (difference["added"], difference["removed"]) == (["claude-new"], ["claude-first"])
-    assert {(each["id"], each["name"]): (each["before"], each["after"]) for each in difference["changed"]} == {
+    assert {
+        (each["id"], each["name"]): (each["before"], each["after"])
+        for each in difference["changed"]
+    } == {
         ("claude-small-2", "display_name"): ("Claude Small 2", "Small\x1b[45m"),
         ("claude-small-2", "max_tokens"): (64_000, 128_000),
         ("claude-large-1", "pdf_input"): (True, False),
@@ -1583,13 +1797,17 @@ def test_diff_of_every_kind_of_value_is_json(command: Command, listing: str) -> 
         assert command("diff", *pair).status == 0
 
 
-def test_diff_of_the_disk_against_the_live_api(command: Command, api: Api, files: tuple[str, str]) -> None:
+def test_diff_of_the_disk_against_the_live_api(
+    command: Command, api: Api, files: tuple[str, str]
+) -> None:
     """Without arguments what is kept is compared with what the API lists now, which is then what is kept."""
     assert command("diff").status == 3
     command("refresh")
     assert command("diff", "--exit-code") == Ran(0, "", "")
     api.entries = CHANGED
-    assert sorted(command("diff", "disk", "live").out.splitlines()) == sorted(DIFFERENCE.splitlines())
+    assert sorted(command("diff", "disk", "live").out.splitlines()) == sorted(
+        DIFFERENCE.splitlines()
+    )
     assert command("diff", "disk", files[1]) == Ran(0, "", "")
     assert command("diff", "--exit-code", "disk", "bundled").status == 1
 
@@ -1635,7 +1853,9 @@ def test_the_help_text_lists_the_commands_and_the_statuses(command: Command) -> 
     status, out, err = command("--help")
     assert (status, err) == (0, "")
     listed = re.findall(r"^  (\w+)  +\S", out.partition("Commands:\n")[2], re.MULTILINE)
-    assert listed == sorted([*COMMANDS, "audit", "cache", "diff", "gate", "lock", "outdated", "route", "status", "why"])
+    assert listed == sorted(
+        [*COMMANDS, "audit", "cache", "diff", "gate", "lock", "outdated", "route", "status", "why"]
+    )
     assert "Exit status: 0 found, 1 nothing meets the need, 2 bad usage or requirement," in out
     assert command() == (0, out, "")
 
@@ -1654,10 +1874,14 @@ def test_the_version_is_told(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status"), [(["models"], 0), (["select", "line == none"], 1), (["selec"], 2), (["show", "x"], 2)]
+    ("arguments", "status"),
+    [(["models"], 0), (["select", "line == none"], 1), (["selec"], 2), (["show", "x"], 2)],
 )
 def test_the_entry_point_ends_with_the_status(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    status: int,
 ) -> None:
     """What is installed as `router` takes the arguments of the process and ends it."""
     monkeypatch.setattr("sys.argv", ["router", *arguments])
@@ -1695,10 +1919,15 @@ def test_another_missing_module_is_not_taken_for_the_extra() -> None:
 
 def test_a_pipe_needs_no_rich() -> None:
     """What is for programs does without what is for people."""
-    assert spawned("select", "line == haiku", code=WITHOUT.format(missing=["rich"]) + COMMAND).status == 0
+    assert (
+        spawned("select", "line == haiku", code=WITHOUT.format(missing=["rich"]) + COMMAND).status
+        == 0
+    )
 
 
-def test_a_shell_can_complete_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_shell_can_complete_the_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """With click's own protocol, under the name of the command."""
     monkeypatch.setenv("_ROUTER_COMPLETE", "zsh_complete")
     monkeypatch.setenv("COMP_WORDS", "router sele")
@@ -1711,7 +1940,9 @@ def test_a_shell_can_complete_the_commands(monkeypatch: pytest.MonkeyPatch, caps
 
 def test_the_package_is_the_command() -> None:
     """`python -m router` is the command."""
-    run = subprocess.run([sys.executable, "-m", "router", "--help"], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "router", "--help"], capture_output=True, text=True, check=True
+    )
 
     assert run.stdout.startswith("Usage: ")
 

@@ -51,7 +51,11 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     """Give each test a plain terminal, a cache and a folder of its own, with policies and a listing of one model."""
     for name in os.environ.keys() - environment().keys():
         monkeypatch.delenv(name)
-    for name, value in {**environment(), "COLUMNS": "100", "XDG_CACHE_HOME": str(tmp_path / "cache")}.items():
+    for name, value in {
+        **environment(),
+        "COLUMNS": "100",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     Path("router.toml").write_text(POLICIES, encoding="utf-8")
@@ -87,7 +91,9 @@ def text() -> bytes:
 def test_lock_writes_what_it_says(command: Command) -> None:
     """Every policy is resolved, told with its reason, and written; what holds is not written again."""
     assert command("lock") == Ran(
-        0, "+ bulk: claude-one (the only candidate)\n+ reports: claude-one (the only candidate)\n", WRITTEN
+        0,
+        "+ bulk: claude-one (the only candidate)\n+ reports: claude-one (the only candidate)\n",
+        WRITTEN,
     )
     lock = Lock.read("router.lock")
     assert (lock.source, {name: each.model for name, each in lock.policies.items()}) == (
@@ -117,12 +123,16 @@ def test_an_upgrade_moves_what_it_names(command: Command) -> None:
     before = text()
     listing(ONE, TWO, day=2)
     said = "= bulk: claude-one\n~ reports: claude-one -> claude-two (upgraded; newest of 2 candidates)\n"
-    assert command("lock", "--upgrade", "reports", "--dry-run") == Ran(0, said, "router.lock would be written\n")
+    assert command("lock", "--upgrade", "reports", "--dry-run") == Ran(
+        0, said, "router.lock would be written\n"
+    )
     assert text() == before
     assert command("lock", "--upgrade", "reports") == Ran(0, said, WRITTEN)
     entry = before.partition(b"[policies.bulk]")[2].partition(b"[policies.")[0]
     assert b"[policies.bulk]" + entry in text()
-    assert command("lock", "--upgrade").out.startswith("~ bulk: claude-one -> claude-two (upgraded; ")
+    assert command("lock", "--upgrade").out.startswith(
+        "~ bulk: claude-one -> claude-two (upgraded; "
+    )
     assert command("lock", "--upgrade").err == HELD
 
 
@@ -164,15 +174,23 @@ def test_a_place_that_takes_no_lock_is_told(command: Command) -> None:
     os.mkdir("router.lock")
     status, _, err = command("lock")
     assert status == 2
-    assert "router.lock cannot be read: Is a directory; restore the file, or delete it and run router lock" in err
+    assert (
+        "router.lock cannot be read: Is a directory; restore the file, or delete it and run router lock"
+        in err
+    )
 
 
 def test_a_policy_that_nothing_meets_is_told_and_nothing_is_written(command: Command) -> None:
     """Status 1, with the explanation, also where the others could be locked."""
-    Path("router.toml").write_text(POLICIES + "\n[policies.best]\nrequire = 'effort.max'\n", encoding="utf-8")
+    Path("router.toml").write_text(
+        POLICIES + "\n[policies.best]\nrequire = 'effort.max'\n", encoding="utf-8"
+    )
     status, out, err = command("lock")
     assert (status, out) == (1, "")
-    assert "router: best: no model meets effort.max and maybe retires_in >= 60d\n  nobody meets: effort.max\n" in err
+    assert (
+        "router: best: no model meets effort.max and maybe retires_in >= 60d\n  nobody meets: effort.max\n"
+        in err
+    )
     assert "nothing is written" in err
     assert not os.path.exists("router.lock")
     assert json.loads(command("lock", "--json").out)["unmet"]["best"]["model"] is None
@@ -185,7 +203,11 @@ CHECKS: dict[str, tuple[list[dict[str, Any]], list[str], list[str]]] = {
         [],
         ["claude-one is deprecated since 2026-09-30"],
     ),
-    "overdue": ([{**ONE, "retires_at": "2026-01-31T00:00:00Z"}], [], ["claude-one was to retire on 2026-01-31"]),
+    "overdue": (
+        [{**ONE, "retires_at": "2026-01-31T00:00:00Z"}],
+        [],
+        ["claude-one was to retire on 2026-01-31"],
+    ),
     "later": ([{**ONE, "retires_at": "2999-01-31T00:00:00Z"}], [], []),
     "within": (
         [{**ONE, "retires_at": "2999-01-31T00:00:00Z"}],
@@ -224,7 +246,9 @@ def test_check_has_a_line_a_problem(command: Command, case: str, frozen: list[st
 def test_check_of_a_policy_that_changed_or_is_not_locked(command: Command) -> None:
     """Without a lock no policy is locked; one that was changed, added or taken away is told."""
     assert command("lock", "--check") == Ran(
-        1, "bulk: is not locked\nreports: is not locked\n", "router: there is no router.lock: run router lock\n"
+        1,
+        "bulk: is not locked\nreports: is not locked\n",
+        "router: there is no router.lock: run router lock\n",
     )
     command("lock")
     changed = POLICIES.replace('"citations"', '"effort"').replace("bulk", "more")
@@ -299,19 +323,30 @@ def test_bad_usage(command: Command, arguments: list[str], problem: str) -> None
 def test_a_lock_that_means_nothing_is_told(command: Command) -> None:
     """A broken lock is bad usage for every command that reads it, and stays as it is."""
     Path("router.lock").write_text("version = 2\n", encoding="utf-8")
-    for arguments in (["lock"], ["lock", "--check"], ["outdated"], ["why", "claude-one", "--policy", "bulk"]):
+    for arguments in (
+        ["lock"],
+        ["lock", "--check"],
+        ["outdated"],
+        ["why", "claude-one", "--policy", "bulk"],
+    ):
         status, _, err = command(*arguments)
         assert (status, "version 2 is of a later release" in err) == (2, True)
     assert text() == b"version = 2\n"
 
 
-def test_the_lock_is_beside_its_policies(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_lock_is_beside_its_policies(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """From a folder below, and for a named file, the lock is written beside the file of policies."""
     below = tmp_path / "a"
     below.mkdir()
     monkeypatch.chdir(below)
-    assert command("lock", source="../models.json").err == f"{tmp_path / 'router.lock'} is written\n"
-    (below / "pyproject.toml").write_text(POLICIES.replace("[policies", "[tool.router.policies"), encoding="utf-8")
+    assert (
+        command("lock", source="../models.json").err == f"{tmp_path / 'router.lock'} is written\n"
+    )
+    (below / "pyproject.toml").write_text(
+        POLICIES.replace("[policies", "[tool.router.policies"), encoding="utf-8"
+    )
     assert command("lock", "--policies", "pyproject.toml", source="../models.json").err == WRITTEN
     assert (below / "router.lock").is_file()
 
@@ -322,7 +357,14 @@ def test_outdated_is_a_table(command: Command) -> None:
     newest = "no policy is known to have a newer model than it is locked to\n"
     assert command("outdated", "--exit-code") == Ran(0, "", newest)
     nova = {"supported": True, "wide": {"supported": True}, "deep": {"supported": True}}
-    more = {**TWO, "capabilities": {"pdf_input": {"supported": True}, "nova": nova, "batch": {"supported": True}}}
+    more = {
+        **TWO,
+        "capabilities": {
+            "pdf_input": {"supported": True},
+            "nova": nova,
+            "batch": {"supported": True},
+        },
+    }
     listing(ONE, more, day=2)
     assert command("outdated") == Ran(
         0,
@@ -374,7 +416,9 @@ def test_why(command: Command) -> None:
         f"it is newer, released 2026-11-01, claude-one 2026-06-01\n{locked}",
         "",
     )
-    assert command("why", "claude-two", "pdf_input").out.startswith("claude-two is selected, the first of 2 candidates")
+    assert command("why", "claude-two", "pdf_input").out.startswith(
+        "claude-two is selected, the first of 2 candidates"
+    )
     assert command("why", "claude-two", "effort.max") == Ran(
         1, "claude-two is no candidate\n  it lacks effort.max (unknown)\n", ""
     )
@@ -399,10 +443,17 @@ def test_diff_tells_the_impact(command: Command) -> None:
     assert command("diff", "models.json", "new.json", "--impact", source="").out == (
         "+ claude-two\n! reports: claude-one -> claude-two\n"
     )
-    assert "! bulk: claude-one -> no model\n" in command("diff", "models.json", "none.json", "--impact", source="").out
-    found = json.loads(command("diff", "models.json", "new.json", "--impact", "--json", source="").out)
+    assert (
+        "! bulk: claude-one -> no model\n"
+        in command("diff", "models.json", "none.json", "--impact", source="").out
+    )
+    found = json.loads(
+        command("diff", "models.json", "new.json", "--impact", "--json", source="").out
+    )
     assert found["impact"] == [{"policy": "reports", "before": "claude-one", "after": "claude-two"}]
-    status, _, err = command("diff", "models.json", "new.json", "--policies", "router.toml", source="")
+    status, _, err = command(
+        "diff", "models.json", "new.json", "--policies", "router.toml", source=""
+    )
     assert (status, "--impact says what becomes of its policies" in err) == (2, True)
 
 
@@ -413,7 +464,11 @@ def test_diff_tells_the_impact(command: Command) -> None:
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAPI]:
     """An API that the environment names with its key."""
     with serve([ONE]) as api:
-        for name, value in {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url, "NO_PROXY": "127.0.0.1"}.items():
+        for name, value in {
+            "ANTHROPIC_API_KEY": KEY,
+            "ANTHROPIC_BASE_URL": api.url,
+            "NO_PROXY": "127.0.0.1",
+        }.items():
             monkeypatch.setenv(name, value)
         yield api
 
@@ -425,7 +480,9 @@ def test_frozen_uses_the_disk_then_the_bundled_catalogue(command: Command, api: 
     assert command("lock", source="").err == WRITTEN
     asked = len(api.requests)
     assert asked > 0
-    assert command("lock", "--check", "--frozen", source="") == Ran(0, "", "every lock holds (2 policies)\n")
+    assert command("lock", "--check", "--frozen", source="") == Ran(
+        0, "", "every lock holds (2 policies)\n"
+    )
     assert len(api.requests) == asked
     status, _, err = command("lock", "--check", "--frozen", source="live")
     assert (status, "--frozen keeps away from the network" in err) == (2, True)
@@ -442,15 +499,22 @@ def test_a_check_without_a_key_does_not_contradict_a_live_lock(
     assert (status, out) == (0, "")
     assert api.requests
     assert "the bundled catalogue is older than the lock: it says only who retires soon" in err
-    assert command("lock", "--upgrade", source="").out == "= bulk: claude-one\n= reports: claude-one\n"
+    assert (
+        command("lock", "--upgrade", source="").out == "= bulk: claude-one\n= reports: claude-one\n"
+    )
     Path("router.lock").write_bytes(text().replace(b"as_of = 20", b"as_of = 19"))
     status, out, err = command("lock", "--check", "--frozen", source="")
     assert (status, out) == (0, "")
-    assert "the bundled catalogue does not say what has gone from the live one, which the lock is of" in err
+    assert (
+        "the bundled catalogue does not say what has gone from the live one, which the lock is of"
+        in err
+    )
 
 
 @pytest.mark.usefixtures("api")
-def test_what_a_catalogue_knows_nothing_of_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_catalogue_knows_nothing_of_is_told(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A model that the catalogue at hand does not list, as one that was mistyped, is named: the lock is not praised."""
     command("lock", source="")
     monkeypatch.delenv("ANTHROPIC_API_KEY")

@@ -23,15 +23,28 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.page, pytest.mark.timeout(1800)]
 
-CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM: Final = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 SETTINGS: Final = 300
 SEED: Final = 20261122
 
 ODD: Final[list[dict[str, Any]]] = [
     *HOSTILE,
     *LISTING,
-    {"id": "odd-stage", "lifecycle": ["active"], "line": "", "max_tokens": 5, "capabilities": {"pdf_input": 1}},
-    {"id": "odd-price", "price": {"output": 1e-7}, "line": "small", "capabilities": {"effort": {"supported": True}}},
+    {
+        "id": "odd-stage",
+        "lifecycle": ["active"],
+        "line": "",
+        "max_tokens": 5,
+        "capabilities": {"pdf_input": 1},
+    },
+    {
+        "id": "odd-price",
+        "price": {"output": 1e-7},
+        "line": "small",
+        "capabilities": {"effort": {"supported": True}},
+    },
     {"id": "odd-line", "line": 'and" or "x', "capabilities": {"citations": {"supported": False}}},
 ]
 """Unknown names, missing and odd lines, limits beyond a script's numbers, a lifecycle that is no text."""
@@ -57,7 +70,9 @@ def browser() -> Iterator[Browser]:
     """Start Chromium; skip where it, or what drives it, is not installed."""
     if CHROMIUM is None:
         pytest.skip("no Chromium: apt-get install chromium")
-    driver = pytest.importorskip("playwright.sync_api", reason="no playwright: it is in the dependency group `page`")
+    driver = pytest.importorskip(
+        "playwright.sync_api", reason="no playwright: it is in the dependency group `page`"
+    )
     with driver.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM)
         yield browser
@@ -75,7 +90,9 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
     contexts = []
 
     def opened(catalogue: Catalogue, settings: str = "", text: str = "", **options: Any) -> Page:
-        context = browser.new_context(offline=True, permissions=["clipboard-read", "clipboard-write"], **options)
+        context = browser.new_context(
+            offline=True, permissions=["clipboard-read", "clipboard-write"], **options
+        )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
@@ -146,7 +163,11 @@ def differences(page: Page, catalogue: Catalogue) -> list[str]:
         "the Python line": (ast.unparse(call.func), "router.select"),
         "its argument": (ast.literal_eval(call.args[0]), text),
     }
-    return [f"{name}: {found} is not {wanted}" for name, (found, wanted) in expected.items() if found != wanted]
+    return [
+        f"{name}: {found} is not {wanted}"
+        for name, (found, wanted) in expected.items()
+        if found != wanted
+    ]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +175,9 @@ def differences(page: Page, catalogue: Catalogue) -> list[str]:
     [(Catalogue.bundled(), SETTINGS), (Catalogue.from_listing(ODD), SETTINGS // 3)],
     ids=["bundled", "odd"],
 )
-def test_the_page_says_what_python_says(opened: Opened, catalogue: Catalogue, settings: int) -> None:
+def test_the_page_says_what_python_says(
+    opened: Opened, catalogue: Catalogue, settings: int
+) -> None:
     """Any ticks give a canonical requirement, for which Python has the same candidates, and the same terms lacking."""
     random = Random(SEED)  # noqa: S311 - the same settings each time
     page = opened(catalogue)
@@ -181,7 +204,9 @@ def test_a_page_that_takes_unknown_for_supported_is_found_out(opened: Opened) ->
     differing = 0
     for _ in range(20):
         set_at_random(page, random)
-        differing += any(each.startswith(("candidates", "terms")) for each in differences(page, catalogue))
+        differing += any(
+            each.startswith(("candidates", "terms")) for each in differences(page, catalogue)
+        )
 
     assert differing > 0
 
@@ -198,12 +223,26 @@ def test_nothing_ticked_is_what_everything_meets(opened: Opened) -> None:
 @pytest.mark.parametrize(
     ("settings", "summary", "title"),
     [
-        ("#with=traits.prefill&with=effort.max", "0 of 33 models qualify; none is picked", "No model qualifies"),
-        ("#price.output=0.5", "1 of 33 models qualify; picked is claude-haiku-5-5", "1 model qualifies"),
-        ("#line=sonnet&with=effort.max", "3 of 33 models qualify; picked is claude-sonnet-5-5", "3 models qualify"),
+        (
+            "#with=traits.prefill&with=effort.max",
+            "0 of 33 models qualify; none is picked",
+            "No model qualifies",
+        ),
+        (
+            "#price.output=0.5",
+            "1 of 33 models qualify; picked is claude-haiku-5-5",
+            "1 model qualifies",
+        ),
+        (
+            "#line=sonnet&with=effort.max",
+            "3 of 33 models qualify; picked is claude-sonnet-5-5",
+            "3 models qualify",
+        ),
     ],
 )
-def test_the_answer_is_told_in_words(opened: Opened, settings: str, summary: str, title: str) -> None:
+def test_the_answer_is_told_in_words(
+    opened: Opened, settings: str, summary: str, title: str
+) -> None:
     """How many qualify and which is picked, also where nobody does."""
     page = opened(Catalogue.bundled(), settings)
 
@@ -228,20 +267,26 @@ def test_the_cells_are_the_marks(opened: Opened) -> None:
             .map((head) => head.getAttribute("aria-label"))"""
     ) == [*shown.capabilities]
     assert cells == [
-        [model.id, [[MARKS[support], words[support]] for support in shown.supports(model)]] for model in shown.models
+        [model.id, [[MARKS[support], words[support]] for support in shown.supports(model)]]
+        for model in shown.models
     ]
 
 
 def test_many_models(opened: Opened) -> None:
     """Of thousands of models the newest 300 are shown in each place, and all of them are counted and chosen from."""
-    models = [{"id": f"m{at:05}", "line": "opus" if at == 4_999 else "haiku"} for at in range(5_000)]
+    models = [
+        {"id": f"m{at:05}", "line": "opus" if at == 4_999 else "haiku"} for at in range(5_000)
+    ]
     page = opened(Catalogue.from_listing(models), "#line=opus")
 
     assert page.locator("#summary").text_content() == "1 of 5000 models qualify; picked is m04999"
     assert page.locator("#table tbody tr").count() == 300
     assert page.locator("#scroll + .more").text_content() == "4700 more models are not shown here"
     assert page.locator("#rejected li[data-id]").count() == 300
-    assert page.locator("#rejected li.more").text_content() == "4699 more models are not shown in this list"
+    assert (
+        page.locator("#rejected li.more").text_content()
+        == "4699 more models are not shown in this list"
+    )
 
 
 def test_a_hostile_catalogue_is_but_text(opened: Opened) -> None:
@@ -258,7 +303,10 @@ def test_the_policy_stops_what_slips_through(browser: Browser, tmp_path: Path) -
     catalogue = Catalogue.bundled()
     path = tmp_path / "matrix.html"
     text = page_of(catalogue, matrix(catalogue))
-    path.write_text(text.replace("</main>", "</main><script>document.title = 'owned'</script>"), encoding="ascii")
+    path.write_text(
+        text.replace("</main>", "</main><script>document.title = 'owned'</script>"),
+        encoding="ascii",
+    )
     page = browser.new_page()
     page.goto(path.as_uri())
 
@@ -275,7 +323,10 @@ def test_a_link_carries_the_settings(opened: Opened) -> None:
     for _ in range(15):
         set_at_random(page, random)
         again = opened(catalogue, "#" + page.url.partition("#")[2])
-        assert again.locator("#requirement").text_content() == page.locator("#requirement").text_content()
+        assert (
+            again.locator("#requirement").text_content()
+            == page.locator("#requirement").text_content()
+        )
         assert again.locator("#copying").text_content() == ""
 
 
@@ -293,7 +344,8 @@ def test_two_ticks_of_a_capability_exclude_each_other(opened: Opened) -> None:
     """What must be supported cannot also have to be unsupported; a second press takes a tick back."""
     page = opened(Catalogue.bundled())
     required, excluded = (
-        page.get_by_role("checkbox", name=name, exact=True) for name in ("effort.max", "not effort.max")
+        page.get_by_role("checkbox", name=name, exact=True)
+        for name in ("effort.max", "not effort.max")
     )
     texts = []
     for box in (required, excluded, excluded):
@@ -309,7 +361,9 @@ def test_the_keyboard_is_enough(opened: Opened) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "answer"
-    assert page.locator("#requirement").text_content() == "pdf_input", "the link does not take the settings away"
+    assert page.locator("#requirement").text_content() == "pdf_input", (
+        "the link does not take the settings away"
+    )
     assert page.url.endswith("#with=pdf_input")
 
     page.reload()
@@ -341,7 +395,9 @@ def test_every_control_has_a_name(opened: Opened) -> None:
     slider.press("End")
     assert slider.get_attribute("aria-valuetext") == "at least 1M"
     assert page.get_by_role("group", name="effort", exact=True).count() == 1
-    assert page.get_by_role("status").first.text_content() == page.locator("#summary").text_content()
+    assert (
+        page.get_by_role("status").first.text_content() == page.locator("#summary").text_content()
+    )
     for name in ("Copy the requirement", "Copy the Python line"):
         assert page.get_by_role("button", name=name, exact=True).count() == 1
 
@@ -374,7 +430,9 @@ CONTRASTS: Final = """() => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_stands_out(opened: Opened, scheme: str) -> None:
     """In both themes the contrast of each text is 4.5 at least, as WCAG asks for at level AA."""
-    page = opened(Catalogue.bundled(), "#with=effort.max&line=opus&without=citations", color_scheme=scheme)
+    page = opened(
+        Catalogue.bundled(), "#with=effort.max&line=opus&without=citations", color_scheme=scheme
+    )
     found = page.evaluate(CONTRASTS)
 
     assert len(found) > 1000
@@ -395,9 +453,13 @@ def test_the_theme_can_be_chosen(opened: Opened) -> None:
     assert page.get_by_role("button", name="Theme: dark").count() == 1
 
 
-@pytest.mark.parametrize("catalogue", [Catalogue.bundled(), Catalogue.from_listing(ODD)], ids=["bundled", "odd"])
+@pytest.mark.parametrize(
+    "catalogue", [Catalogue.bundled(), Catalogue.from_listing(ODD)], ids=["bundled", "odd"]
+)
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
-def test_only_the_matrix_is_wider_than_the_window(opened: Opened, catalogue: Catalogue, width: int) -> None:
+def test_only_the_matrix_is_wider_than_the_window(
+    opened: Opened, catalogue: Catalogue, width: int
+) -> None:
     """At the width of a phone the page itself does not scroll sideways, and the names of the models stay in sight."""
     page = opened(catalogue, "#with=effort.max", viewport={"width": width, "height": 844})
 
@@ -414,7 +476,9 @@ def test_only_the_matrix_is_wider_than_the_window(opened: Opened, catalogue: Cat
 def test_without_a_clipboard_the_button_copies_too(opened: Opened) -> None:
     """Where the browser gives the page no clipboard, the older way stands in."""
     page = opened(Catalogue.bundled(), "#with=pdf_input")
-    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('denied')); }")
+    page.evaluate(
+        "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('denied')); }"
+    )
     page.locator('[data-copies="requirement"]').click()
     page.locator("#copying", has_text="Copied").wait_for()
 
@@ -431,4 +495,7 @@ def test_the_data_is_that_of_the_file(opened: Opened) -> None:
     assert page.locator("#catalogue").text_content() == (
         f"bundled catalogue of {catalogue.as_of:%Y-%m-%d %H:%M}Z, {size}, {digest}"
     )
-    assert json.loads(page.locator("#data").text_content() or "")["catalogue"]["digest"] == catalogue.digest
+    assert (
+        json.loads(page.locator("#data").text_content() or "")["catalogue"]["digest"]
+        == catalogue.digest
+    )

@@ -18,7 +18,9 @@ REQUEST: dict[str, Any] = {
     "max_tokens": 1000,
     "tool_choice": {"type": "any"},
     "tools": [{"name": "find", "input_schema": {"type": "object"}}],
-    "messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "a.png"}}]}],
+    "messages": [
+        {"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "a.png"}}]}
+    ],
 }
 
 
@@ -44,11 +46,16 @@ def test_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     routed = Router(BundledSource()).route(REQUEST)
     assert out == f"{routed.decision}\n"
-    assert "image_input: met by 19 of 33, unknown for 14, asked at messages[0].content[0].source" in out
+    assert (
+        "image_input: met by 19 of 33, unknown for 14, asked at messages[0].content[0].source"
+        in out
+    )
     assert err == ""
 
 
-def test_it_reads_a_pipe(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_reads_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a file, the request is on standard input."""
     for arguments in (["route"], ["route", "-"]):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps(REQUEST).encode())))
@@ -58,7 +65,19 @@ def test_it_reads_a_pipe(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
 def test_it_lists_the_changes(capsys: pytest.CaptureFixture[str]) -> None:
     """What must change is told, one line each."""
-    assert run(["route", written(REQUEST), "--require", "id == claude-opus-5-5", "--on-unsupported", "drop"]) == 0
+    assert (
+        run(
+            [
+                "route",
+                written(REQUEST),
+                "--require",
+                "id == claude-opus-5-5",
+                "--on-unsupported",
+                "drop",
+            ]
+        )
+        == 0
+    )
 
     assert capsys.readouterr().out.splitlines()[-1] == (
         "changed: tool_choice: taken out, as claude-opus-5-5 does not support traits.forced_tool_choice"
@@ -84,7 +103,11 @@ def test_it_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
             "why": "claude-opus-5-5 does not support traits.forced_tool_choice",
         }
     ]
-    assert printed["request"] == {**REQUEST, "model": "claude-opus-5-5", "tool_choice": {"type": "auto"}}
+    assert printed["request"] == {
+        **REQUEST,
+        "model": "claude-opus-5-5",
+        "tool_choice": {"type": "auto"},
+    }
     assert printed["decision"]["candidates"] == ["claude-opus-5-5"]
 
 
@@ -99,7 +122,9 @@ def test_it_prints_the_request_alone(capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize("as_json", [False, True])
 def test_no_model_serves_it(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
     """The status says so, and the text what nobody has and where it is asked for; for programs, too."""
-    status = run(["route", written({**REQUEST, "max_tokens": 9_000_000}), *(["--json"] if as_json else [])])
+    status = run(
+        ["route", written({**REQUEST, "max_tokens": 9_000_000}), *(["--json"] if as_json else [])]
+    )
 
     out, err = capsys.readouterr()
     assert status == 1
@@ -113,8 +138,13 @@ def test_no_model_serves_it(capsys: pytest.CaptureFixture[str], as_json: bool) -
 
 def test_a_policy_and_the_arguments_of_a_call(capsys: pytest.CaptureFixture[str]) -> None:
     """A policy, a batch and a number of tokens are asked for besides."""
-    Path("router.toml").write_text('[policies.reports]\nrequire = "line == opus"\n', encoding="utf-8")
-    assert run(["route", written(REQUEST), "--policy", "reports", "--batch", "--input-tokens", "150k"]) == 0
+    Path("router.toml").write_text(
+        '[policies.reports]\nrequire = "line == opus"\n', encoding="utf-8"
+    )
+    assert (
+        run(["route", written(REQUEST), "--policy", "reports", "--batch", "--input-tokens", "150k"])
+        == 0
+    )
 
     out = capsys.readouterr().out
     assert "by the policy reports" in out
@@ -130,15 +160,29 @@ def test_a_policy_and_the_arguments_of_a_call(capsys: pytest.CaptureFixture[str]
         ("[" * 100_000, [], "request.json is no JSON"),
         ("\\ud800", [], "request.json is no JSON"),
         ("[]", [], "request.json must be an object, the parameters of messages.create"),
-        ("{}", ["--input-tokens", "many"], '--input-tokens must be a number such as 150k, or "estimate"'),
+        (
+            "{}",
+            ["--input-tokens", "many"],
+            '--input-tokens must be a number such as 150k, or "estimate"',
+        ),
         ("{}", ["--policy", "reports"], "no policies: there is no router.toml here or above"),
-        ("{}", ["--policies", "a.toml"], "--policies names a file; --policy says which policy of it"),
+        (
+            "{}",
+            ["--policies", "a.toml"],
+            "--policies names a file; --policy says which policy of it",
+        ),
         ("{}", ["--policy", "a", "--require", "b"], "--policy says all that is needed besides"),
         ("{}", ["--require", "pdf_imput"], "unknown name 'pdf_imput'; did you mean pdf_input"),
-        ("{}", ["--require", "pdf_input and"], "expected a name or an opening parenthesis, got the end"),
+        (
+            "{}",
+            ["--require", "pdf_input and"],
+            "expected a name or an opening parenthesis, got the end",
+        ),
     ],
 )
-def test_bad_usage(capsys: pytest.CaptureFixture[str], content: str, arguments: list[str], told: str) -> None:
+def test_bad_usage(
+    capsys: pytest.CaptureFixture[str], content: str, arguments: list[str], told: str
+) -> None:
     """What cannot be read or understood is one line, and the status of bad usage."""
     assert run(["route", written(content), *arguments]) == 2
 
@@ -156,7 +200,9 @@ def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_the_corpus(capsys: pytest.CaptureFixture[str], path: Path) -> None:
     """Every request of the corpus is served after some change, but for fallbacks the bundled listing leaves out."""
-    status = run(["route", written(load(path)["request"]), "--on-unsupported", "downgrade", "--json"])
+    status = run(
+        ["route", written(load(path)["request"]), "--on-unsupported", "downgrade", "--json"]
+    )
 
     printed = json.loads(capsys.readouterr().out)
     assert (printed["model"] is None) is (status == 1)

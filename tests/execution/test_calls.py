@@ -12,7 +12,15 @@ import ssl
 import threading
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, Final
@@ -80,7 +88,11 @@ def said(answer: Any) -> Said:
 
 def text_of(line: str) -> str:
     """Return the text of one line of a stream."""
-    delta = json.loads(line.removeprefix("data: ")).get("delta", {}) if line.startswith("data: ") else {}
+    delta = (
+        json.loads(line.removeprefix("data: ")).get("delta", {})
+        if line.startswith("data: ")
+        else {}
+    )
     return str(delta.get("text", ""))
 
 
@@ -93,14 +105,20 @@ def patiently(_: Model) -> float:
 
 
 @contextmanager
-def sdk(api: FakeMessages, max_retries: int = 0, patience: Patience = patiently) -> Iterator[Client]:
+def sdk(
+    api: FakeMessages, max_retries: int = 0, patience: Patience = patiently
+) -> Iterator[Client]:
     """Open the official client."""
     http = anthropic.DefaultHttpxClient(verify=NO_TRUST)
-    with anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=max_retries, http_client=http) as client:
+    with anthropic.Anthropic(
+        api_key=KEY, base_url=api.url, max_retries=max_retries, http_client=http
+    ) as client:
 
         def create(model: Model, prompt: str) -> Said:
             at = client.with_options(base_url=api.url_of(model.id))
-            return said(at.messages.create(**body(model, prompt), timeout=patience(model)).to_dict())
+            return said(
+                at.messages.create(**body(model, prompt), timeout=patience(model)).to_dict()
+            )
 
         def stream(model: Model, pass_on: Callable[[str], object]) -> str:
             with client.messages.stream(**body(model)) as stream:
@@ -112,7 +130,9 @@ def sdk(api: FakeMessages, max_retries: int = 0, patience: Patience = patiently)
 
 
 @asynccontextmanager
-async def async_sdk(api: FakeMessages, max_retries: int = 0, patience: Patience = patiently) -> AsyncIterator[Client]:
+async def async_sdk(
+    api: FakeMessages, max_retries: int = 0, patience: Patience = patiently
+) -> AsyncIterator[Client]:
     """Open the official async client."""
     http = anthropic.DefaultAsyncHttpxClient(verify=NO_TRUST)
     async with anthropic.AsyncAnthropic(
@@ -148,7 +168,9 @@ def plain(api: FakeMessages, patience: Patience = patiently) -> Iterator[Client]
 
         def create(model: Model, prompt: str) -> Said:
             timeout = httpx.Timeout(patience(model), pool=None)
-            response = client.post(api.url_of(model.id) + MESSAGES, json=body(model, prompt), timeout=timeout)
+            response = client.post(
+                api.url_of(model.id) + MESSAGES, json=body(model, prompt), timeout=timeout
+            )
             return said(response.raise_for_status().json())
 
         def stream(model: Model, pass_on: Callable[[str], object]) -> str:
@@ -169,12 +191,16 @@ async def async_plain(api: FakeMessages, patience: Patience = patiently) -> Asyn
 
         async def create(model: Model, prompt: str) -> Said:
             timeout = httpx.Timeout(patience(model), pool=None)
-            response = await client.post(api.url_of(model.id) + MESSAGES, json=body(model, prompt), timeout=timeout)
+            response = await client.post(
+                api.url_of(model.id) + MESSAGES, json=body(model, prompt), timeout=timeout
+            )
             return said(response.raise_for_status().json())
 
         async def stream(model: Model, pass_on: Callable[[str], object]) -> str:
             asked = body(model) | {"stream": True}
-            async with client.stream("POST", api.url_of(model.id) + MESSAGES, json=asked) as response:
+            async with client.stream(
+                "POST", api.url_of(model.id) + MESSAGES, json=asked
+            ) as response:
                 async for line in response.raise_for_status().aiter_lines():
                     if text := text_of(line):
                         pass_on(text)
@@ -219,7 +245,9 @@ class Way:
         """Return the answer of a run, or the exception that it ended with: with `pass_on` of one that streams."""
 
         def calling(client: Client) -> Callable[[Model], Any]:
-            return lambda model: client.create(model, PROMPT) if pass_on is None else client.stream(model, pass_on)
+            return lambda model: (
+                client.create(model, PROMPT) if pass_on is None else client.stream(model, pass_on)
+            )
 
         def block() -> Any:
             with self.open(api, **options or {}) as client:
@@ -305,7 +333,9 @@ class Naive:
                 last = error
         raise last
 
-    async def arun(self, need: str, call: Callable[[Model], Awaitable[Any]], **terms: Any) -> Answer[Any]:
+    async def arun(
+        self, need: str, call: Callable[[Model], Awaitable[Any]], **terms: Any
+    ) -> Answer[Any]:
         """Call one after the other."""
         for model in self._models:
             try:
@@ -372,14 +402,22 @@ CURED: dict[str, tuple[Scripted | None, int | None, bool]] = {
 @by_all
 @pytest.mark.parametrize(("fault", "status", "is_aside"), CURED.values(), ids=CURED)
 def test_the_next_model_answers(
-    machine: Machine, api: FakeMessages, *, way: Way, fault: Scripted | None, status: int | None, is_aside: bool
+    machine: Machine,
+    api: FakeMessages,
+    *,
+    way: Way,
+    fault: Scripted | None,
+    status: int | None,
+    is_aside: bool,
 ) -> None:
     """A failure of a model goes to the next of the chain, each called once, and the answer tells of every attempt."""
     api.faults = dict.fromkeys((FIRST, SECOND), fault)
     told: list[tuple[str, str]] = []
     router = router_of(machine)
 
-    answer = way.end(router, api, on_fallback=lambda attempt, model: told.append((attempt.model.id, model.id)))
+    answer = way.end(
+        router, api, on_fallback=lambda attempt, model: told.append((attempt.model.id, model.id))
+    )
 
     assert (answer.value, answer.model.id, answer.set_aside) == ((THIRD, PROMPT), THIRD, ())
     assert api.asked == ([THIRD] if fault is None else [FIRST, SECOND, THIRD])
@@ -425,12 +463,17 @@ def test_an_answer_that_does_not_come(machine: Machine, api: FakeMessages, way: 
 
     answer = way.end(router_of(machine), api, options={"patience": patience})
 
-    assert (answer.value, answer.attempts[0].failure.kind) == ((SECOND, PROMPT), FailureClass.NEXT_MODEL)
+    assert (answer.value, answer.attempts[0].failure.kind) == (
+        (SECOND, PROMPT),
+        FailureClass.NEXT_MODEL,
+    )
     assert api.asked[-1] == SECOND
 
 
 @by_all
-def test_only_models_that_failed_are_set_aside(machine: Machine, api: FakeMessages, way: Way) -> None:
+def test_only_models_that_failed_are_set_aside(
+    machine: Machine, api: FakeMessages, way: Way
+) -> None:
     """R12: an outage of one model sets that one aside alone, and it is not paid for again while it cools."""
     api.faults[SECOND] = busy()
     router = router_of(machine, allowed_fails=1)
@@ -459,10 +502,16 @@ FOR_GOOD: dict[str, tuple[bytes, int]] = {
     "403": (failure(403, "permission_error"), 403),
     "413": (failure(413, "request_too_large"), 413),
     "422": (failure(422, "invalid_request_error"), 422),
-    "400": (failure(400, "invalid_request_error", "messages: at least one message is required"), 400),
+    "400": (
+        failure(400, "invalid_request_error", "messages: at least one message is required"),
+        400,
+    ),
     "400-of-money": (failure(400, "invalid_request_error", "Your credit balance is too low"), 400),
     "400-without-a-body": (reply(400), 400),
-    "404-of-a-file": (failure(404, "not_found_error", "File not found: file_011CNha8iCJcU1wXNR6q4V8w"), 404),
+    "404-of-a-file": (
+        failure(404, "not_found_error", "File not found: file_011CNha8iCJcU1wXNR6q4V8w"),
+        404,
+    ),
     "429-without-a-time": (failure(429, "rate_limit_error"), 429),
     "429-of-money": (reply(429, SPENT, {"retry-after": "30"}), 429),
 }
@@ -471,7 +520,9 @@ FOR_GOOD: dict[str, tuple[bytes, int]] = {
 
 @by_all
 @pytest.mark.parametrize(("fault", "status"), FOR_GOOD.values(), ids=FOR_GOOD)
-def test_the_clients_own_error(machine: Machine, api: FakeMessages, way: Way, fault: bytes, status: int) -> None:
+def test_the_clients_own_error(
+    machine: Machine, api: FakeMessages, way: Way, fault: bytes, status: int
+) -> None:
     """What is the request's, the credential's or the account's own fault is one call, and the client's own error."""
     api.faults = dict.fromkeys(IDS, fault)
     told: list[Attempt] = []
@@ -497,7 +548,9 @@ def test_a_naive_chain_repeats_what_is_for_good(api: FakeMessages, way: Way) -> 
 
 
 @by_all
-def test_an_error_that_ends_a_run_tells_what_was_before(machine: Machine, api: FakeMessages, way: Way) -> None:
+def test_an_error_that_ends_a_run_tells_what_was_before(
+    machine: Machine, api: FakeMessages, way: Way
+) -> None:
     """The client's own error has a note of every attempt before it."""
     api.faults = {FIRST: busy(), SECOND: FOR_GOOD["401"][0]}
 
@@ -505,14 +558,19 @@ def test_an_error_that_ends_a_run_tells_what_was_before(machine: Machine, api: F
 
     assert isinstance(error, way.refused_with)
     assert api.asked == [FIRST, SECOND]
-    assert error.__notes__ == [f"before: {FIRST} after 0.0 s: next_model, 529 overloaded_error: Overloaded"]
+    assert error.__notes__ == [
+        f"before: {FIRST} after 0.0 s: next_model, 529 overloaded_error: Overloaded"
+    ]
 
 
 # What a larger window can cure
 
 WINDOWS = (200_000, 200_000, 203_000, 205_000, 1_000_000)
 WINDOWED = Catalogue.from_listing(
-    [entry | {"max_input_tokens": window} for entry, window in zip(entries(5), WINDOWS, strict=True)]
+    [
+        entry | {"max_input_tokens": window}
+        for entry, window in zip(entries(5), WINDOWS, strict=True)
+    ]
 )
 TOO_LONG = {
     "prompt is too long: 210000 tokens > 200000 maximum": 1_000_000,
@@ -523,7 +581,9 @@ TOO_LONG = {
 
 @by_all
 @pytest.mark.parametrize(("text", "window"), TOO_LONG.items(), ids=["prompt", "prompt-and-output"])
-def test_only_a_larger_window(machine: Machine, api: FakeMessages, way: Way, text: str, window: int) -> None:
+def test_only_a_larger_window(
+    machine: Machine, api: FakeMessages, way: Way, text: str, window: int
+) -> None:
     """A prompt that is too long goes to the next model that has room for it, past those that have not."""
     refused = [model.id for model in WINDOWED if (model.max_input_tokens or 0) < window]
     api.faults = dict.fromkeys(refused, failure(400, "invalid_request_error", text))
@@ -541,7 +601,9 @@ def test_only_a_larger_window(machine: Machine, api: FakeMessages, way: Way, tex
 def test_no_larger_window(machine: Machine, api: FakeMessages, way: Way) -> None:
     """A prompt that is too long for all is one call, and an error with the client's own in it."""
     text = "prompt is too long: 1200000 tokens > 200000 maximum"
-    api.faults = dict.fromkeys([model.id for model in WINDOWED], failure(400, "invalid_request_error", text))
+    api.faults = dict.fromkeys(
+        [model.id for model in WINDOWED], failure(400, "invalid_request_error", text)
+    )
 
     error = way.end(router_of(machine, WINDOWED), api)
 
@@ -571,7 +633,9 @@ LACKING = (
 
 @by_all
 @pytest.mark.parametrize("text", LACKING)
-def test_a_feature_that_the_api_denies(machine: Machine, api: FakeMessages, way: Way, text: str) -> None:
+def test_a_feature_that_the_api_denies(
+    machine: Machine, api: FakeMessages, way: Way, text: str
+) -> None:
     """What the catalogue says and the API denies goes to the next model, and is told; the catalogue stays the same."""
     api.faults[FIRST] = failure(400, "invalid_request_error", text)
     told: list[Attempt] = []
@@ -583,7 +647,10 @@ def test_a_feature_that_the_api_denies(machine: Machine, api: FakeMessages, way:
     assert answer.value == (SECOND, PROMPT)
     assert api.asked == [FIRST, SECOND]
     assert told == [answer.attempts[0]]
-    assert (told[0].model.id, told[0].failure and told[0].failure.kind) == (FIRST, FailureClass.LACKS_FEATURE)
+    assert (told[0].model.id, told[0].failure and told[0].failure.kind) == (
+        FIRST,
+        FailureClass.LACKS_FEATURE,
+    )
     assert router.catalogue is held is FOUR
     assert cooling(router) == []
 
@@ -604,7 +671,13 @@ def hurried(request: Request) -> bytes:
     ids=["off", "on", "off-two-fails", "on-two-fails"],
 )
 def test_requests_with_the_clients_own_retries(
-    machine: Machine, api: FakeMessages, *, way: Way, max_retries: int, allowed_fails: int, requests: list[int]
+    machine: Machine,
+    api: FakeMessages,
+    *,
+    way: Way,
+    max_retries: int,
+    allowed_fails: int,
+    requests: list[int],
 ) -> None:
     """R8: four models are 4 requests, and 12 where the client tries thrice; a run while all cool is one call."""
     api.faults = dict.fromkeys(IDS, busy() if max_retries == 0 else hurried)
@@ -622,7 +695,11 @@ def test_requests_with_the_clients_own_retries(
 # Streams
 
 OVERLOADED = event("error", error={"type": "overloaded_error", "message": "Overloaded"})
-BREAKS: dict[str, list[Step]] = {"error-event": [OVERLOADED], "reset": [End.RESET], "closed": [End.CLOSE]}
+BREAKS: dict[str, list[Step]] = {
+    "error-event": [OVERLOADED],
+    "reset": [End.RESET],
+    "closed": [End.CLOSE],
+}
 STREAMED = [
     pytest.param(way, steps, id=f"{name}-{way.name}")
     for way in WAYS
@@ -662,7 +739,9 @@ def test_a_stream(machine: Machine, api: FakeMessages, way: Way) -> None:
 
 
 @by_all_that_break
-def test_nothing_follows_what_was_passed_on(machine: Machine, api: FakeMessages, way: Way, steps: list[Step]) -> None:
+def test_nothing_follows_what_was_passed_on(
+    machine: Machine, api: FakeMessages, way: Way, steps: list[Step]
+) -> None:
     """R14: a stream that fails after text was passed on is the client's own error, and no second request."""
     listener = Listener()
     api.faults[FIRST] = listener.then(steps)
@@ -678,7 +757,9 @@ def test_nothing_follows_what_was_passed_on(machine: Machine, api: FakeMessages,
 
 
 @by_all_that_break
-def test_a_naive_chain_repeats_what_was_passed_on(api: FakeMessages, way: Way, steps: list[Step]) -> None:
+def test_a_naive_chain_repeats_what_was_passed_on(
+    api: FakeMessages, way: Way, steps: list[Step]
+) -> None:
     """The measure tells a chain that passes on the beginning of one answer, and then another."""
     listener = Listener()
     api.faults[FIRST] = listener.then(steps)
@@ -688,25 +769,35 @@ def test_a_naive_chain_repeats_what_was_passed_on(api: FakeMessages, way: Way, s
 
 
 @by_all_that_break
-def test_a_stream_that_was_not_passed_on(machine: Machine, api: FakeMessages, way: Way, steps: list[Step]) -> None:
+def test_a_stream_that_was_not_passed_on(
+    machine: Machine, api: FakeMessages, way: Way, steps: list[Step]
+) -> None:
     """R14: where the application says that nothing was passed on, the next model answers."""
     listener = Listener()
     api.faults[FIRST] = listener.then(steps)
 
-    answer = way.end(router_of(machine), api, pass_on=listener, classify=partial(classify, passed_on=False))
+    answer = way.end(
+        router_of(machine), api, pass_on=listener, classify=partial(classify, passed_on=False)
+    )
 
     assert (answer.value, answer.attempts[0].failure.kind) == (SECOND, FailureClass.NEXT_MODEL)
     assert api.asked == [FIRST, SECOND]
 
 
 @each(SDK, ASYNC_SDK)
-@pytest.mark.parametrize("type", ["invalid_request_error", "authentication_error", "rate_limit_error"])
-def test_an_event_that_no_model_cures(machine: Machine, api: FakeMessages, way: Way, type: str) -> None:
+@pytest.mark.parametrize(
+    "type", ["invalid_request_error", "authentication_error", "rate_limit_error"]
+)
+def test_an_event_that_no_model_cures(
+    machine: Machine, api: FakeMessages, way: Way, type: str
+) -> None:
     """An error in a stream goes by its type, so that some end the run though nothing was passed on."""
     listener = Listener()
     api.faults[FIRST] = listener.then([event("error", error={"type": type, "message": "no"})])
 
-    error = way.end(router_of(machine), api, pass_on=listener, classify=partial(classify, passed_on=False))
+    error = way.end(
+        router_of(machine), api, pass_on=listener, classify=partial(classify, passed_on=False)
+    )
 
     assert isinstance(error, anthropic.APIStatusError)
     assert api.asked == [FIRST]
@@ -726,7 +817,9 @@ def test_a_stream_that_was_refused(machine: Machine, api: FakeMessages, way: Way
 
 @by_all
 @pytest.mark.parametrize("end", End)
-def test_a_stream_that_breaks_off_at_its_head(machine: Machine, api: FakeMessages, way: Way, end: End) -> None:
+def test_a_stream_that_breaks_off_at_its_head(
+    machine: Machine, api: FakeMessages, way: Way, end: End
+) -> None:
     """Nobody can tell what of a stream that has begun was passed on, so that nothing follows it."""
     listener = Listener()
     api.faults[FIRST] = [streamed(FIRST)[0], 0.01, end]
@@ -742,7 +835,9 @@ def test_a_stream_that_breaks_off_at_its_head(machine: Machine, api: FakeMessage
 
 
 async def cancelled_in_asyncio(
-    run: Callable[[], Awaitable[object]], begun: Callable[[], bool], meanwhile: Callable[[], Awaitable[object]]
+    run: Callable[[], Awaitable[object]],
+    begun: Callable[[], bool],
+    meanwhile: Callable[[], Awaitable[object]],
 ) -> None:
     """Cancel a task when it has begun and something was done meanwhile."""
     task = asyncio.ensure_future(run())
@@ -756,7 +851,9 @@ async def cancelled_in_asyncio(
 
 
 async def cancelled_in_trio(
-    run: Callable[[], Awaitable[object]], begun: Callable[[], bool], meanwhile: Callable[[], Awaitable[object]]
+    run: Callable[[], Awaitable[object]],
+    begun: Callable[[], bool],
+    meanwhile: Callable[[], Awaitable[object]],
 ) -> None:
     """Cancel a scope when what is in it has begun and something was done meanwhile."""
     scope = trio.CancelScope()
@@ -776,7 +873,9 @@ async def cancelled_in_trio(
 
 @each(ASYNC_SDK, PLAIN_ASYNCIO, PLAIN_TRIO)
 @pytest.mark.parametrize("probes", [False, True], ids=["any-call", "a-probe"])
-def test_cancellation_leaves_nothing(machine: Machine, api: FakeMessages, way: Way, probes: bool) -> None:
+def test_cancellation_leaves_nothing(
+    machine: Machine, api: FakeMessages, way: Way, probes: bool
+) -> None:
     """A call that is cancelled leaves no task, no lock, no cooldown, and its probe to the next run."""
     router = router_of(machine, allowed_fails=1)
     cancelled = cancelled_in_trio if way.loop is in_trio else cancelled_in_asyncio
@@ -800,7 +899,11 @@ def test_cancellation_leaves_nothing(machine: Machine, api: FakeMessages, way: W
             assert cooling(router) == []
             del api.faults[FIRST]
             answer = await ask()
-            assert (answer.value, len(answer.attempts), answer.set_aside) == ((FIRST, PROMPT), 1, ())
+            assert (answer.value, len(answer.attempts), answer.set_aside) == (
+                (FIRST, PROMPT),
+                1,
+                (),
+            )
 
     assert way.loop is not None
     way.loop(main)
@@ -894,7 +997,9 @@ def test_a_bug_is_the_callers(
     def fail(_: Model) -> None:
         raise error
 
-    ended = way.end(router, api, before=fail) if place == "before" else way.end(router, api, after=fail)
+    ended = (
+        way.end(router, api, before=fail) if place == "before" else way.end(router, api, after=fail)
+    )
 
     assert ended is error
     assert not hasattr(error, "__notes__")
@@ -905,7 +1010,9 @@ def test_a_bug_is_the_callers(
 
 @by_all
 @by_all_bugs
-def test_a_naive_chain_repeats_a_bug(api: FakeMessages, way: Way, kind: type[BaseException]) -> None:
+def test_a_naive_chain_repeats_a_bug(
+    api: FakeMessages, way: Way, kind: type[BaseException]
+) -> None:
     """The measure tells a chain that pays for the same bug once a model."""
     error = kind("a bug")
 
@@ -930,7 +1037,10 @@ def unsent_by_httpx(url: str, headers: Mapping[str, str]) -> object:
 
 
 UNSENT: dict[str, tuple[Callable[[str], object], type[Exception]]] = {
-    "sdk-protocol": (lambda _: unsent_by_sdk(base_url="htp://127.0.0.1"), anthropic.APIConnectionError),
+    "sdk-protocol": (
+        lambda _: unsent_by_sdk(base_url="htp://127.0.0.1"),
+        anthropic.APIConnectionError,
+    ),
     "sdk-header": (
         lambda url: unsent_by_sdk(base_url=url, default_headers={"x-tag": "a\nb"}),
         anthropic.APIConnectionError,
@@ -997,7 +1107,9 @@ class Half:
 
     def expected(self, prompt: str) -> list[str]:
         """Return the models that a run calls whom nothing is set aside for."""
-        failing = list(itertools.takewhile(lambda model: self.fault(prompt, model) is not None, IDS))
+        failing = list(
+            itertools.takewhile(lambda model: self.fault(prompt, model) is not None, IDS)
+        )
         return IDS[: min(3, len(failing) + 1)]
 
 
@@ -1028,12 +1140,16 @@ def problems(outcomes: Sequence[Outcome], api: FakeMessages, half: Half) -> list
     return found
 
 
-def in_tasks(chain: Any, api: FakeMessages, runs: int, after: Callable[[], object]) -> list[Outcome]:
+def in_tasks(
+    chain: Any, api: FakeMessages, runs: int, after: Callable[[], object]
+) -> list[Outcome]:
     """Start so many runs at once under asyncio, and return how each ended."""
 
     async def main() -> list[Outcome]:
         async with AsyncExitStack() as stack:
-            clients = asyncio.Queue[Client]()  # of one connection each: a pool of httpx looks at all who wait for it
+            clients = asyncio.Queue[
+                Client
+            ]()  # of one connection each: a pool of httpx looks at all who wait for it
             for _ in range(16):
                 clients.put_nowait(await stack.enter_async_context(async_plain(api)))
 
@@ -1058,11 +1174,15 @@ def in_tasks(chain: Any, api: FakeMessages, runs: int, after: Callable[[], objec
     return outcomes
 
 
-def in_threads(chain: Any, api: FakeMessages, runs: int, after: Callable[[], object]) -> list[Outcome]:
+def in_threads(
+    chain: Any, api: FakeMessages, runs: int, after: Callable[[], object]
+) -> list[Outcome]:
     """Start so many runs at once in threads, and return how each ended."""
     numbers = itertools.count()
     with ExitStack() as stack:
-        clients = queue.SimpleQueue[Client]()  # of one connection each: httpcore may close what a thread just took
+        clients = queue.SimpleQueue[
+            Client
+        ]()  # of one connection each: httpcore may close what a thread just took
         for _ in range(16):
             clients.put(stack.enter_context(plain(api)))
 
@@ -1087,13 +1207,20 @@ def in_threads(chain: Any, api: FakeMessages, runs: int, after: Callable[[], obj
 
 
 Crowding = Callable[[Any, FakeMessages, int, Callable[[], object]], list[Outcome]]
-MANY = [pytest.param(in_tasks, 1000, id="1000-tasks"), pytest.param(in_threads, 200, id="200-threads")]
+MANY = [
+    pytest.param(in_tasks, 1000, id="1000-tasks"),
+    pytest.param(in_threads, 200, id="200-threads"),
+]
 FEW = [pytest.param(in_tasks, 200, id="200-tasks"), pytest.param(in_threads, 50, id="50-threads")]
 """Too few for models to cool while the last ones begin."""
 
 
-@pytest.mark.parametrize(("crowd", "runs"), [*FEW, at_length(in_tasks, 1000), at_length(in_threads, 200)])
-def test_each_run_ends_once(machine: Machine, api: FakeMessages, crowd: Crowding, runs: int) -> None:
+@pytest.mark.parametrize(
+    ("crowd", "runs"), [*FEW, at_length(in_tasks, 1000), at_length(in_threads, 200)]
+)
+def test_each_run_ends_once(
+    machine: Machine, api: FakeMessages, crowd: Crowding, runs: int
+) -> None:
     """R7: of runs that fail half the time each ends as its own calls did, with its own answer or with none."""
     half = Half()
     api.faults = dict.fromkeys(IDS, half)
@@ -1103,7 +1230,9 @@ def test_each_run_ends_once(machine: Machine, api: FakeMessages, crowd: Crowding
 
     assert len(outcomes) == runs
     assert problems(outcomes, api, half) == []
-    tried = {prompt: [attempt.model.id for attempt in outcome.attempts] for prompt, outcome in outcomes}
+    tried = {
+        prompt: [attempt.model.id for attempt in outcome.attempts] for prompt, outcome in outcomes
+    }
     assert tried == {str(number): half.expected(str(number)) for number in range(runs)}
     answers = sum(isinstance(outcome, Answer) for _, outcome in outcomes)
     assert len(half.answered) == answers
@@ -1112,7 +1241,9 @@ def test_each_run_ends_once(machine: Machine, api: FakeMessages, crowd: Crowding
 
 
 @pytest.mark.parametrize(("crowd", "runs"), MANY)
-def test_each_run_ends_once_while_models_cool(machine: Machine, api: FakeMessages, crowd: Crowding, runs: int) -> None:
+def test_each_run_ends_once_while_models_cool(
+    machine: Machine, api: FakeMessages, crowd: Crowding, runs: int
+) -> None:
     """R7: the same where models are set aside and probed all the while; then none is lost, and each probe is free."""
     half = Half((*ODDS, LIMITED))
     api.faults = dict.fromkeys(IDS, half)
@@ -1136,7 +1267,9 @@ class Shared(Naive):
 
     _at = 0
 
-    async def arun(self, need: str, call: Callable[[Model], Awaitable[Any]], **terms: Any) -> Answer[Any]:
+    async def arun(
+        self, need: str, call: Callable[[Model], Awaitable[Any]], **terms: Any
+    ) -> Answer[Any]:
         """Call at most three, one after the other."""
         for _ in range(3):
             try:
@@ -1151,7 +1284,9 @@ class Shared(Naive):
 class Hedging(Naive):
     """A chain that calls two models, for the sake of speed; the other twin that must fail."""
 
-    async def arun(self, need: str, call: Callable[[Model], Awaitable[Any]], **terms: Any) -> Answer[Any]:
+    async def arun(
+        self, need: str, call: Callable[[Model], Awaitable[Any]], **terms: Any
+    ) -> Answer[Any]:
         """Call two at once, and return the first answer in their order."""
         values = await asyncio.gather(*map(call, self._models[:2]), return_exceptions=True)
         pairs = zip(values, self._models, strict=False)
@@ -1160,7 +1295,11 @@ class Hedging(Naive):
 
 @pytest.mark.parametrize(
     ("chain", "problem"),
-    [(Shared, "was told of"), (Shared, "ended with LookupError"), (Hedging, "was answered 2 times")],
+    [
+        (Shared, "was told of"),
+        (Shared, "ended with LookupError"),
+        (Hedging, "was answered 2 times"),
+    ],
     ids=["mixed-up", "lost", "doubled"],
 )
 def test_naive_chains_lose_and_double(api: FakeMessages, chain: type[Naive], problem: str) -> None:

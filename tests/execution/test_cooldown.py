@@ -11,11 +11,19 @@ from crowds import NOON, seeded
 from fake_source import FakeClock
 
 from router.execution._conversations import LONGEST_PAUSE, MOST, Conversations
-from router.execution._cooldown import FIRST_COOLDOWN, LONGEST_COOLDOWN, LONGEST_PROBE, Cooldowns, Turn
+from router.execution._cooldown import (
+    FIRST_COOLDOWN,
+    LONGEST_COOLDOWN,
+    LONGEST_PROBE,
+    Cooldowns,
+    Turn,
+)
 from router.execution._failures import Failure, FailureClass
 
 BUSY = Failure(kind=FailureClass.NEXT_MODEL, reason="529 overloaded_error: Overloaded", status=529)
-GONE = Failure(kind=FailureClass.NEXT_MODEL, reason="404 not_found_error: model: a", status=404, is_gone=True)
+GONE = Failure(
+    kind=FailureClass.NEXT_MODEL, reason="404 not_found_error: model: a", status=404, is_gone=True
+)
 
 
 def told(seconds: float) -> Failure:
@@ -28,7 +36,9 @@ class Bench:
 
     def __init__(self, allowed_fails: int = 2, random: Callable[[], float] = lambda: 0.0) -> None:
         self.clock = FakeClock()
-        self.cooldowns = Cooldowns(allowed_fails, clock=self.clock, wall=lambda: NOON, random=random)
+        self.cooldowns = Cooldowns(
+            allowed_fails, clock=self.clock, wall=lambda: NOON, random=random
+        )
 
     def take(self, id: str = "a") -> Turn:
         """Take leave to call a model that is not set aside."""
@@ -45,7 +55,11 @@ class Bench:
         """Return for how long the model is set aside, `None` for not."""
         cooling = self.cooldowns.cooling()
         assert len(cooling) <= 1
-        return (cooling[0].until - datetime.fromtimestamp(NOON, UTC)).total_seconds() if cooling else None
+        return (
+            (cooling[0].until - datetime.fromtimestamp(NOON, UTC)).total_seconds()
+            if cooling
+            else None
+        )
 
 
 @pytest.fixture

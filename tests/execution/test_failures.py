@@ -32,7 +32,9 @@ OPENAIS: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.par
 class StatusError(Exception):
     """What any client may raise."""
 
-    def __init__(self, status_code: object, body: object = None, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status_code: object, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(f"status {status_code}")
         self.status_code = status_code
         self.body = body
@@ -47,19 +49,29 @@ def body(type: str, message: str, code: str | None = None) -> dict[str, Any]:
 
 def of_anthropic(status: int, answer: object, headers: Mapping[str, str]) -> Exception:
     """Return what the SDK raises."""
-    response = httpx2.Response(status, json=answer, headers=headers, request=httpx2.Request("POST", URL))
-    return anthropic.Anthropic(api_key="x", base_url="http://127.0.0.1")._make_status_error_from_response(response)
+    response = httpx2.Response(
+        status, json=answer, headers=headers, request=httpx2.Request("POST", URL)
+    )
+    return anthropic.Anthropic(
+        api_key="x", base_url="http://127.0.0.1"
+    )._make_status_error_from_response(response)
 
 
 def of_openai(status: int, answer: object, headers: Mapping[str, str]) -> Exception:
     """Return what OpenAI's SDK raises."""
-    response = OPENAIS.Response(status, json=answer, headers=headers, request=OPENAIS.Request("POST", URL))
-    return openai.OpenAI(api_key="x", base_url="http://127.0.0.1")._make_status_error_from_response(response)
+    response = OPENAIS.Response(
+        status, json=answer, headers=headers, request=OPENAIS.Request("POST", URL)
+    )
+    return openai.OpenAI(api_key="x", base_url="http://127.0.0.1")._make_status_error_from_response(
+        response
+    )
 
 
 def of_httpx(status: int, answer: object, headers: Mapping[str, str]) -> Exception:
     """Return what httpx raises."""
-    response = httpx.Response(status, json=answer, headers=headers, request=httpx.Request("POST", URL))
+    response = httpx.Response(
+        status, json=answer, headers=headers, request=httpx.Request("POST", URL)
+    )
     with pytest.raises(httpx.HTTPStatusError) as raised:
         response.raise_for_status()
     return raised.value
@@ -67,7 +79,9 @@ def of_httpx(status: int, answer: object, headers: Mapping[str, str]) -> Excepti
 
 def of_httpx2(status: int, answer: object, headers: Mapping[str, str]) -> Exception:
     """Return what httpx2 raises."""
-    response = httpx2.Response(status, json=answer, headers=headers, request=httpx2.Request("POST", URL))
+    response = httpx2.Response(
+        status, json=answer, headers=headers, request=httpx2.Request("POST", URL)
+    )
     with pytest.raises(httpx2.HTTPStatusError) as raised:
         response.raise_for_status()
     return raised.value
@@ -88,15 +102,35 @@ def kind(error: Exception, model: Model = MODEL) -> FailureClass | None:
     [
         (404, body("not_found_error", "model: claude-opus-5"), {}, NEXT),
         (404, body("not_found_error", "model: claude-opus-4-0"), {}, NEXT),
-        (404, body("not_found_error", "File not found: file_011CNha8iCJcU1wXNR6q4V8w"), {}, GIVE_UP),
+        (
+            404,
+            body("not_found_error", "File not found: file_011CNha8iCJcU1wXNR6q4V8w"),
+            {},
+            GIVE_UP,
+        ),
         (404, body("not_found_error", "Not Found"), {}, GIVE_UP),
         (429, body("rate_limit_error", "slow down"), {"retry-after": "7"}, NEXT),
         (429, body("rate_limit_error", "slow down"), {"retry-after-ms": "700"}, NEXT),
         (429, body("rate_limit_error", "slow down"), {"retry-after": "soon"}, GIVE_UP),
         (429, body("rate_limit_error", "slow down"), {}, GIVE_UP),
-        (429, body("rate_limit_error", "spent", "enforced_spend_limit_reached"), {"retry-after": "7"}, GIVE_UP),
-        (429, body("rate_limit_error", "spent", "contract_spend_limit_reached"), {"retry-after": "7"}, GIVE_UP),
-        (429, body("rate_limit_error", "ramp", "ramp_limit_exceeded"), {"retry-after": "7"}, GIVE_UP),
+        (
+            429,
+            body("rate_limit_error", "spent", "enforced_spend_limit_reached"),
+            {"retry-after": "7"},
+            GIVE_UP,
+        ),
+        (
+            429,
+            body("rate_limit_error", "spent", "contract_spend_limit_reached"),
+            {"retry-after": "7"},
+            GIVE_UP,
+        ),
+        (
+            429,
+            body("rate_limit_error", "ramp", "ramp_limit_exceeded"),
+            {"retry-after": "7"},
+            GIVE_UP,
+        ),
         (429, body("rate_limit_error", "new", "some_code_of_tomorrow"), {"retry-after": "7"}, NEXT),
         (500, body("api_error", "Internal server error"), {}, NEXT),
         (502, body("api_error", "Bad gateway"), {}, NEXT),
@@ -111,15 +145,32 @@ def kind(error: Exception, model: Model = MODEL) -> FailureClass | None:
         (409, body("conflict_error", "no"), {}, GIVE_UP),
         (413, body("request_too_large", "Request exceeds the maximum size"), {}, GIVE_UP),
         (422, body("invalid_request_error", "this model does not support that"), {}, GIVE_UP),
-        (400, body("invalid_request_error", "messages: at least one message is required"), {}, GIVE_UP),
+        (
+            400,
+            body("invalid_request_error", "messages: at least one message is required"),
+            {},
+            GIVE_UP,
+        ),
         (400, body("invalid_request_error", "image/tiff is not supported"), {}, GIVE_UP),
-        (400, body("invalid_request_error", "'pattern' is not supported: $.properties.model"), {}, GIVE_UP),
+        (
+            400,
+            body("invalid_request_error", "'pattern' is not supported: $.properties.model"),
+            {},
+            GIVE_UP,
+        ),
         (400, body("invalid_request_error", "Your credit balance is too low"), {}, GIVE_UP),
-        (400, body("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"), {}, LARGER),
+        (
+            400,
+            body("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
+            {},
+            LARGER,
+        ),
     ],
     ids=str,
 )
-def test_classes(raiser: Any, status: int, answer: object, headers: Mapping[str, str], meant: FailureClass) -> None:
+def test_classes(
+    raiser: Any, status: int, answer: object, headers: Mapping[str, str], meant: FailureClass
+) -> None:
     """Whatever client raises it, an answer means what the table of the API's errors says."""
     error = raiser(status, answer, headers)
 
@@ -154,7 +205,10 @@ def test_what_a_model_lacks(text: str) -> None:
     ("text", "tokens"),
     [
         ("prompt is too long: 210000 tokens > 200000 maximum", 210_000),
-        ("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease them", 210_000),
+        (
+            "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease them",
+            210_000,
+        ),
         ("prompt is too long", None),
         ("Input is too long for requested model.", None),
         ("This model's maximum context length is 8192 tokens", None),
@@ -281,13 +335,17 @@ def test_what_else_is_not_found(text: bytes) -> None:
     assert kind(httpx.HTTPStatusError("no", request=response.request, response=response)) is GIVE_UP
 
 
-@pytest.mark.parametrize(("status", "meant"), [(404, GIVE_UP), (429, GIVE_UP), (400, GIVE_UP), (529, NEXT)])
+@pytest.mark.parametrize(
+    ("status", "meant"), [(404, GIVE_UP), (429, GIVE_UP), (400, GIVE_UP), (529, NEXT)]
+)
 def test_an_answer_of_which_only_the_head_was_read(status: int, meant: FailureClass) -> None:
     """What a body that was not read may say is not taken for nothing: it may be a limit of money, or a file."""
     with httpx.Client(transport=Canned([b"{}"])) as client, client.stream("GET", URL) as response:
         response.status_code = status
         response.headers["retry-after"] = "7"
-        assert kind(httpx.HTTPStatusError("no", request=response.request, response=response)) is meant
+        assert (
+            kind(httpx.HTTPStatusError("no", request=response.request, response=response)) is meant
+        )
 
 
 def test_an_address_is_not_told() -> None:
@@ -313,7 +371,9 @@ def test_failures_that_cannot_be(wrong: Any) -> None:
 
 def test_a_failure_says_what_it_says() -> None:
     """A failure carries what the answer said, in one printable line."""
-    error = of_anthropic(529, body("overloaded_error", "Over\x1b[31mloaded\n now"), {"retry-after": "3"})
+    error = of_anthropic(
+        529, body("overloaded_error", "Over\x1b[31mloaded\n now"), {"retry-after": "3"}
+    )
 
     assert classify(error, MODEL) == Failure(
         kind=NEXT,
@@ -365,7 +425,9 @@ class Broken(dict[str, Any]):
         raise RuntimeError("broken")
 
 
-@pytest.mark.parametrize("response", [None, Unreadable(), httpx.Response(529)], ids=["none", "unreadable", "broken"])
+@pytest.mark.parametrize(
+    "response", [None, Unreadable(), httpx.Response(529)], ids=["none", "unreadable", "broken"]
+)
 @pytest.mark.parametrize("raiser", [StatusError, SpeechlessError])
 def test_what_cannot_be_read_is_not_known(raiser: type[StatusError], response: Any) -> None:
     """An exception and a response of which nothing can be read hide nothing of the failure itself."""
@@ -400,7 +462,9 @@ def test_an_error_after_the_answer_has_begun(type: str) -> None:
 
 def test_another_error_after_the_answer_has_begun() -> None:
     """R14: what no model cures is not cured by having passed nothing on."""
-    failure = classify(of_anthropic(200, body("invalid_request_error", "x"), {}), MODEL, passed_on=False)
+    failure = classify(
+        of_anthropic(200, body("invalid_request_error", "x"), {}), MODEL, passed_on=False
+    )
 
     assert failure is not None
     assert failure.kind is GIVE_UP
@@ -410,7 +474,9 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda each: (
         st.lists(each, max_size=3)
-        | st.dictionaries(st.sampled_from(["error", "type", "message", "details", "error_code", "code"]), each)
+        | st.dictionaries(
+            st.sampled_from(["error", "type", "message", "details", "error_code", "code"]), each
+        )
     ),
     max_leaves=8,
 )
@@ -419,10 +485,15 @@ JSON = st.recursive(
 @given(
     st.one_of(st.integers(-1, 1000), JSON),
     JSON | st.binary().map(partial(str, encoding="latin-1")),
-    st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "x"]), st.text(st.characters(codec="ascii"))),
+    st.dictionaries(
+        st.sampled_from(["retry-after", "retry-after-ms", "x"]),
+        st.text(st.characters(codec="ascii")),
+    ),
     st.booleans(),
 )
-def test_any_answer_means_something(status: object, answer: object, headers: dict[str, str], passed_on: bool) -> None:
+def test_any_answer_means_something(
+    status: object, answer: object, headers: dict[str, str], passed_on: bool
+) -> None:
     """No answer makes the reading of it fail, and what is told of it is one printable line."""
     error = StatusError(status, answer)
     error.response.headers = httpx.Headers({name: value.strip() for name, value in headers.items()})

@@ -97,7 +97,11 @@ class Machine:
     def __init__(self, **arguments: Any) -> None:
         self.clock = FakeClock()
         self.router = Router(
-            StaticSource(CATALOGUE), clock=self.clock, wall=lambda: NOON, random=lambda: 0.0, **arguments
+            StaticSource(CATALOGUE),
+            clock=self.clock,
+            wall=lambda: NOON,
+            random=lambda: 0.0,
+            **arguments,
         )
         self.is_async = False
 
@@ -142,11 +146,22 @@ def test_the_next_model_answers(machine: Machine, caplog: pytest.LogCaptureFixtu
     client = Client({IDS[0]: BUSY})
     client.ends[IDS[1]] = lambda: machine.clock.sleep(2.5)
     with caplog.at_level(logging.INFO, "router"):
-        answer = machine.run(client, on_fallback=lambda attempt, model: told.append((attempt.model.id, model.id)))
+        answer = machine.run(
+            client, on_fallback=lambda attempt, model: told.append((attempt.model.id, model.id))
+        )
 
     first, second = answer.attempts
-    assert (first.model.id, first.error, first.failure and first.failure.status) == (IDS[0], BUSY, 529)
-    assert (second.model.id, second.error, second.failure, second.duration) == (IDS[1], None, None, 2.5)
+    assert (first.model.id, first.error, first.failure and first.failure.status) == (
+        IDS[0],
+        BUSY,
+        529,
+    )
+    assert (second.model.id, second.error, second.failure, second.duration) == (
+        IDS[1],
+        None,
+        None,
+        2.5,
+    )
     assert told == [(IDS[0], IDS[1])]
     assert [record.getMessage() for record in caplog.records] == [
         f"{IDS[0]} failed (529 x: Overloaded): trying {IDS[1]}"
@@ -164,7 +179,9 @@ def test_every_member_meets_the_need(machine: Machine) -> None:
 
 def test_the_chain_of_a_policy() -> None:
     """A policy, by value or by name, gives its chain: preferences, then alternatives."""
-    policy = Policy(require="line == haiku", prefer=["id == claude-fake-3"], alternatives=["line == opus"])
+    policy = Policy(
+        require="line == haiku", prefer=["id == claude-fake-3"], alternatives=["line == opus"]
+    )
     machine = Machine(policies={"reports": policy})
     for need in (policy, "reports"):
         client = Client(all_but())
@@ -194,7 +211,11 @@ def test_all_have_failed(machine: Machine) -> None:
     assert error.__context__ is None
     bare = FallbackExhaustedError("r", [Attempt(CATALOGUE[IDS[0]], 1.0, ValueError("x"))], [IDS[1]])
     again = pickle.loads(pickle.dumps(bare))  # noqa: S301 - pickled on this very line
-    assert (str(again), again.set_aside, repr(again.exceptions)) == (str(bare), (IDS[1],), "(ValueError('x'),)")
+    assert (str(again), again.set_aside, repr(again.exceptions)) == (
+        str(bare),
+        (IDS[1],),
+        "(ValueError('x'),)",
+    )
 
 
 def test_all_have_failed_is_caught_as_what_was_raised(machine: Machine) -> None:
@@ -226,12 +247,16 @@ def test_what_no_model_cures(machine: Machine, status: int) -> None:
         machine.run(client)
 
     assert raised.value is error
-    assert raised.value.__notes__ == [f"before: {IDS[0]} after 0.0 s: next_model, 529 x: Overloaded"]
+    assert raised.value.__notes__ == [
+        f"before: {IDS[0]} after 0.0 s: next_model, 529 x: Overloaded"
+    ]
     assert client.called == IDS[:2]
     assert machine.cooling() == []
 
 
-@pytest.mark.parametrize("error", [BugError("x"), KeyError("x"), KeyboardInterrupt(), SystemExit(2), GeneratorExit()])
+@pytest.mark.parametrize(
+    "error", [BugError("x"), KeyError("x"), KeyboardInterrupt(), SystemExit(2), GeneratorExit()]
+)
 def test_a_bug_of_the_callers(machine: Machine, error: BaseException) -> None:
     """R9: an exception that is no failure of an API comes out untouched, and no model is blamed for it."""
     client = Client({IDS[0]: BUSY, IDS[1]: error})
@@ -419,7 +444,9 @@ def test_part_of_what_has_failed(machine: Machine) -> None:
 def test_a_call_that_is_none(machine: Machine) -> None:
     """What cannot be called is told before anything else, also where the two arguments were swapped."""
     for call in ("claude-opus-5", None):
-        with pytest.raises(ConfigurationError, match="call must be a function of a model, behind the need"):
+        with pytest.raises(
+            ConfigurationError, match="call must be a function of a model, behind the need"
+        ):
             machine.router.run(ANY, call)  # type: ignore[arg-type]
 
 
@@ -512,7 +539,10 @@ def test_the_deadline(machine: Machine) -> None:
         ({"deadline": -1.0}, "deadline must be"),
         ({"deadline": float("nan")}, "deadline must be"),
         ({"deadline": float("inf")}, "deadline must be"),
-        ({"deadline": 2e9}, "deadline must be a number of seconds above 0 and at most 1e+09 (got 2000000000.0)"),
+        (
+            {"deadline": 2e9},
+            "deadline must be a number of seconds above 0 and at most 1e+09 (got 2000000000.0)",
+        ),
         ({"deadline": "5"}, "deadline must be"),
         ({"deadline": True}, "deadline must be"),
         ({"sticky": []}, "sticky must be a key such as a conversation's id (got list)"),
@@ -531,7 +561,9 @@ def test_terms_that_cannot_be_kept(machine: Machine, terms: Mapping[str, Any], s
     assert client.called == []
 
 
-@pytest.mark.parametrize("arguments", [{"allowed_fails": 0}, {"allowed_fails": 1.5}, {"on_disagreement": 3}], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [{"allowed_fails": 0}, {"allowed_fails": 1.5}, {"on_disagreement": 3}], ids=str
+)
 def test_routers_that_cannot_be(arguments: Mapping[str, Any]) -> None:
     """R16: what makes no sense of a router is refused when it is made."""
     with pytest.raises(ConfigurationError, match=next(iter(arguments))):
@@ -550,7 +582,9 @@ def test_what_a_failure_means_can_be_said(machine: Machine) -> None:
     def mine(error: Exception, model: Model) -> Any:
         failure = classify(BUSY, model)
         assert failure is not None
-        return failure if isinstance(error, BugError) else evolve(failure, kind=FailureClass.GIVE_UP)
+        return (
+            failure if isinstance(error, BugError) else evolve(failure, kind=FailureClass.GIVE_UP)
+        )
 
     client = Client({IDS[0]: BugError("x"), IDS[1]: BUSY})
     with pytest.raises(RefusedError):
@@ -693,7 +727,9 @@ def test_one_probe_among_many(end: Exception | None, is_alone: bool) -> None:
     if is_alone:
         for id in IDS[1:]:
             with pytest.raises(FallbackExhaustedError):
-                machine.run(Client({id: RefusedError(429, "x", 60.0 + IDS.index(id))}), f"id == {id}")
+                machine.run(
+                    Client({id: RefusedError(429, "x", 60.0 + IDS.index(id))}), f"id == {id}"
+                )
     machine.clock.now += FIRST_COOLDOWN
     others, called, lock = threading.Barrier(200), list[str](), threading.Lock()
 
@@ -773,7 +809,9 @@ def test_two_first_runs_of_one_conversation() -> None:
     """Where two first runs of a conversation are answered by two models, the one that comes second says so."""
     machine = Machine()
     second: list[Answer[str]] = []
-    client = Client({IDS[0]: lambda: second.append(machine.run(Client({IDS[0]: LACKS}), sticky="k"))})
+    client = Client(
+        {IDS[0]: lambda: second.append(machine.run(Client({IDS[0]: LACKS}), sticky="k"))}
+    )
     first = machine.run(client, sticky="k")
 
     assert (second[0].model.id, second[0].moved_from) == (IDS[1], None)
@@ -806,13 +844,23 @@ class Definition:
         """Return whether the model is passed over."""
         return now < self.until.get(id, 0.0)
 
-    def run(self, chain: Sequence[Model], ends: Mapping[str, object], clock: Clock, terms: Mapping[str, Any]) -> Said:
+    def run(
+        self,
+        chain: Sequence[Model],
+        ends: Mapping[str, object],
+        clock: Clock,
+        terms: Mapping[str, Any],
+    ) -> Said:
         """Return who is called, and what comes out: the id that answers, what is raised, or that all have failed."""
         began, called, room, was_down = clock.now, list[str](), 0, False
         sticky = terms.get("sticky")
         chain = sorted(chain, key=lambda model: model.id != self.with_whom.get(sticky))
         while len(called) < terms["max_attempts"]:
-            left = [each for each in chain if each.id not in called and (each.max_input_tokens or 0) >= room]
+            left = [
+                each
+                for each in chain
+                if each.id not in called and (each.max_input_tokens or 0) >= room
+            ]
             ready = [each for each in left if not self.is_aside(each.id, clock.now)]
             is_over = called and terms["deadline"] and clock.now - began >= terms["deadline"]
             if not left or is_over or (was_down and not ready):
@@ -846,7 +894,11 @@ class Definition:
             return
         self.failures[id] = self.failures.get(id, 0) + 1
         is_due = end.status_code == 404 or self.failures[id] >= 2
-        doubled = min(LONGEST_COOLDOWN, FIRST_COOLDOWN * 2.0 ** self.coolings.get(id, 0)) if is_due else 0.0
+        doubled = (
+            min(LONGEST_COOLDOWN, FIRST_COOLDOWN * 2.0 ** self.coolings.get(id, 0))
+            if is_due
+            else 0.0
+        )
         if named or doubled:
             if not self.is_aside(id, now):
                 self.coolings[id] = self.coolings.get(id, 0) + 1
@@ -878,7 +930,10 @@ ENDS = st.sampled_from(
         20.0,
     ]
 )
-NEEDS = {need: CATALOGUE.candidates(need) for need in (ANY, "citations", "line == opus", "id == claude-fake-5")}
+NEEDS = {
+    need: CATALOGUE.candidates(need)
+    for need in (ANY, "citations", "line == opus", "id == claude-fake-5")
+}
 
 
 class Runs(RuleBasedStateMachine):
@@ -904,7 +959,9 @@ class Runs(RuleBasedStateMachine):
     def runs(self, need: str, ends: dict[str, object], **terms: Any) -> None:
         clock = self.machine.clock
         said = self.definition.run(NEEDS[need], ends, Clock(clock.now), terms)
-        client = Client({id: self.slow(end) if isinstance(end, float) else end for id, end in ends.items()})
+        client = Client(
+            {id: self.slow(end) if isinstance(end, float) else end for id, end in ends.items()}
+        )
         try:
             answer = self.machine.run(client, need, **terms)
         except FallbackExhaustedError as error:
@@ -933,7 +990,10 @@ class Runs(RuleBasedStateMachine):
         now = self.machine.clock.now
         expected = {id: until - now for id, until in self.definition.until.items() if now < until}
         noon = datetime.fromtimestamp(NOON, UTC)
-        found = {each.model: (each.until - noon).total_seconds() for each in self.machine.router.status().cooling}
+        found = {
+            each.model: (each.until - noon).total_seconds()
+            for each in self.machine.router.status().cooling
+        }
 
         assert found == pytest.approx(expected)
 

@@ -39,7 +39,10 @@ from router.requests._fitting import OnUnsupported
 
 CATALOGUE: Final = Catalogue.from_listing(listing(), source="live")
 NEWEST, SECOND, THIRD, *_ = (model.id for model in CATALOGUE.candidates())
-HELLO: Final[Mapping[str, Any]] = {"max_tokens": 16, "messages": [{"role": "user", "content": "Hello."}]}
+HELLO: Final[Mapping[str, Any]] = {
+    "max_tokens": 16,
+    "messages": [{"role": "user", "content": "Hello."}],
+}
 OPUS = "line == opus and lifecycle == active"
 OPUSES = [model.id for model in CATALOGUE.candidates(OPUS)]
 NO_TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -59,7 +62,12 @@ def blocking(api: StrictMessages, middle: Middle, ask: Ask, max_retries: int = 0
     """Return what a client answers, or the exception."""
     http = anthropic.DefaultHttpxClient(verify=NO_TRUST)
     with anthropic.Anthropic(
-        api_key=KEY, base_url=api.url, max_retries=max_retries, http_client=http, timeout=PATIENCE, middleware=middle
+        api_key=KEY,
+        base_url=api.url,
+        max_retries=max_retries,
+        http_client=http,
+        timeout=PATIENCE,
+        middleware=middle,
     ) as client:
         try:
             return ask(client)
@@ -70,7 +78,12 @@ def blocking(api: StrictMessages, middle: Middle, ask: Ask, max_retries: int = 0
 async def _asked(api: StrictMessages, middle: Middle, ask: Ask, max_retries: int) -> Any:
     http = anthropic.DefaultAsyncHttpxClient(verify=NO_TRUST)
     async with anthropic.AsyncAnthropic(
-        api_key=KEY, base_url=api.url, max_retries=max_retries, http_client=http, timeout=PATIENCE, middleware=middle
+        api_key=KEY,
+        base_url=api.url,
+        max_retries=max_retries,
+        http_client=http,
+        timeout=PATIENCE,
+        middleware=middle,
     ) as client:
         try:
             return await ask(client)
@@ -158,7 +171,9 @@ def test_much_of_the_corpus_is_refused_by_any_one_model(api: StrictMessages, id:
 
 
 @pytest.mark.parametrize("way", [in_asyncio, in_trio])
-def test_none_of_the_corpus_is_refused_to_an_asynchronous_client(api: StrictMessages, way: Any) -> None:
+def test_none_of_the_corpus_is_refused_to_an_asynchronous_client(
+    api: StrictMessages, way: Any
+) -> None:
     """Nor is anything refused to a client that is awaited, with all of the corpus sent at once."""
 
     async def all_of(client: Any) -> list[Any]:
@@ -193,9 +208,15 @@ def test_a_response_alone(api: StrictMessages) -> None:
     """Whoever asks for nothing but the response of HTTP gets it, also from the next model."""
     api.faults[NEWEST] = BUSY
     asked = {"cast_to": httpx2.Response, "body": {**HELLO, "model": "auto"}}
-    answer = blocking(api, [auto_model(router_of())], lambda client: client.post("/v1/messages", **asked))
+    answer = blocking(
+        api, [auto_model(router_of())], lambda client: client.post("/v1/messages", **asked)
+    )
 
-    assert (answer.status_code, answer.json()["model"], api.asked) == (200, SECOND, [NEWEST, SECOND])
+    assert (answer.status_code, answer.json()["model"], api.asked) == (
+        200,
+        SECOND,
+        [NEWEST, SECOND],
+    )
 
 
 def test_headers_of_the_client(api: StrictMessages) -> None:
@@ -240,7 +261,9 @@ class Newest(anthropic.Middleware):
     def handle(self, request: anthropic.APIRequest, call_next: Any) -> Any:
         """Send it there."""
         body: Any = request.json
-        return call_next(request.copy(body={**body, "model": NEWEST}) if "model" in body else request)
+        return call_next(
+            request.copy(body={**body, "model": NEWEST}) if "model" in body else request
+        )
 
 
 def test_the_newest_refuses_some_of_the_corpus(api: StrictMessages) -> None:
@@ -254,7 +277,11 @@ def test_the_newest_refuses_some_of_the_corpus(api: StrictMessages) -> None:
 @by_all
 @pytest.mark.parametrize(
     ("asked", "found"),
-    [("auto", NEWEST), (f"auto:{OPUS}", OPUSES[0]), ("auto:thrifty", CATALOGUE.select("line == haiku").id)],
+    [
+        ("auto", NEWEST),
+        (f"auto:{OPUS}", OPUSES[0]),
+        ("auto:thrifty", CATALOGUE.select("line == haiku").id),
+    ],
 )
 def test_the_model_is_chosen(
     api: StrictMessages, caplog: pytest.LogCaptureFixture, way: Any, asked: str, found: str
@@ -330,7 +357,9 @@ def test_each_candidate_has_its_own_fit(api: StrictMessages, way: Any) -> None:
     asked = {"tools": [tool], "tool_choice": {"type": "any"}, "output_config": {"effort": "xhigh"}}
     ask = create("auto:both", extra_body=asked)
 
-    answer = way(api, [auto_model(router_of(policies={"both": policy}), on_unsupported="downgrade")], ask)
+    answer = way(
+        api, [auto_model(router_of(policies={"both": policy}), on_unsupported="downgrade")], ask
+    )
 
     first, second = (each.said for each in api.requests if isinstance(each, Posted))
     assert (answer.model, first["model"], second["model"]) == (after.id, before.id, after.id)
@@ -353,7 +382,9 @@ def test_each_candidate_has_its_own_fit(api: StrictMessages, way: Any) -> None:
         (failure(429, "rate_limit_error"), anthropic.RateLimitError),
     ],
 )
-def test_what_no_model_cures(api: StrictMessages, way: Any, fault: Scripted, error: type[Exception]) -> None:
+def test_what_no_model_cures(
+    api: StrictMessages, way: Any, fault: Scripted, error: type[Exception]
+) -> None:
     """Any other failure is the SDK's own error, after one request."""
     api.faults[NEWEST] = fault
 
@@ -386,9 +417,13 @@ RETRIED: dict[str, Scripted] = {
 
 @by_all
 @pytest.mark.parametrize("fault", RETRIED.values(), ids=RETRIED)
-def test_a_retry_of_the_sdk_stays_with_the_model(api: StrictMessages, way: Any, fault: Scripted) -> None:
+def test_a_retry_of_the_sdk_stays_with_the_model(
+    api: StrictMessages, way: Any, fault: Scripted
+) -> None:
     """What the SDK tries again goes to the model it went to, also where another one has become the best meanwhile."""
-    without = Catalogue.from_listing([each for each in listing() if each["id"] != NEWEST], source="live")
+    without = Catalogue.from_listing(
+        [each for each in listing() if each["id"] != NEWEST], source="live"
+    )
     router = Router(source := Replaced(without), cache_dir=False)
     router.refresh()
 
@@ -443,7 +478,9 @@ def test_a_retry_moves_on_where_the_model_failed(api: StrictMessages, way: Any) 
 REFUSED_STREAMS: dict[str, Scripted] = {
     "529": BUSY,
     "429": failure(429, "rate_limit_error", headers={"retry-after": "30"}),
-    "lacks": failure(400, "invalid_request_error", "This model does not support the effort parameter."),
+    "lacks": failure(
+        400, "invalid_request_error", "This model does not support the effort parameter."
+    ),
 }
 """Some can be told from what no model cures by their bodies alone."""
 
@@ -469,7 +506,9 @@ def test_an_asynchronous_stream(api: StrictMessages, way: Any, fault: Scripted) 
 
     async def ask(client: Any) -> Any:
         async with client.messages.stream(model="auto", **HELLO) as stream:
-            return [text async for text in stream.text_stream], (await stream.get_final_message()).model
+            return [text async for text in stream.text_stream], (
+                await stream.get_final_message()
+            ).model
 
     assert way(api, [auto_model(router_of())], ask) == (["Well."], SECOND)
 
@@ -505,7 +544,9 @@ def test_raw_and_streamed_responses(api: StrictMessages, way: Any) -> None:
     """Whoever asks for the response itself gets that of the model that answered."""
     api.faults[NEWEST] = BUSY
     answer = way(
-        api, [auto_model(router_of())], lambda client: client.messages.with_raw_response.create(model="auto", **HELLO)
+        api,
+        [auto_model(router_of())],
+        lambda client: client.messages.with_raw_response.create(model="auto", **HELLO),
     )
 
     assert answer.status_code == 200
@@ -520,7 +561,11 @@ def test_a_batch(api: StrictMessages, way: Any) -> None:
         {"custom_id": "2", "params": {**HELLO, "model": SECOND}},
         {"custom_id": "3", "params": {**HELLO, "model": f"auto:{OPUS}"}},
     ]
-    way(api, [auto_model(router_of())], lambda client: client.messages.batches.create(requests=entries))
+    way(
+        api,
+        [auto_model(router_of())],
+        lambda client: client.messages.batches.create(requests=entries),
+    )
 
     (posted,) = (each for each in api.requests if isinstance(each, Posted))
     assert posted.path == f"{MESSAGES}/batches"
@@ -535,25 +580,39 @@ def test_a_batch(api: StrictMessages, way: Any) -> None:
 def test_a_batch_goes_to_a_model_that_takes_batches(api: StrictMessages) -> None:
     """The newest model is not chosen for a batch where it is known to take none."""
     without = [
-        {**each, "capabilities": {**each["capabilities"], "batch": {"supported": each["id"] != NEWEST}}}
+        {
+            **each,
+            "capabilities": {**each["capabilities"], "batch": {"supported": each["id"] != NEWEST}},
+        }
         for each in listing()
         if "capabilities" in each
     ]
     router = router_of(Catalogue.from_listing(without, source="live"))
     entries = [{"custom_id": "1", "params": {**HELLO, "model": "auto"}}]
 
-    blocking(api, [auto_model(router)], lambda client: client.messages.batches.create(requests=entries))
+    blocking(
+        api, [auto_model(router)], lambda client: client.messages.batches.create(requests=entries)
+    )
 
     assert router.select().id == NEWEST
-    assert [each.said["requests"][0]["params"]["model"] for each in api.requests if isinstance(each, Posted)] == [
-        SECOND
-    ]
+    assert [
+        each.said["requests"][0]["params"]["model"]
+        for each in api.requests
+        if isinstance(each, Posted)
+    ] == [SECOND]
 
 
 def test_a_batch_that_cannot_be_served(api: StrictMessages) -> None:
     """The error says which of the requests no model can serve, and nothing is sent."""
-    entries = [{"custom_id": "1", "params": {**HELLO, "model": each}} for each in (SECOND, "auto:max_tokens >= 9M")]
-    error = blocking(api, [auto_model(router_of())], lambda client: client.messages.batches.create(requests=entries))
+    entries = [
+        {"custom_id": "1", "params": {**HELLO, "model": each}}
+        for each in (SECOND, "auto:max_tokens >= 9M")
+    ]
+    error = blocking(
+        api,
+        [auto_model(router_of())],
+        lambda client: client.messages.batches.create(requests=entries),
+    )
 
     assert isinstance(error, NoModelError)
     assert error.__notes__ == ["asked by requests[1].params of the batch"]
@@ -582,7 +641,9 @@ def test_counting_tokens(api: StrictMessages, way: Any) -> None:
         ("auto:max_tokens >= 9M", NoModelError, "nobody meets: max_tokens >= 9M"),
     ],
 )
-def test_what_cannot_be_chosen(api: StrictMessages, way: Any, asked: str, kind: type[Exception], told: str) -> None:
+def test_what_cannot_be_chosen(
+    api: StrictMessages, way: Any, asked: str, kind: type[Exception], told: str
+) -> None:
     """What means nothing, or what nothing meets, is our own error, before anything is sent."""
     error = way(api, [auto_model(router_of())], create(asked), 2)
 
@@ -612,7 +673,9 @@ def test_the_router_needs_no_sdk() -> None:
         "print(Router(BundledSource()).route({'max_tokens': 1, 'messages': []}).model.id)\n"
         "try:\n auto_model(Router(BundledSource()))\nexcept ConfigurationError as error:\n print(error)\n"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    ran = subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
 
     assert ran.stdout.splitlines() == [
         Catalogue.bundled().select("max_tokens >= 1").id,

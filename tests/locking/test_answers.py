@@ -33,7 +33,10 @@ from router.locking._lockfile import broken_by, resolve
 from router.refresh._disk_cache import Store, Stored
 
 LATER = NOW + timedelta(days=1)
-POLICIES = {"reports": Policy(require="pdf_input", minimum_age="1d"), "quotes": Policy(require="citations")}
+POLICIES = {
+    "reports": Policy(require="pdf_input", minimum_age="1d"),
+    "quotes": Policy(require="citations"),
+}
 MODEL: Entry = {
     "id": "claude-one",
     "created_at": "2020-06-01T00:00:00Z",
@@ -49,7 +52,9 @@ LESS: Entry = {**MODEL, "capabilities": {"citations": {"supported": True}}}
 
 def live(*entries: Entry, as_of: datetime = LATER, source: str = "live") -> Catalogue:
     """Return a catalogue as the API gave it that day."""
-    return Catalogue.from_listing(entries, source=source, as_of=as_of, documented=None).knowing(NAMES)
+    return Catalogue.from_listing(entries, source=source, as_of=as_of, documented=None).knowing(
+        NAMES
+    )
 
 
 OLD = live(MODEL, as_of=NOW)
@@ -58,7 +63,9 @@ LOCK = resolve(POLICIES, OLD, now=NOW).lock
 
 def router_of(*catalogues: Catalogue, lock: Any = LOCK, **arguments: Any) -> Router:
     """Return a router with a lock that gets these catalogues, one a refresh."""
-    return Router(FakeSource(*catalogues), policies=POLICIES, lock=lock, cache_dir=False, **arguments)
+    return Router(
+        FakeSource(*catalogues), policies=POLICIES, lock=lock, cache_dir=False, **arguments
+    )
 
 
 Select = Callable[[Router], str]
@@ -103,7 +110,9 @@ def _id(model: Model | None) -> str:
 def test_a_locked_model_is_the_answer_while_the_lock_holds(way: str, catalogue: Catalogue) -> None:
     """A newer model moves nobody, and neither a deprecation nor access nor an older catalogue stops anybody."""
     assert WAYS[way](router_of(catalogue)) == "claude-one"
-    assert WAYS[way](Router(FakeSource(catalogue), policies=POLICIES, cache_dir=False)) == "claude-two"
+    assert (
+        WAYS[way](Router(FakeSource(catalogue), policies=POLICIES, cache_dir=False)) == "claude-two"
+    )
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -117,7 +126,9 @@ def test_a_locked_model_is_the_answer_while_the_lock_holds(way: str, catalogue: 
     ],
     ids=["gone", "retired", "unfit", "disk"],
 )
-def test_a_lock_that_does_not_hold_is_an_error(way: str, catalogue: Catalogue, changed: str) -> None:
+def test_a_lock_that_does_not_hold_is_an_error(
+    way: str, catalogue: Catalogue, changed: str
+) -> None:
     """It says which policy, which model, what changed and what to do; no default stands for that."""
     with pytest.raises(LockError) as caught:
         WAYS[way](router_of(catalogue))
@@ -135,7 +146,9 @@ def test_a_lock_that_does_not_hold_is_an_error(way: str, catalogue: Catalogue, c
 @pytest.mark.parametrize("way", WAYS)
 def test_an_application_may_move_on_and_is_told(way: str, caplog: pytest.LogCaptureFixture) -> None:
     """With `newest` the answer is that without a lock, with one warning however often and long it is asked for."""
-    router = router_of(live(NEWER), live(NEWER, LESS, as_of=LATER + timedelta(days=1)), on_lock_broken="newest")
+    router = router_of(
+        live(NEWER), live(NEWER, LESS, as_of=LATER + timedelta(days=1)), on_lock_broken="newest"
+    )
     with caplog.at_level(logging.WARNING, "router"):
         assert [WAYS[way](router) for _ in range(3)] == ["claude-two"] * 3
         router.refresh()
@@ -158,8 +171,14 @@ def test_where_nothing_is_left_to_move_on_to() -> None:
 @pytest.mark.parametrize(
     ("policies", "changed"),
     [
-        ({"new": Policy(require="pdf_input")}, "the policy new is not in the lock; `router lock` locks it anew"),
-        ({"reports": Policy(require="citations")}, "is locked to claude-one, and the lock does not hold: the policy"),
+        (
+            {"new": Policy(require="pdf_input")},
+            "the policy new is not in the lock; `router lock` locks it anew",
+        ),
+        (
+            {"reports": Policy(require="citations")},
+            "is locked to claude-one, and the lock does not hold: the policy",
+        ),
     ],
 )
 def test_a_policy_that_is_not_locked_as_it_is(policies: dict[str, Policy], changed: str) -> None:
@@ -200,9 +219,17 @@ def test_the_reason_is_the_lock() -> None:
     decision = router_of(live(NEWER, DEPRECATED)).explain("reports")
     assert decision.reason is Reason.LOCKED
     assert decision.candidates == ("claude-one", "claude-two")
-    assert decision.notes == ("when it was locked: the only candidate", "without the lock it would be claude-two")
-    assert router_of(live(NEWER, MODEL)).explain("reports").candidates == ("claude-one", "claude-two")
-    assert router_of(live(MODEL)).explain("reports").notes == ("when it was locked: the only candidate",)
+    assert decision.notes == (
+        "when it was locked: the only candidate",
+        "without the lock it would be claude-two",
+    )
+    assert router_of(live(NEWER, MODEL)).explain("reports").candidates == (
+        "claude-one",
+        "claude-two",
+    )
+    assert router_of(live(MODEL)).explain("reports").notes == (
+        "when it was locked: the only candidate",
+    )
     assert str(decision).splitlines()[:2] == [
         "claude-one: locked for age >= 1d and pdf_input",
         "then claude-two",
@@ -294,12 +321,16 @@ def test_files(tmp_path: Path) -> None:
         lock=str(tmp_path / "router.lock"),
         cache_dir=False,
     )
-    (tmp_path / "router.toml").write_text("[policies.quotes]\nrequire = 'citations'\n", encoding="utf-8")
+    (tmp_path / "router.toml").write_text(
+        "[policies.quotes]\nrequire = 'citations'\n", encoding="utf-8"
+    )
     with pytest.raises(ConfigurationError, match=r"router\.lock cannot be read"):
         router.select("quotes")
     (tmp_path / "router.lock").write_text(LOCK.to_toml(), encoding="utf-8")
     assert router.select("quotes").id == "claude-one"
-    unlocked = Router(FakeSource(live(NEWER, MODEL)), policies=tmp_path / "router.toml", cache_dir=False)
+    unlocked = Router(
+        FakeSource(live(NEWER, MODEL)), policies=tmp_path / "router.toml", cache_dir=False
+    )
     assert unlocked.select("quotes").id == "claude-two"
 
 
@@ -319,7 +350,9 @@ def test_a_lock_that_cannot_be_used(arguments: dict[str, Any], problem: str) -> 
 
 def breaks_on_deprecation(catalogue: Catalogue) -> bool:
     """Whether a naive lock that wants its model among the candidates would be broken."""
-    return LOCK.policies["reports"].model not in {model.id for model in catalogue.candidates(POLICIES["reports"])}
+    return LOCK.policies["reports"].model not in {
+        model.id for model in catalogue.candidates(POLICIES["reports"])
+    }
 
 
 def follows_the_newest(catalogue: Catalogue) -> bool:
@@ -331,7 +364,9 @@ def follows_the_newest(catalogue: Catalogue) -> bool:
     ("naive", "catalogue"),
     [(breaks_on_deprecation, live(NEWER, DEPRECATED)), (follows_the_newest, live(NEWER, MODEL))],
 )
-def test_the_twins_of_a_lock_stop_an_application(naive: Callable[[Catalogue], bool], catalogue: Catalogue) -> None:
+def test_the_twins_of_a_lock_stop_an_application(
+    naive: Callable[[Catalogue], bool], catalogue: Catalogue
+) -> None:
     """Twins: what is simpler would be broken by a deprecation, or by a newer model; the lock is by neither."""
     assert naive(catalogue)
     assert broken_by(LOCK.policies["reports"], LOCK, catalogue) is None
@@ -357,7 +392,9 @@ def told_of(*catalogues: Catalogue, **arguments: Any) -> list[CatalogueDiff]:
 
 def test_the_hook_is_told_which_policies_change() -> None:
     """Of the first catalogue there is nothing to tell; then each policy whose answer is another, with both ids."""
-    first, second = told_of(live(MODEL), live(MODEL, {**NEWER, "capabilities": {"citations": {"supported": True}}}))
+    first, second = told_of(
+        live(MODEL), live(MODEL, {**NEWER, "capabilities": {"citations": {"supported": True}}})
+    )
     assert first.impact == ()
     assert second.impact == (Impact("quotes", "claude-one", "claude-two"),)
 
@@ -372,10 +409,14 @@ def test_the_impact_is_on_what_is_locked() -> None:
     )
 
 
-def test_a_policy_that_fails_does_not_hide_the_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_policy_that_fails_does_not_hide_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """A policy that nobody can answer has no impact, and the hook is called; so where their file cannot be read."""
     odd = {"odd": Policy(require="pdf_imput"), "quotes": Policy(require="citations")}
-    assert told_of(live(MODEL), live(NEWER), policies=odd)[1].impact == (Impact("quotes", "claude-one", "claude-two"),)
+    assert told_of(live(MODEL), live(NEWER), policies=odd)[1].impact == (
+        Impact("quotes", "claude-one", "claude-two"),
+    )
     assert told_of(live(MODEL), live(NEWER), policies=tmp_path / "none.toml")[1].impact == ()
     assert caplog.messages == []
 
@@ -395,7 +436,11 @@ def test_a_frozen_router_serves_the_bundled_catalogue() -> None:
     source, clock = Remote(live(NEWER)), FakeClock()
     router = Router(source, frozen=True, cache_dir=False, clock=clock)
     catalogue = router.catalogue
-    assert (catalogue.source, router.status().stale, router.status().next_refresh) == ("bundled", True, None)
+    assert (catalogue.source, router.status().stale, router.status().next_refresh) == (
+        "bundled",
+        True,
+        None,
+    )
     clock.now += 10**9
     assert router.catalogue is catalogue
     assert router.select() is router.selector()()
@@ -414,10 +459,16 @@ def test_a_frozen_router_serves_the_disk(tmp_path: Path) -> None:
         return Router(source, frozen=True, cache_dir=tmp_path, clock=clock, wall=wall, **arguments)
 
     router = frozen()
-    assert (router.select().id, router.catalogue.source, router.status().stale) == ("claude-one", "disk", True)
+    assert (router.select().id, router.catalogue.source, router.status().stale) == (
+        "claude-one",
+        "disk",
+        True,
+    )
     clock.now += 10**9
     assert (router.select().id, router.status().next_refresh) == ("claude-one", None)
-    with pytest.raises(CatalogueUnavailableError, match="nothing is kept on disk, and the router is frozen"):
+    with pytest.raises(
+        CatalogueUnavailableError, match="nothing is kept on disk, and the router is frozen"
+    ):
         frozen(strict=True).select()
     assert source.fetches == 0
 
@@ -426,7 +477,9 @@ def test_a_frozen_router_refuses_to_refresh() -> None:
     """Who asks for a refresh is told why there is none, and what is held stays."""
     source = Remote(live(NEWER))
     router = Router(source, frozen=True, cache_dir=False)
-    with pytest.raises(CatalogueUnavailableError, match="the router is frozen: it never looks at the network"):
+    with pytest.raises(
+        CatalogueUnavailableError, match="the router is frozen: it never looks at the network"
+    ):
         router.refresh()
     assert router.catalogue.source == "bundled"
     assert source.fetches == 0

@@ -40,7 +40,9 @@ READS_PDF = {"reports": Policy(require="pdf_input")}
 
 def live(*entries: Entry, as_of: datetime | None = NOW, source: str = "live") -> Catalogue:
     """Return a catalogue as the API gave it that day."""
-    return Catalogue.from_listing(entries, source=source, as_of=as_of, documented=None).knowing(NAMES)
+    return Catalogue.from_listing(entries, source=source, as_of=as_of, documented=None).knowing(
+        NAMES
+    )
 
 
 def locked(policies: dict[str, Policy], catalogue: Catalogue, **arguments: Any) -> Lock:
@@ -57,7 +59,9 @@ def texts(problems: Sequence[object]) -> list[str]:
 
 # Laws
 
-named_policies = st.dictionaries(st.sampled_from(["alpha", "beta", "gamma"]), policies(), max_size=3)
+named_policies = st.dictionaries(
+    st.sampled_from(["alpha", "beta", "gamma"]), policies(), max_size=3
+)
 
 
 @st.composite
@@ -82,9 +86,15 @@ def serves(model_id: str, policy: Policy, catalogue: Catalogue, now: datetime) -
 
     def meets(requirement: Requirement) -> bool:
         aged = policy.minimum_age is None or policy.minimum_age.matches(model, now=now)
-        fields = requirement.fields | (policy.minimum_age.fields if policy.minimum_age is not None else frozenset())
+        fields = requirement.fields | (
+            policy.minimum_age.fields if policy.minimum_age is not None else frozenset()
+        )
         rails = catalogue.guard_rails(fields)
-        return aged and requirement.matches(model, now=now) and all(catalogue.admits(each, model) for each in rails)
+        return (
+            aged
+            and requirement.matches(model, now=now)
+            and all(catalogue.admits(each, model) for each in rails)
+        )
 
     return any(map(meets, (policy.require, *policy.alternatives)))
 
@@ -112,7 +122,9 @@ def test_no_order_of_a_listing_changes_a_byte(
 
 
 @given(resolved())
-def test_a_lock_that_was_written_reads_the_same(made: tuple[dict[str, Policy], Catalogue, Lock]) -> None:
+def test_a_lock_that_was_written_reads_the_same(
+    made: tuple[dict[str, Policy], Catalogue, Lock],
+) -> None:
     """The text of a lock parses to an equal lock, with the same text."""
     lock = made[2]
     with tempfile.TemporaryDirectory() as folder:
@@ -126,7 +138,10 @@ def test_a_lock_that_was_written_reads_the_same(made: tuple[dict[str, Policy], C
 @settings(max_examples=examples(200))
 @given(resolved(), catalogues(), named_policies, st.sampled_from([0, 60]))
 def test_what_holds_stays_and_what_moves_meets_its_policy(
-    made: tuple[dict[str, Policy], Catalogue, Lock], catalogue: Catalogue, more: dict[str, Policy], within: int
+    made: tuple[dict[str, Policy], Catalogue, Lock],
+    catalogue: Catalogue,
+    more: dict[str, Policy],
+    within: int,
 ) -> None:
     """On another day: an entry stays, to the byte, just where nothing is wrong with it; after that nothing is."""
     asked, _, old = made
@@ -148,7 +163,9 @@ def test_what_holds_stays_and_what_moves_meets_its_policy(
 
 @settings(max_examples=examples(200))
 @given(resolved(), catalogues())
-def test_an_upgrade_meets_the_policy(made: tuple[dict[str, Policy], Catalogue, Lock], catalogue: Catalogue) -> None:
+def test_an_upgrade_meets_the_policy(
+    made: tuple[dict[str, Policy], Catalogue, Lock], catalogue: Catalogue
+) -> None:
     """`--upgrade` moves to the first of the chain that does not retire soon, or nowhere."""
     asked, _, old = made
     found = resolve(asked, catalogue, old, upgrade=asked, now=NOW)
@@ -158,11 +175,14 @@ def test_an_upgrade_meets_the_policy(made: tuple[dict[str, Policy], Catalogue, L
         chain = [model.id for model in catalogue.candidates(asked[name], now=NOW)]
         assert serves(entry.model, asked[name], catalogue, NOW)
         assert entry.model in chain
-        if "retires_in" not in str([*asked[name].tiers]) and "retires_at" not in str([*asked[name].tiers]):
+        if "retires_in" not in str([*asked[name].tiers]) and "retires_at" not in str(
+            [*asked[name].tiers]
+        ):
             soon = [
                 id
                 for id in chain[: chain.index(entry.model)]
-                if catalogue[id].retires_at is None or catalogue[id].retires_at >= NOW + timedelta(days=60)  # type: ignore[operator]
+                if catalogue[id].retires_at is None
+                or catalogue[id].retires_at >= NOW + timedelta(days=60)  # type: ignore[operator]
             ]
             assert soon == []
 
@@ -184,7 +204,9 @@ def holds(entry: Locked, lock: Lock, catalogue: Catalogue) -> bool:
 
 @settings(max_examples=examples(300))
 @given(resolved(), catalogues())
-def test_a_lock_holds_as_the_design_says(made: tuple[dict[str, Policy], Catalogue, Lock], catalogue: Catalogue) -> None:
+def test_a_lock_holds_as_the_design_says(
+    made: tuple[dict[str, Policy], Catalogue, Lock], catalogue: Catalogue
+) -> None:
     """For a running application a lock is broken just where the plain definition has it so, and the reason is told."""
     _, _, lock = made
     for entry in lock.policies.values():
@@ -213,7 +235,11 @@ CHANGES: dict[str, tuple[list[Entry], str | None, list[ProblemKind]]] = {
         "it does not meet pdf_input (unsupported)",
         [ProblemKind.UNMET],
     ),
-    "unknown": ([{**MODEL, "capabilities": None}], "it does not meet pdf_input (unknown)", [ProblemKind.UNMET]),
+    "unknown": (
+        [{**MODEL, "capabilities": None}],
+        "it does not meet pdf_input (unknown)",
+        [ProblemKind.UNMET],
+    ),
 }
 LATER = NOW + timedelta(days=1)
 
@@ -329,7 +355,10 @@ def test_who_retires_soon_is_not_locked() -> None:
     """The next of the chain is locked, else the policy cannot be met; `within` says how soon, and a check agrees."""
     soon = {**NEWER, "retires_at": "2026-12-24T00:00:00Z"}
     assert locked(READS_PDF, live(soon, MODEL), now=NOW).policies["reports"].model == "claude-one"
-    assert locked(READS_PDF, live(soon, MODEL), within=30, now=NOW).policies["reports"].model == "claude-two"
+    assert (
+        locked(READS_PDF, live(soon, MODEL), within=30, now=NOW).policies["reports"].model
+        == "claude-two"
+    )
     found = resolve(READS_PDF, live(soon), now=NOW)
     assert found.unmet["reports"].model is None
     assert "retires_in >= 60d (retires_at is 2026-12-24)" in str(found.unmet["reports"])
@@ -339,32 +368,50 @@ def test_an_older_catalogue_says_only_who_retires() -> None:
     """What was known before a lock was made cannot contradict it, but the days until a retirement go by."""
     lock = locked(READS_PDF, live(MODEL), now=NOW)
     before = NOW - timedelta(days=9)
-    for entries in ([NEWER], [{**MODEL, "lifecycle": "deprecated"}], [{**MODEL, "capabilities": {}}]):
+    for entries in (
+        [NEWER],
+        [{**MODEL, "lifecycle": "deprecated"}],
+        [{**MODEL, "capabilities": {}}],
+    ):
         assert check(lock, READS_PDF, live(*entries, as_of=before), now=LATER) == ()
     retiring = live({**MODEL, "retires_at": "2026-11-24T00:00:00Z"}, as_of=before)
-    assert texts(check(lock, READS_PDF, retiring, now=LATER)) == ["reports: claude-one retires on 2026-11-24, in 1 day"]
+    assert texts(check(lock, READS_PDF, retiring, now=LATER)) == [
+        "reports: claude-one retires on 2026-11-24, in 1 day"
+    ]
 
 
 def test_the_bundled_catalogue_does_not_know_what_a_key_may_call() -> None:
     """A lock of a live catalogue is not gone or unmet by the bundled one; a newer deprecation is told."""
     lock = locked(READS_PDF, live(MODEL), now=NOW)
     for entries in ([NEWER], [{**MODEL, "access": "limited"}], [{**MODEL, "capabilities": {}}]):
-        assert check(lock, READS_PDF, live(*entries, as_of=LATER, source="bundled"), now=LATER) == ()
-    deprecated = live({**MODEL, "lifecycle": "deprecated", "deprecated_at": "2026-11-23T00:00:00Z"}, as_of=LATER)
+        assert (
+            check(lock, READS_PDF, live(*entries, as_of=LATER, source="bundled"), now=LATER) == ()
+        )
+    deprecated = live(
+        {**MODEL, "lifecycle": "deprecated", "deprecated_at": "2026-11-23T00:00:00Z"}, as_of=LATER
+    )
     bundled = Catalogue(deprecated, source="bundled", as_of=LATER)
-    assert texts(check(lock, READS_PDF, bundled, now=LATER)) == ["reports: claude-one is deprecated since 2026-11-23"]
+    assert texts(check(lock, READS_PDF, bundled, now=LATER)) == [
+        "reports: claude-one is deprecated since 2026-11-23"
+    ]
 
 
 def test_what_a_newer_catalogue_has_shown_is_not_forgotten() -> None:
     """A policy that is added with an older catalogue leaves the lock as new as the entries that it keeps."""
     lock = locked(READS_PDF, live(NEWER), now=NOW)
     more = {**READS_PDF, "quotes": Policy(require="citations")}
-    found = resolve(more, live(MODEL, as_of=NOW - timedelta(days=9), source="bundled"), lock, now=NOW)
+    found = resolve(
+        more, live(MODEL, as_of=NOW - timedelta(days=9), source="bundled"), lock, now=NOW
+    )
     assert {name: each.model for name, each in found.lock.policies.items()} == {
         "reports": "claude-two",
         "quotes": "claude-one",
     }
-    assert (found.lock.source, found.lock.as_of, found.lock.digest) == (lock.source, lock.as_of, lock.digest)
+    assert (found.lock.source, found.lock.as_of, found.lock.digest) == (
+        lock.source,
+        lock.as_of,
+        lock.digest,
+    )
 
 
 def test_a_policy_that_changed_is_locked_anew() -> None:
@@ -382,9 +429,9 @@ def test_a_policy_that_changed_is_locked_anew() -> None:
         assert texts(check(lock, {"reports": other}, live(MODEL), now=NOW)) == [
             "reports: has changed since it was locked"
         ]
-        assert locked({"reports": other}, live(MODEL), old=lock, now=NOW).policies["reports"].policy == evolve(
-            other, name="reports"
-        )
+        assert locked({"reports": other}, live(MODEL), old=lock, now=NOW).policies[
+            "reports"
+        ].policy == evolve(other, name="reports")
 
 
 def test_policies_come_and_go() -> None:
@@ -411,7 +458,10 @@ def test_an_upgrade_is_of_the_policies_named() -> None:
     assert found.lock.policies["reports"] is lock.policies["reports"]
     assert found.lock.policies["quotes"].model == "claude-two"
     assert found.lock.as_of == LATER
-    assert [(each.policy, each.cause) for each in found.changes] == [("quotes", "upgraded"), ("reports", "")]
+    assert [(each.policy, each.cause) for each in found.changes] == [
+        ("quotes", "upgraded"),
+        ("reports", ""),
+    ]
     assert resolve(both, live(MODEL), found.lock, upgrade=both, now=LATER).lock is found.lock
 
 
@@ -428,15 +478,28 @@ def test_outdated_tells_what_the_newest_brings() -> None:
         **NEWER,
         "max_input_tokens": 1_000_000,
         "max_tokens": 32_000,
-        "capabilities": {"pdf_input": {"supported": True}, "nova": {"supported": True}, "effort": {"supported": False}},
+        "capabilities": {
+            "pdf_input": {"supported": True},
+            "nova": {"supported": True},
+            "effort": {"supported": False},
+        },
     }
     lock = locked(READS_PDF, live(old), now=NOW)
     (found,) = outdated(lock, READS_PDF, live(old, new), now=NOW)
-    assert (found.policy, found.locked, found.newest and found.newest.id) == ("reports", "claude-one", "claude-two")
+    assert (found.policy, found.locked, found.newest and found.newest.id) == (
+        "reports",
+        "claude-one",
+        "claude-two",
+    )
     assert found.adds == ("nova", "max_input_tokens 200k to 1M")
     assert found.lacks == ("citations (unknown)", "max_tokens 64k to 32k")
     (gone,) = outdated(lock, READS_PDF, live(new), now=NOW)
-    assert (gone.locked, gone.newest, gone.adds, gone.lacks) == ("claude-one", live(new)["claude-two"], (), ())
+    assert (gone.locked, gone.newest, gone.adds, gone.lacks) == (
+        "claude-one",
+        live(new)["claude-two"],
+        (),
+        (),
+    )
     (none,) = outdated(None, READS_PDF, live(), now=NOW)
     assert (none.locked, none.newest) == (None, None)
 
@@ -473,7 +536,9 @@ IN_OCTOBER: list[Entry] = [
 """The same models in October: one is newer, one is deprecated, and the list leaves out what is retired."""
 POLICIES = {
     "agents": Policy(require="thinking.adaptive and effort.xhigh", minimum_age="1d"),
-    "classic": Policy(require="thinking.enabled and not thinking.adaptive", prefer=["max_input_tokens >= 1M"]),
+    "classic": Policy(
+        require="thinking.enabled and not thinking.adaptive", prefer=["max_input_tokens >= 1M"]
+    ),
     "legacy": Policy(require='id like "claude-opus-4-1*"'),
 }
 
@@ -550,7 +615,11 @@ def test_a_lock_of_the_bundled_catalogue() -> None:
         "bulk": Policy(require="structured_outputs", order="cheapest"),
         "any": Policy(),
     }
-    catalogue = live(*(dict(model.entry) for model in BUNDLED if model.line == "opus"), as_of=OCTOBER, source="bundled")
+    catalogue = live(
+        *(dict(model.entry) for model in BUNDLED if model.line == "opus"),
+        as_of=OCTOBER,
+        source="bundled",
+    )
     assert locked(asked, catalogue, now=NOW).to_toml() == golden("parts.lock")
     assert Lock.read(DATA / "locks" / "parts.lock") == locked(asked, catalogue, now=NOW)
 
@@ -564,24 +633,56 @@ GOOD = golden("july.lock")
         ("version = 1", "", ": version is missing"),
         ("version = 1", "version = 0", ": version must be 1 (got 0)"),
         ("version = 1", "version = true", ": version must be 1 (got True)"),
-        ("version = 1", "version = 2", ": version 2 is of a later release of router; this one reads 1"),
-        ("version = 1", "version = 1\nmade_by = 5", ": made_by: unknown key; there is version, catalogue, policies"),
+        (
+            "version = 1",
+            "version = 2",
+            ": version 2 is of a later release of router; this one reads 1",
+        ),
+        (
+            "version = 1",
+            "version = 1\nmade_by = 5",
+            ": made_by: unknown key; there is version, catalogue, policies",
+        ),
         ("version = 1", "version = ", " is no TOML: "),
         ("[catalogue]", "[catalog]", ": catalog: unknown key; did you mean catalogue?"),
         ('source = "live"', "source = 5", ": catalogue.source must be a string (got 5)"),
-        ('source = "live"', 'sorce = "live"', ": catalogue.sorce: unknown key; did you mean source?"),
-        ("2026-07-01 00:00:00+00:00", "2026-07-01", ": catalogue.as_of must be a date and time with its zone"),
+        (
+            'source = "live"',
+            'sorce = "live"',
+            ": catalogue.sorce: unknown key; did you mean source?",
+        ),
+        (
+            "2026-07-01 00:00:00+00:00",
+            "2026-07-01",
+            ": catalogue.as_of must be a date and time with its zone",
+        ),
         ("digest = ", "disgest = ", ": catalogue.disgest: unknown key; did you mean digest?"),
-        ("[policies.agents]", "[policies.pdf_input]", ": policies.pdf_input: pdf_input is a capability"),
+        (
+            "[policies.agents]",
+            "[policies.pdf_input]",
+            ": policies.pdf_input: pdf_input is a capability",
+        ),
         (
             "[policies.agents]",
             "[policies.agents]\nmodle = 1",
             ": policies.agents.modle: unknown key; did you mean model?",
         ),
         ('model = "claude-sonnet-5"', "", ": policies.agents.model is missing"),
-        ('model = "claude-sonnet-5"', 'model = "claude sonnet"', ": policies.agents.model must be the id of a model"),
-        ('minimum_age = "1d"', 'minimum_age = "soon"', ": policies.agents.minimum_age: must be a duration"),
-        ("[policies.agents]", "[policies]\nagents = 5\n[policies.x]", ": policies.agents must be a table (got int)"),
+        (
+            'model = "claude-sonnet-5"',
+            'model = "claude sonnet"',
+            ": policies.agents.model must be the id of a model",
+        ),
+        (
+            'minimum_age = "1d"',
+            'minimum_age = "soon"',
+            ": policies.agents.minimum_age: must be a duration",
+        ),
+        (
+            "[policies.agents]",
+            "[policies]\nagents = 5\n[policies.x]",
+            ": policies.agents must be a table (got int)",
+        ),
         ('why = "newest', 'whi = "newest', ": policies.agents.whi: unknown key; did you mean why?"),
     ],
 )

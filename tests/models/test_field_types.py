@@ -93,7 +93,9 @@ def test_a_limit_is_an_int_of_at_least_one(value: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [0, -1, None, True, False, "200000", 2e5, 1.0, 1e30, float("nan"), float("inf"), [], {}], ids=repr
+    "value",
+    [0, -1, None, True, False, "200000", 2e5, 1.0, 1e30, float("nan"), float("inf"), [], {}],
+    ids=repr,
 )
 def test_any_other_limit_is_unknown(value: object) -> None:
     """S7: zero, null, a bool, a float, a text: none of them is a limit."""
@@ -199,7 +201,23 @@ def test_fractions_are_numbers_but_no_limits(text: str, number: float, shown: st
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "k", "-1", "+1", "1e5", "1__0", "_1", "1_", "1_k", "1 000", "1,000", "0x10", "1.", ".5", "1.5.0"),
+        *(
+            "",
+            "k",
+            "-1",
+            "+1",
+            "1e5",
+            "1__0",
+            "_1",
+            "1_",
+            "1_k",
+            "1 000",
+            "1,000",
+            "0x10",
+            "1.",
+            ".5",
+            "1.5.0",
+        ),
         *(
             "1K",
             "1m",
@@ -230,8 +248,16 @@ def test_any_other_number_is_refused(kind: str, text: str) -> None:
         ("2026-01-01", datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01"),
         ("2026-01-01T00:00:00Z", datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01"),
         ("2026-01-01T09:30:00Z", datetime(2026, 1, 1, 9, 30, tzinfo=UTC), "2026-01-01T09:30:00Z"),
-        ("2026-01-01T09:30:00+02:00", datetime(2026, 1, 1, 7, 30, tzinfo=UTC), "2026-01-01T07:30:00Z"),
-        ("2026-01-01T00:00:00.25Z", datetime(2026, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC), "2026-01-01T00:00:00.250000Z"),
+        (
+            "2026-01-01T09:30:00+02:00",
+            datetime(2026, 1, 1, 7, 30, tzinfo=UTC),
+            "2026-01-01T07:30:00Z",
+        ),
+        (
+            "2026-01-01T00:00:00.25Z",
+            datetime(2026, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC),
+            "2026-01-01T00:00:00.250000Z",
+        ),
         ("1970-01-01", datetime(1970, 1, 1, tzinfo=UTC), "1970-01-01"),
         ("0800-12-25", datetime(800, 12, 25, tzinfo=UTC), "0800-12-25"),
     ],
@@ -281,7 +307,22 @@ def test_durations_are_days_and_weeks(text: str, days: int, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "14", "d", "1.5d", "14 d", "14D", "1m", "1y", "+1d", "1000001d", "142858w", "9999999999d", "\u0661d"]
+    "text",
+    [
+        "",
+        "14",
+        "d",
+        "1.5d",
+        "14 d",
+        "14D",
+        "1m",
+        "1y",
+        "+1d",
+        "1000001d",
+        "142858w",
+        "9999999999d",
+        "\u0661d",
+    ],
 )
 def test_any_other_duration_is_refused(text: str) -> None:
     """Months, fractions and spans longer than any date can reach are no literals."""
@@ -414,7 +455,9 @@ def test_hostile_patterns_finish() -> None:
     ],
     ids=repr,
 )
-def test_an_unknown_field_is_read_by_the_type_it_comes_in(op: str, value: Any, literal: str, held: bool | None) -> None:
+def test_an_unknown_field_is_read_by_the_type_it_comes_in(
+    op: str, value: Any, literal: str, held: bool | None
+) -> None:
     """The value decides what the literal means; an operator or literal that its type does not take says nothing."""
     assert compare(op, "any", value, literal) is held
 
@@ -429,7 +472,9 @@ def test_an_unknown_field_is_read_by_the_type_it_comes_in(op: str, value: Any, l
         (1, ("3", "2"), False),
     ],
 )
-def test_among_is_any_of_the_equalities(value: Any, literals: tuple[str, ...], held: bool | None) -> None:
+def test_among_is_any_of_the_equalities(
+    value: Any, literals: tuple[str, ...], held: bool | None
+) -> None:
     """`in` holds where one equality does, and is unknown where none does and one is unknown."""
     assert compare("in", "any", value, literals) is held
 

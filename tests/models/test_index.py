@@ -59,17 +59,25 @@ def test_thresholds_are_those_of_a_scan(size: int) -> None:
     for bound in (0, 1, 1.5, 2, 3, 3.5, 9, 10, 11):
         known = [(row, value) for row, value in enumerate(values) if value is not None]
         assert rows_in(column.at_least(bound)) == {row for row, value in known if value >= bound}
-        assert rows_in(column.at_least(bound, strictly=True)) == {row for row, value in known if value > bound}
+        assert rows_in(column.at_least(bound, strictly=True)) == {
+            row for row, value in known if value > bound
+        }
     assert rows_in(column.known) == {row for row, value in enumerate(values) if value is not None}
 
 
-@given(st.lists(st.integers(0, 2_000) | st.none(), max_size=3_000), st.integers(-1, 2_001), st.integers(-1, 2_001))
+@given(
+    st.lists(st.integers(0, 2_000) | st.none(), max_size=3_000),
+    st.integers(-1, 2_001),
+    st.integers(-1, 2_001),
+)
 def test_a_range_is_that_of_a_scan(values: list[int | None], low: int, high: int) -> None:
     """`within` gives the rows between two bounds, however many different values there are."""
     column = OrderedColumn(values, len(values))
     low, high = sorted([low, high])
     found = column.within(low, high)
-    assert rows_in(found) == {row for row, value in enumerate(values) if value is not None and low <= value <= high}
+    assert rows_in(found) == {
+        row for row, value in enumerate(values) if value is not None and low <= value <= high
+    }
 
 
 def test_no_stream_of_bounds_grows_the_memory() -> None:

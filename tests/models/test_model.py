@@ -67,9 +67,17 @@ def test_the_four_fields_of_2024_are_a_model() -> None:
     assert model.display_name == "Claude 3.5 Sonnet (New)"
     assert model.created_at == datetime(2024, 10, 22, tzinfo=UTC)
     assert model.support("pdf_input") is None
-    unknown = (model.max_input_tokens, model.max_tokens, model.lifecycle, model.line, model.deprecated_at)
+    unknown = (
+        model.max_input_tokens,
+        model.max_tokens,
+        model.lifecycle,
+        model.line,
+        model.deprecated_at,
+    )
     assert unknown == (None,) * 5
-    assert (model.retires_at, model.allowed_fallback_models, model.access, model.replacement) == (None,) * 4
+    assert (model.retires_at, model.allowed_fallback_models, model.access, model.replacement) == (
+        None,
+    ) * 4
     assert model.aliases == ()
     assert dict(model.capabilities) == {}
 
@@ -114,7 +122,9 @@ def test_dates_and_documented_fields_are_attributes() -> None:
 
 def test_an_answer_of_a_gateway_is_a_model() -> None:
     """`capabilities: null` and an epoch date, as gateways send them, leave everything unknown."""
-    model = Model.from_api({"id": "a", "type": "model", "created_at": "1970-01-01T00:00:00Z", "capabilities": None})
+    model = Model.from_api(
+        {"id": "a", "type": "model", "created_at": "1970-01-01T00:00:00Z", "capabilities": None}
+    )
     assert model.created_at is None
     assert model.support("pdf_input") is None
 
@@ -126,7 +136,9 @@ def test_json_true_and_false_are_known(supported: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "supported", [None, "true", "false", 1, 0, 1.0, "", [], {}, [True], {"supported": True}], ids=repr
+    "supported",
+    [None, "true", "false", 1, 0, 1.0, "", [], {}, [True], {"supported": True}],
+    ids=repr,
 )
 def test_anything_else_is_unknown(supported: object) -> None:
     """S1: null, words, numbers and containers say neither that a capability is supported nor that it is not."""
@@ -149,7 +161,10 @@ def test_what_nobody_knew_is_kept() -> None:
             "capabilities": {
                 "nova": {
                     "supported": False,
-                    "deep_20270101": {"supported": True, "types": {"deeper": {"supported": True, "types": {"x": {}}}}},
+                    "deep_20270101": {
+                        "supported": True,
+                        "types": {"deeper": {"supported": True, "types": {"x": {}}}},
+                    },
                 }
             },
         }
@@ -170,17 +185,28 @@ def test_a_container_has_no_value_of_its_own() -> None:
             "id": "a",
             "capabilities": {
                 "thinking": {"types": {"supported": True, "adaptive": {"supported": True}}},
-                "types": {"supported": True, "types": {"supported": False, "a": {"supported": True}}},
+                "types": {
+                    "supported": True,
+                    "types": {"supported": False, "a": {"supported": True}},
+                },
             },
         }
     )
-    assert dict(model.capabilities) == {"thinking": None, "thinking.adaptive": True, "types": True, "types.a": True}
+    assert dict(model.capabilities) == {
+        "thinking": None,
+        "thinking.adaptive": True,
+        "types": True,
+        "types.a": True,
+    }
 
 
 def test_a_capability_may_have_any_name() -> None:
     """Even one that is called `supported` is a capability at the top of the tree, where no node has a value."""
     model = Model.from_api(
-        {"id": "a", "capabilities": {"supported": {"supported": True}, "nova": {"supported": False}}}
+        {
+            "id": "a",
+            "capabilities": {"supported": {"supported": True}, "nova": {"supported": False}},
+        }
     )
     assert dict(model.capabilities) == {"supported": True, "nova": False}
 
@@ -235,14 +261,18 @@ def test_an_unknown_capability_raises(name: str) -> None:
 
 def test_the_error_names_what_was_meant() -> None:
     """The nearest known names are part of the error."""
-    with pytest.raises(UnknownNameError, match=r"unknown name 'pdf_imput'; did you mean pdf_input\?"):
+    with pytest.raises(
+        UnknownNameError, match=r"unknown name 'pdf_imput'; did you mean pdf_input\?"
+    ):
         Model.from_api(OF_TODAY).support("pdf_imput")
 
 
 def test_names_are_those_of_the_whole_listing() -> None:
     """What one entry of a listing names is known, though unknown, of the others."""
     reader = Reader()
-    one = reader.read({"id": "a", "capabilities": {"nova": {"supported": True}}, "channel": 1}, "data[0]")
+    one = reader.read(
+        {"id": "a", "capabilities": {"nova": {"supported": True}}, "channel": 1}, "data[0]"
+    )
     other = reader.read({"id": "b"}, "data[1]")
     assert one.support("nova") is True
     assert other.support("nova") is None
@@ -255,7 +285,10 @@ def test_a_tree_that_comes_again_is_read_once(entry: dict[str, Any]) -> None:
     tree = entry.get("capabilities") or {}
     reader = Reader()
     alone = Model.from_api({"id": "a", "capabilities": tree})
-    first, again = (reader.read({"id": id, "capabilities": json.loads(json.dumps(tree))}, "data[0]") for id in "ab")
+    first, again = (
+        reader.read({"id": id, "capabilities": json.loads(json.dumps(tree))}, "data[0]")
+        for id in "ab"
+    )
     assert first.facts is again.facts
     assert first.facts == alone.facts
     assert again.entry["capabilities"] == tree
@@ -266,9 +299,16 @@ def test_a_tree_that_comes_again_is_read_once(entry: dict[str, Any]) -> None:
 def test_like_trees_are_told_apart(supported: tuple[object, object]) -> None:
     """What Python takes for equal is two trees where JSON tells it apart."""
     reader = Reader()
-    models = [reader.read({"id": "a", "capabilities": {"x": {"supported": each}}}, "data[0]") for each in supported]
-    assert [repr(model.entry["capabilities"]["x"]["supported"]) for model in models] == list(map(repr, supported))
-    assert [model.support("x") for model in models] == [each if isinstance(each, bool) else None for each in supported]
+    models = [
+        reader.read({"id": "a", "capabilities": {"x": {"supported": each}}}, "data[0]")
+        for each in supported
+    ]
+    assert [repr(model.entry["capabilities"]["x"]["supported"]) for model in models] == list(
+        map(repr, supported)
+    )
+    assert [model.support("x") for model in models] == [
+        each if isinstance(each, bool) else None for each in supported
+    ]
 
 
 @pytest.mark.parametrize(
@@ -279,12 +319,27 @@ def test_like_trees_are_told_apart(supported: tuple[object, object]) -> None:
         (5, "entry must be an object (got int)"),
         ([], "entry must be an object (got list)"),
         ({}, "entry.id must be a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / - (got null)"),
-        ({"id": None}, "entry.id must be a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / - (got null)"),
+        (
+            {"id": None},
+            "entry.id must be a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / - (got null)",
+        ),
         ({"id": 5}, "entry.id must be a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / - (got int)"),
-        ({"id": "a b"}, "entry.id must be a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / - (got 'a b')"),
-        ({"id": "a", "capabilities": []}, "entry.capabilities must be an object or null (got list)"),
-        ({"id": "a", "capabilities": "all"}, "entry.capabilities must be an object or null (got str)"),
-        ({"id": "a", "capabilities": False}, "entry.capabilities must be an object or null (got bool)"),
+        (
+            {"id": "a b"},
+            "entry.id must be a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / - (got 'a b')",
+        ),
+        (
+            {"id": "a", "capabilities": []},
+            "entry.capabilities must be an object or null (got list)",
+        ),
+        (
+            {"id": "a", "capabilities": "all"},
+            "entry.capabilities must be an object or null (got str)",
+        ),
+        (
+            {"id": "a", "capabilities": False},
+            "entry.capabilities must be an object or null (got bool)",
+        ),
         ({"id": "a", "capabilities": 0}, "entry.capabilities must be an object or null (got int)"),
     ],
 )
@@ -435,7 +490,9 @@ def test_a_new_field_may_be_below_zero(value: float) -> None:
     ],
     ids=repr,
 )
-def test_durations_are_reckoned_from_now(entry: dict[str, Any], text: str, support: bool | None) -> None:
+def test_durations_are_reckoned_from_now(
+    entry: dict[str, Any], text: str, support: bool | None
+) -> None:
     """`age` runs from `created_at` and `retires_in` to `retires_at`, of which null says that nothing is scheduled."""
     assert parse(text).support(Model.from_api({"id": "a", **entry}), now=NOW) is support
 
@@ -475,7 +532,16 @@ def test_nesting_has_a_limit(shape: dict[str, Any]) -> None:
         ({"price": {"input": float("inf")}}, "entry.price.input"),
         ({"price": {"input": float("nan")}}, "entry.price.input"),
     ],
-    ids=["key", "inner key", "set", "bytes", "endless number", "endless below zero", "infinity", "not a number"],
+    ids=[
+        "key",
+        "inner key",
+        "set",
+        "bytes",
+        "endless number",
+        "endless below zero",
+        "infinity",
+        "not a number",
+    ],
 )
 def test_what_json_cannot_state_is_malformed(odd: dict[Any, Any], path: str) -> None:
     """A dict from Python that no answer of an API could be is refused, with the path to what is wrong."""
@@ -494,13 +560,21 @@ def test_a_number_as_long_as_can_be_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("entry", "states"),
-    [({"line": "opus"}, True), ({"line": 5}, True), ({"line": []}, True), ({"line": None}, False), ({}, False)],
+    [
+        ({"line": "opus"}, True),
+        ({"line": 5}, True),
+        ({"line": []}, True),
+        ({"line": None}, False),
+        ({}, False),
+    ],
     ids=repr,
 )
 def test_a_field_is_stated_or_not(entry: dict[str, Any], states: bool) -> None:
     """A value that is odd is stated all the same; null and absent are not, and documentation states too."""
     assert Model.from_api({"id": "a", **entry}).states("line") is states
-    assert read_model({"id": "a", **entry}, "data[0]", Facts(stated={"line": "opus"})).states("line")
+    assert read_model({"id": "a", **entry}, "data[0]", Facts(stated={"line": "opus"})).states(
+        "line"
+    )
 
 
 WRONG_LIMIT = Correction(reported=1_000_000, value=200_000, why="the beta ended", source=("DOC",))
@@ -584,13 +658,21 @@ def test_a_model_is_a_frozen_value() -> None:
 
 def test_a_model_does_not_follow_its_entry() -> None:
     """What happens to the dict later does not happen to the model."""
-    entry: dict[str, Any] = {"id": "a", "line": "opus", "capabilities": {"pdf_input": {"supported": True}}}
+    entry: dict[str, Any] = {
+        "id": "a",
+        "line": "opus",
+        "capabilities": {"pdf_input": {"supported": True}},
+    }
     model = Model.from_api(entry)
     entry["line"] = "sonnet"
     entry["capabilities"]["nova"] = {"supported": True}
     assert model.line == "opus"
     assert dict(model.capabilities) == {"pdf_input": True}
-    assert model.entry == {"id": "a", "line": "opus", "capabilities": {"pdf_input": {"supported": True}}}
+    assert model.entry == {
+        "id": "a",
+        "line": "opus",
+        "capabilities": {"pdf_input": {"supported": True}},
+    }
 
 
 def test_a_model_pickles() -> None:

@@ -37,12 +37,18 @@ def test_a_path_replaces_the_librarys_facts(tmp_path: Path) -> None:
                 "access": {"value": "limited", "source": ["ME"]},
                 "price": {"input": {"value": 0.5, "source": ["ME", "YOU"]}},
                 "traits": {"prefill": {"value": True}},
-                "corrections": {"max_tokens": {"reported": 1_000, "value": 500, "why": "typo", "source": ["ME"]}},
+                "corrections": {
+                    "max_tokens": {"reported": 1_000, "value": 500, "why": "typo", "source": ["ME"]}
+                },
             }
         ),
     )
     facts = documented_facts(path)["a"]
-    assert facts.stated == {"access": "limited", "price": {"input": 0.5}, "traits": {"prefill": True}}
+    assert facts.stated == {
+        "access": "limited",
+        "price": {"input": 0.5},
+        "traits": {"prefill": True},
+    }
     assert facts.sources == {"access": ("ME",), "price.input": ("ME", "YOU"), "traits.prefill": ()}
     assert facts.corrections == {"max_tokens": Correction(1_000, 500, "typo", ("ME",))}
     for documented in (path, str(path)):
@@ -92,7 +98,9 @@ def test_a_source_is_spelled_out() -> None:
         pytest.param("{", "cannot be read", id="not JSON"),
         pytest.param("[" * 100_000, "cannot be read", id="nested without end"),
         pytest.param(
-            '{"models": {"a": {"access": {"value": ' + "1" * 4301 + "}}}}", "cannot be read", id="endless number"
+            '{"models": {"a": {"access": {"value": ' + "1" * 4301 + "}}}}",
+            "cannot be read",
+            id="endless number",
         ),
         pytest.param([], "must be an object with `models`", id="list"),
         pytest.param({}, "must be an object with `models`", id="no models"),
@@ -100,17 +108,49 @@ def test_a_source_is_spelled_out() -> None:
         pytest.param({"models": None}, "must be an object with `models`", id="models null"),
         pytest.param(of_a([]), "models.a must be an object", id="facts a list"),
         pytest.param(of_a(None), "models.a must be an object", id="facts null"),
-        pytest.param(of_a({"access": "limited"}), "models.a.access must be an object", id="bare fact"),
-        pytest.param(of_a({"access": None}), "models.a.access must be an object", id="null fact"),
-        pytest.param(of_a({"price": {"input": 5}}), "models.a.price.input must be an object", id="bare inner fact"),
-        pytest.param(of_a({"access": {"value": "limited", "source": None}}), "models.a.access", id="source null"),
-        pytest.param(of_a({"access": {"value": "limited", "source": 5}}), "models.a.access", id="source a number"),
-        pytest.param(of_a({"access": {"value": "limited", "source": "SDK"}}), "models.a.access", id="source a text"),
-        pytest.param(of_a({"access": {"value": "limited", "source": [5]}}), "models.a.access", id="source of numbers"),
-        pytest.param(of_a({"corrections": []}), "models.a.corrections must be an object", id="corrections a list"),
-        pytest.param(of_a({"corrections": None}), "models.a.corrections must be an object", id="corrections null"),
         pytest.param(
-            of_a({"corrections": {"max_tokens": 5}}), "models.a.corrections.max_tokens must", id="bare correction"
+            of_a({"access": "limited"}), "models.a.access must be an object", id="bare fact"
+        ),
+        pytest.param(of_a({"access": None}), "models.a.access must be an object", id="null fact"),
+        pytest.param(
+            of_a({"price": {"input": 5}}),
+            "models.a.price.input must be an object",
+            id="bare inner fact",
+        ),
+        pytest.param(
+            of_a({"access": {"value": "limited", "source": None}}),
+            "models.a.access",
+            id="source null",
+        ),
+        pytest.param(
+            of_a({"access": {"value": "limited", "source": 5}}),
+            "models.a.access",
+            id="source a number",
+        ),
+        pytest.param(
+            of_a({"access": {"value": "limited", "source": "SDK"}}),
+            "models.a.access",
+            id="source a text",
+        ),
+        pytest.param(
+            of_a({"access": {"value": "limited", "source": [5]}}),
+            "models.a.access",
+            id="source of numbers",
+        ),
+        pytest.param(
+            of_a({"corrections": []}),
+            "models.a.corrections must be an object",
+            id="corrections a list",
+        ),
+        pytest.param(
+            of_a({"corrections": None}),
+            "models.a.corrections must be an object",
+            id="corrections null",
+        ),
+        pytest.param(
+            of_a({"corrections": {"max_tokens": 5}}),
+            "models.a.corrections.max_tokens must",
+            id="bare correction",
         ),
         pytest.param(
             of_a({"corrections": {"max_tokens": {"reported": 1, "value": 2}}}),
@@ -123,7 +163,13 @@ def test_a_source_is_spelled_out() -> None:
             id="corrected to a text",
         ),
         pytest.param(
-            of_a({"corrections": {"max_tokens": {"reported": 1_000, "value": 2, "why": "x", "source": None}}}),
+            of_a(
+                {
+                    "corrections": {
+                        "max_tokens": {"reported": 1_000, "value": 2, "why": "x", "source": None}
+                    }
+                }
+            ),
             "models.a.corrections.max_tokens",
             id="correction with source null",
         ),

@@ -50,10 +50,14 @@ def test_containers_are_left_out_of_a_path(path: str, name: str) -> None:
 
 def test_the_vocabulary_agrees_with_itself() -> None:
     """Levels are capabilities, short spellings all; every field has a kind; durations and minimums rest on fields."""
-    assert {f"{name}.{level}" for name, levels in LEVELS.items() for level in levels} | LEVELS.keys() <= CAPABILITIES
+    assert {
+        f"{name}.{level}" for name, levels in LEVELS.items() for level in levels
+    } | LEVELS.keys() <= CAPABILITIES
     assert all(capability_name(name) == name for name in CAPABILITIES)
     assert set(FIELDS.values()) <= KINDS.keys()
-    assert {each["field"] for each in DURATIONS.values()} <= {name for name, kind in FIELDS.items() if kind == "date"}
+    assert {each["field"] for each in DURATIONS.values()} <= {
+        name for name, kind in FIELDS.items() if kind == "date"
+    }
     assert {FIELDS[name] for name in MINIMUMS.values()} == {"limit"}
     assert not CAPABILITIES & FIELDS.keys()
 
@@ -66,26 +70,51 @@ def test_the_levels_of_effort_are_in_order() -> None:
 
 def test_the_fields_of_the_api_are_known() -> None:
     """Every top-level field that the Models API has today, but the tree itself, has a kind."""
-    today = {"id", "type", "display_name", "created_at", "max_input_tokens", "max_tokens", "lifecycle", "line"}
+    today = {
+        "id",
+        "type",
+        "display_name",
+        "created_at",
+        "max_input_tokens",
+        "max_tokens",
+        "lifecycle",
+        "line",
+    }
     assert today | {"deprecated_at", "retires_at", "allowed_fallback_models"} <= FIELDS.keys()
-    assert {"age", "retires_in", "access", "aliases", "replacement", "price.input", "price.output"} <= FIELDS.keys()
+    assert {
+        "age",
+        "retires_in",
+        "access",
+        "aliases",
+        "replacement",
+        "price.input",
+        "price.output",
+    } <= FIELDS.keys()
 
 
 @pytest.mark.parametrize(
     "module",
-    sorted(path for room in ("models", "requirements", "catalogue") for path in (SOURCES / room).glob("*.py")),
+    sorted(
+        path
+        for room in ("models", "requirements", "catalogue")
+        for path in (SOURCES / room).glob("*.py")
+    ),
     ids=lambda path: f"{path.parent.name}.{path.stem}",
 )
 def test_no_capability_is_named_in_code(module: Path) -> None:
     """What reads and selects holds no capability's name outside of its docstrings."""
     tree = ast.parse(module.read_text(encoding="utf-8"))
     docstrings = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
     spoken = {
         word
         for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
         for word in re.findall(r"[a-z_][a-z0-9_.]*", node.value)
     }
     names = {part for name in CAPABILITIES for part in (name, name.rpartition(".")[2])}
@@ -149,7 +178,9 @@ def test_the_data_is_read_from_inside_a_zip(tmp_path: Path) -> None:
         f"assert router.__file__.startswith({str(archive)!r})\n"
         "print(len(router.Catalogue.bundled()))"
     )
-    run = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603
+    run = subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
     assert run.stdout == "33\n"
 
 

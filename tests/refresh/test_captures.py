@@ -54,7 +54,9 @@ def test_a_page_ends_with_its_last_id(page: dict[str, Any]) -> None:
 
 def test_the_tree_of_haiku_reads_as_written() -> None:
     """Each node of the captured tree is known as it stands, and the keys of later days are unknown."""
-    model = Model.from_api({"id": "claude-haiku-4-5-20251001", "capabilities": CAPTURES["haiku_4_5_capabilities"]})
+    model = Model.from_api(
+        {"id": "claude-haiku-4-5-20251001", "capabilities": CAPTURES["haiku_4_5_capabilities"]}
+    )
     supported = {name for name, support in model.capabilities.items() if support}
     assert supported == {
         *("batch", "citations", "image_input", "pdf_input", "structured_outputs"),
@@ -65,7 +67,12 @@ def test_the_tree_of_haiku_reads_as_written() -> None:
     assert model.support("thinking.adaptive") is False
     assert model.support("effort.max") is False
     assert model.support("code_execution") is False
-    for later in ("thinking.disabled", "thinking.between_tools", "server_tools.code_execution", "compaction"):
+    for later in (
+        "thinking.disabled",
+        "thinking.between_tools",
+        "server_tools.code_execution",
+        "compaction",
+    ):
         assert model.support(later) is None
     assert parse("not effort >= low").matches(model)
 
@@ -73,7 +80,9 @@ def test_the_tree_of_haiku_reads_as_written() -> None:
 def test_a_trimmed_answer_states_what_it_states() -> None:
     """Of the answer cut down for a test, the parts that were left are known and those cut off are unknown."""
     catalogue = Catalogue.from_listing(CAPTURES["trimmed"], documented=None)
-    opus = catalogue.select("thinking.adaptive and effort >= high and pdf_input and max_input_tokens >= 200k")
+    opus = catalogue.select(
+        "thinking.adaptive and effort >= high and pdf_input and max_input_tokens >= 200k"
+    )
     assert opus.id == "claude-opus-5-5"
     assert opus.created_at == datetime(2026, 9, 21, 16, 24, tzinfo=UTC)
     assert opus.support("thinking.enabled") is False
@@ -101,7 +110,10 @@ def test_a_trimmed_answer_states_what_it_states() -> None:
             "not context_management.compact_20260112",
             ["claude-opus-4-5-20251101", "claude-haiku-4-5-20251001", "claude-sonnet-4-5-20250929"],
         ),
-        ("max_tokens < 128k", ["claude-opus-4-5-20251101", "claude-haiku-4-5-20251001", "claude-sonnet-4-5-20250929"]),
+        (
+            "max_tokens < 128k",
+            ["claude-opus-4-5-20251101", "claude-haiku-4-5-20251001", "claude-sonnet-4-5-20250929"],
+        ),
         ("max_input_tokens >= 1M and max_tokens <= 64k", ["claude-sonnet-4-5-20250929"]),
         ("max_input_tokens == 200k", ["claude-opus-4-5-20251101", "claude-haiku-4-5-20251001"]),
         ("thinking.disabled or compaction or server_tools", []),
@@ -121,7 +133,9 @@ def test_documentation_corrects_the_captured_window() -> None:
     assert sonnet.max_input_tokens == 200_000
     assert sonnet.entry["max_input_tokens"] == 1_000_000
     assert sonnet.corrections["max_input_tokens"].reported == 1_000_000
-    assert [model.id for model in catalogue.candidates("max_tokens <= 64k and max_input_tokens >= 1M")] == []
+    assert [
+        model.id for model in catalogue.candidates("max_tokens <= 64k and max_input_tokens >= 1M")
+    ] == []
 
 
 def test_the_bundled_listing_agrees_with_what_was_captured() -> None:

@@ -34,7 +34,9 @@ def test_sendable(text: str) -> None:
     assert sendable("name", text) == text.strip()
 
 
-@pytest.mark.parametrize("value", ["", " ", "a b", "a\nb", "é", "\x7f", "a" * 4097, None, b"a", 1], ids=ascii)
+@pytest.mark.parametrize(
+    "value", ["", " ", "a b", "a\nb", "é", "\x7f", "a" * 4097, None, b"a", 1], ids=ascii
+)
 def test_not_sendable(value: object) -> None:
     """K2: nothing else can, and the error says of what, not what."""
     with pytest.raises(ConfigurationError) as caught:
@@ -92,7 +94,11 @@ def test_is_repeated_by(secret: str, text: str, repeats: bool) -> None:
         (KEY[:24], f"key {KEY}", True),
         (KEY[:23], f"key {KEY}", False),
         ("short", "a short text", False),
-        ("a/secret/with/slashes/of/30/chars", r'{"id": "a\/secret\/with\/slashes\/of\/30\/chars"}', True),
+        (
+            "a/secret/with/slashes/of/30/chars",
+            r'{"id": "a\/secret\/with\/slashes\/of\/30\/chars"}',
+            True,
+        ),
         ('a"secret\\with\\quotes\\of\\30', r'{"id": "a\"secret\\with\\quotes\\of\\30"}', True),
         (KEY, "".join(f"\\u{ord(c):04x}" for c in KEY), True),
         (KEY, "".join(f"\\u{ord(c):04X}" for c in KEY[1:]), False),

@@ -64,7 +64,9 @@ def environment() -> dict[str, str]:
     """Return the environment of a worker: it has the library that the tests have."""
     return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(router.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join(
+            [str(Path(router.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+        ),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONWARNINGS": "error",
     }
@@ -81,9 +83,8 @@ def started(
     """Start a command of `store_worker`, under another program or without a module of Python's."""
     script = [str(WORKER)]
     if without is not None:
-        run = (
-            f"import runpy, sys; sys.modules[{without!r}] = None; runpy.run_path({str(WORKER)!r}, run_name='__main__')"
-        )
+        missing = f"import runpy, sys; sys.modules[{without!r}] = None"
+        run = f"{missing}; runpy.run_path({str(WORKER)!r}, run_name='__main__')"
         script = ["-c", run]
     return subprocess.Popen(  # noqa: S603 - of these tests
         [*before, sys.executable, *script, command, json.dumps(arguments)],
@@ -185,13 +186,17 @@ def test_the_file_is_text_and_states_format_length_and_checksum(store: Store) ->
     """The first line vouches for all that follows, which is two lines of JSON."""
     seal, content = Path(store.path).read_bytes().split(b"\n", 1)
 
-    assert seal.decode() == f"capability-router {FORMAT} {len(content)} {sha256(content).hexdigest()}"
+    assert (
+        seal.decode() == f"capability-router {FORMAT} {len(content)} {sha256(content).hexdigest()}"
+    )
     facts, entries = content.decode("ascii").split("\n")
     assert json.loads(facts) == {"fetched_at": 1.0, "validators": {"etag": "1"}}
     assert json.loads(entries) == catalogue(1).entries
 
 
-def test_nothing_is_stored_at_first_and_that_is_no_news(directory: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_stored_at_first_and_that_is_no_news(
+    directory: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """Reading an empty cache, or one whose directory is missing, gives nothing, makes nothing and logs nothing."""
     store = Store(directory, IDENTITY)
     assert store.read() is None
@@ -203,7 +208,9 @@ def test_nothing_is_stored_at_first_and_that_is_no_news(directory: str, caplog: 
     assert caplog.records == []
 
 
-def test_the_default_is_the_cache_directory_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_is_the_cache_directory_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a directory, the store lies in the user's cache directory."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
@@ -214,7 +221,9 @@ def test_the_default_is_the_cache_directory_of_the_user(tmp_path: Path, monkeypa
     assert store.write(catalogue(1))
 
 
-def test_a_relative_directory_is_fixed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_directory_is_fixed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A store stays where it is when the process changes its directory; one of nowhere is none."""
     monkeypatch.chdir(tmp_path)
     store = Store.of(IDENTITY, Path("cache"))
@@ -263,7 +272,9 @@ def test_what_cannot_be_read_back_is_not_written(store: Store, stored: Stored) -
 def test_the_largest_file_is_written_and_read(directory: str) -> None:
     """A file of exactly the bound is kept; one byte more is not written."""
     store = Store(directory, IDENTITY)
-    room = MAX_BYTES - len(_sealed(_encoded({"fetched_at": 1.0, "validators": {}}, ["x" * (MAX_BYTES // 2)])))
+    room = MAX_BYTES - len(
+        _sealed(_encoded({"fetched_at": 1.0, "validators": {}}, ["x" * (MAX_BYTES // 2)]))
+    )
     largest = ["x" * (MAX_BYTES // 2 + room)]
 
     assert store.write(Stored(largest, 1.0, {}))
@@ -290,7 +301,9 @@ JSON = st.recursive(
     | st.integers(-(10**300), 10**300)
     | st.floats(allow_nan=False)
     | st.text(st.characters(exclude_categories=()), max_size=12),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 READ_BACK: Callable[[Any], Any] = lambda value: json.loads(json.dumps(value))  # noqa: E731 - two lone surrogates may pair
@@ -323,13 +336,17 @@ def round_trips(examples: int) -> Callable[[Callable[..., None]], Callable[..., 
             fetched_at=st.floats(allow_nan=False, allow_infinity=False),
             validators=st.dictionaries(st.text(), st.text(), max_size=2),
         )
-        return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])(some(test))
+        return settings(
+            max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        )(some(test))
 
     return decorate
 
 
 @round_trips(examples(600))
-def test_any_entries_come_back(quick: Store, entries: list[Any], fetched_at: float, validators: dict[str, str]) -> None:
+def test_any_entries_come_back(
+    quick: Store, entries: list[Any], fetched_at: float, validators: dict[str, str]
+) -> None:
     """Whatever JSON there is comes back equal: lone surrogates, big numbers, nesting."""
     check_round_trip(quick, Stored(entries, fetched_at, validators))
 
@@ -488,17 +505,27 @@ FACTS = '{"fetched_at": 1.0, "validators": {}}'
         pytest.param(sealed("{}"), id="sealed: no facts"),
         pytest.param(sealed('{"fetched_at": 1.0}'), id="sealed: no validators"),
         pytest.param(sealed('{"validators": {}}'), id="sealed: no date"),
-        pytest.param(sealed('{"fetched_at": 1.0, "validators": []}'), id="sealed: a list of validators"),
-        pytest.param(sealed('{"fetched_at": 1.0, "validators": null}'), id="sealed: null validators"),
+        pytest.param(
+            sealed('{"fetched_at": 1.0, "validators": []}'), id="sealed: a list of validators"
+        ),
+        pytest.param(
+            sealed('{"fetched_at": 1.0, "validators": null}'), id="sealed: null validators"
+        ),
         pytest.param(sealed('{"fetched_at": null, "validators": {}}'), id="sealed: null date"),
-        pytest.param(sealed('{"fetched_at": "noon", "validators": {}}'), id="sealed: text for a date"),
+        pytest.param(
+            sealed('{"fetched_at": "noon", "validators": {}}'), id="sealed: text for a date"
+        ),
         pytest.param(sealed('{"fetched_at": NaN, "validators": {}}'), id="sealed: NaN"),
         pytest.param(sealed('{"fetched_at": 1e999, "validators": {}}'), id="sealed: infinity"),
-        pytest.param(sealed('{"fetched_at": 1%s, "validators": {}}' % ("0" * 400)), id="sealed: overflow"),
+        pytest.param(
+            sealed('{"fetched_at": 1%s, "validators": {}}' % ("0" * 400)), id="sealed: overflow"
+        ),
     ],
 )
 @pytest.mark.usefixtures("no_descriptor_is_lost")
-def test_what_is_no_catalogue_is_read_as_nothing(store: Store, text: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_no_catalogue_is_read_as_nothing(
+    store: Store, text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     """A file of another format, shape or length is not there, with one log line; the next write heals it."""
     write_text(store.path, text)
 
@@ -531,7 +558,9 @@ def test_what_is_wrong_with_a_file_is_said(
     assert caplog.messages == [f"cannot read the catalogue on disk in {store.directory}: {reason}"]
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no directory that nothing can be made in")
+@pytest.mark.skipif(
+    not os.path.isdir("/proc/self"), reason="there is no directory that nothing can be made in"
+)
 def test_a_directory_that_is_never_there_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     """A directory that another process might have removed is made anew, but not for ever."""
     assert not Store("/proc/nonexistent/cache", IDENTITY).write(catalogue(1))
@@ -541,7 +570,9 @@ def test_a_directory_that_is_never_there_is_given_up(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("what", ["read", "write", "lock"])
-def test_what_cannot_be_done_is_said(store: Store, what: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_cannot_be_done_is_said(
+    store: Store, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """The log line says what the trouble stood in the way of."""
     os.chmod(store.directory, 0o777)  # noqa: S103 - that is the trouble
 
@@ -553,7 +584,9 @@ def test_what_cannot_be_done_is_said(store: Store, what: str, caplog: pytest.Log
     else:
         assert store.read() is None
 
-    assert caplog.messages == [f"cannot {what} the catalogue on disk in {store.directory}: others may write to it"]
+    assert caplog.messages == [
+        f"cannot {what} the catalogue on disk in {store.directory}: others may write to it"
+    ]
 
 
 def test_a_date_without_fraction_is_a_date(store: Store) -> None:
@@ -578,7 +611,9 @@ def of_twenty(quick: Store) -> bytes:
     """The file of twenty bundled models."""
     entries = [dict(model.entry) for model in router.Catalogue.bundled()][:20]
     assert len(entries) == 20
-    assert quick.write(Stored(entries, 1_784_000_000.123456, {"etag": 'W/"\N{ROCKET}\xe9"', "sha256": "0a" * 32}))
+    assert quick.write(
+        Stored(entries, 1_784_000_000.123456, {"etag": 'W/"\N{ROCKET}\xe9"', "sha256": "0a" * 32})
+    )
     return Path(quick.path).read_bytes()
 
 
@@ -605,7 +640,11 @@ def test_the_seal_and_the_facts_have_one_spelling(quick: Store, of_twenty: bytes
     entries = of_twenty.index(b"\n", of_twenty.index(b"\n") + 1) + 1
     with edited(quick.path) as put:
         for at, byte in enumerate(of_twenty[:entries]):
-            for value in {*b"\t\n\r 0123456789abcdefABCDEFuU+-.\0\xff", byte ^ 0x20, byte ^ 0x80} - {byte}:
+            for value in {
+                *b"\t\n\r 0123456789abcdefABCDEFuU+-.\0\xff",
+                byte ^ 0x20,
+                byte ^ 0x80,
+            } - {byte}:
                 put(at, bytes([value]))
                 assert quick.read() is None
             put(at, bytes([byte]))
@@ -619,7 +658,9 @@ def test_a_file_with_any_bit_flipped_is_refused(quick: Store, of_twenty: bytes) 
     entries = of_twenty.index(b"\n", of_twenty.index(b"\n") + 1) + 1
     with edited(quick.path) as put:
         for at, byte in enumerate(of_twenty):
-            for value in (byte ^ 1 << bit for bit in range(8)) if at >= entries else {*range(256)} - {byte}:
+            for value in (
+                (byte ^ 1 << bit for bit in range(8)) if at >= entries else {*range(256)} - {byte}
+            ):
                 put(at, bytes([value]))
                 assert quick.read() is None
             put(at, bytes([byte]))
@@ -631,7 +672,9 @@ def read_so_far() -> int:
     return int(re.findall(r"rchar: (\d+)", Path("/proc/self/io").read_text(encoding="ascii"))[0])
 
 
-@pytest.mark.skipif(not os.access("/proc/self/io", os.R_OK), reason="the system does not count what is read")
+@pytest.mark.skipif(
+    not os.access("/proc/self/io", os.R_OK), reason="the system does not count what is read"
+)
 @pytest.mark.parametrize("size", [MAX_BYTES - 1, MAX_BYTES + 1, 2**30])
 @pytest.mark.parametrize("seal", ["none", "good", "fitting"])
 def test_a_huge_file_is_refused_without_reading_it(store: Store, size: int, seal: str) -> None:
@@ -654,10 +697,14 @@ def test_a_huge_file_is_refused_without_reading_it(store: Store, size: int, seal
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("make", ["directory", "full directory", "pipe", "socket", "null", "zero", "dangling", "loop"])
+@pytest.mark.parametrize(
+    "make", ["directory", "full directory", "pipe", "socket", "null", "zero", "dangling", "loop"]
+)
 @pytest.mark.parametrize("which", ["path", "_setback", "_lock"])
 @pytest.mark.usefixtures("no_descriptor_is_lost")
-def test_whatever_lies_in_the_place_of_a_file(directory: str, make: str, which: str, tmp_path: Path) -> None:
+def test_whatever_lies_in_the_place_of_a_file(
+    directory: str, make: str, which: str, tmp_path: Path
+) -> None:
     """D4: what is no plain file is neither read nor waited for, and a write replaces it or is refused."""
     store = Store(directory, IDENTITY)
     os.mkdir(directory, 0o700)
@@ -688,7 +735,11 @@ def place(make: str, path: str, elsewhere: Path) -> None:
     elif make == "pipe":
         os.mkfifo(path, 0o600)
     elif make == "socket":
-        with suppress(OSError), socket.socket(socket.AF_UNIX) as bound, inside(os.path.dirname(path)):
+        with (
+            suppress(OSError),
+            socket.socket(socket.AF_UNIX) as bound,
+            inside(os.path.dirname(path)),
+        ):
             bound.bind(os.path.basename(path))
     else:
         where: dict[str, str | Path] = {"dangling": elsewhere / "nowhere", "loop": path}
@@ -706,7 +757,9 @@ def inside(directory: str) -> Iterator[None]:
         os.chdir(before)
 
 
-def test_a_pipe_that_somebody_writes_to_is_not_read(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_pipe_that_somebody_writes_to_is_not_read(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     """Not even a whole catalogue is taken out of a pipe."""
     text = Path(store.path).read_bytes()
     os.unlink(store.path)
@@ -718,7 +771,9 @@ def test_a_pipe_that_somebody_writes_to_is_not_read(store: Store, caplog: pytest
         assert os.read(pipe, 2 * len(text)) == text
     finally:
         os.close(pipe)
-    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["it is no plain file"]
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
+        "it is no plain file"
+    ]
 
 
 def check_useless(store: Store) -> None:
@@ -735,7 +790,8 @@ def check_useless(store: Store) -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    "make", ["file", "pipe", "socket", "null", "dangling", "loop", "NUL", "surrogate", "long", "deep"]
+    "make",
+    ["file", "pipe", "socket", "null", "dangling", "loop", "NUL", "surrogate", "long", "deep"],
 )
 @pytest.mark.parametrize("below", ["", "/below", "/far/below"])
 @pytest.mark.usefixtures("no_descriptor_is_lost")
@@ -743,7 +799,12 @@ def test_whatever_lies_in_the_place_of_the_directory(
     tmp_path: Path, make: str, below: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where there is no directory and none can be made, nothing is kept, and nothing is raised."""
-    name = {"NUL": "a\0b", "surrogate": "\ud800", "long": "x" * 300, "deep": "/".join("x" * 5000)}.get(make, "there")
+    name = {
+        "NUL": "a\0b",
+        "surrogate": "\ud800",
+        "long": "x" * 300,
+        "deep": "/".join("x" * 5000),
+    }.get(make, "there")
     place_of_directory = str(tmp_path / name)
     if make == "file":
         write_text(place_of_directory, b"")
@@ -767,7 +828,9 @@ def test_a_directory_that_may_not_be_written(ground: Path, bits: int, *, missing
     if missing:
         directory.parent.mkdir()
     else:
-        assert worker("probe", directory=str(directory), uid=NOBODY, fetched_at=1)["written"] == [True]
+        assert worker("probe", directory=str(directory), uid=NOBODY, fetched_at=1)["written"] == [
+            True
+        ]
         (directory / Path(Store(str(directory), IDENTITY)._lock).name).unlink()
     shut = directory.parent if missing else directory
     if NOBODY is not None:
@@ -787,16 +850,29 @@ def test_a_directory_that_may_not_be_written(ground: Path, bits: int, *, missing
 
 def test_no_home(ground: Path) -> None:
     """D4: without a home there is no store; a home that does not exist, and cannot be made, holds none."""
-    bare = {name: value for name, value in environment().items() if name not in {"HOME", "XDG_CACHE_HOME"}}
+    bare = {
+        name: value
+        for name, value in environment().items()
+        if name not in {"HOME", "XDG_CACHE_HOME"}
+    }
 
     if ROOT:
         for home in ({}, {"HOME": "cache"}, {"HOME": "."}, {"HOME": "~"}):
-            assert worker("probe", directory=None, uid=54_321, environ={**bare, **home}) == {"store": None}
-    met = worker("probe", directory=None, uid=NOBODY, environ={**bare, "HOME": str(ground / "gone")})
+            assert worker("probe", directory=None, uid=54_321, environ={**bare, **home}) == {
+                "store": None
+            }
+    met = worker(
+        "probe", directory=None, uid=NOBODY, environ={**bare, "HOME": str(ground / "gone")}
+    )
     assert met["written"] == [True]
     nowhere = {**bare, "HOME": "/proc/nonexistent"}
     met = worker("probe", directory=None, uid=NOBODY, environ=nowhere)
-    assert (met["held"], met["before"], met["written"], met["after"]) == (False, None, [False], None)
+    assert (met["held"], met["before"], met["written"], met["after"]) == (
+        False,
+        None,
+        [False],
+        None,
+    )
     assert len(met["log"]) == 1
 
 
@@ -878,13 +954,17 @@ def test_a_planted_link_harms_nobody(store: Store, tmp_path: Path) -> None:
     assert (victim.read_bytes(), mode(victim)) == (text, 0o644)
 
 
-def test_a_linked_directory_is_not_used(store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_linked_directory_is_not_used(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """A directory that is a link elsewhere is not used, whoever owns what it leads to."""
     link = tmp_path / "link"
     link.symlink_to(store.directory)
 
     check_useless(Store(str(link), IDENTITY))
-    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["it is no directory"]
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
+        "it is no directory"
+    ]
     assert unchanged(store)
 
 
@@ -1002,7 +1082,12 @@ def test_no_more_files_may_be_opened(directory: str, free: int) -> None:
 
     assert met["before"] in {None, 1.0}
     if free == 0:
-        assert (met["held"], met["before"], met["written"], met["setback"]) == (False, None, [False], None)
+        assert (met["held"], met["before"], met["written"], met["setback"]) == (
+            False,
+            None,
+            [False],
+            None,
+        )
     assert met["then"] == {
         "store": Store(directory, IDENTITY).path,
         "held": True,
@@ -1051,12 +1136,19 @@ def test_no_memory(directory: str) -> None:
         ("getdents64", "EIO", "1+", True),
     ],
 )
-def test_a_system_call_that_fails(directory: str, call: str, error: str, when: str, *, written: bool) -> None:
+def test_a_system_call_that_fails(
+    directory: str, call: str, error: str, when: str, *, written: bool
+) -> None:
     """Whatever the system refuses, the store holds the old catalogue or the new one, and no more than that."""
     assert Store(directory, IDENTITY).write(catalogue(1))
     where = ["-P", directory] if call == "getdents64" else []
     strace = traced(
-        f"{directory}.strace", "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={when}", *where
+        f"{directory}.strace",
+        "-e",
+        f"trace={call}",
+        "-e",
+        f"inject={call}:error={error}:when={when}",
+        *where,
     )
 
     with started("write", before=strace, directory=directory, generation=5) as process:
@@ -1094,7 +1186,12 @@ def test_a_system_without_locks(directory: str) -> None:
 
     met = worker("probe", directory=directory, before=strace, without="fcntl", environ=silent)
 
-    assert (met["before"], met["written"], met["after"], met["setback"]) == (1.0, [True], 2.0, "down")
+    assert (met["before"], met["written"], met["after"], met["setback"]) == (
+        1.0,
+        [True],
+        2.0,
+        "down",
+    )
     assert temporary_files(directory) == [fresh.name]
     calls = [line for line in log.read_text(encoding="utf-8").splitlines() if ".tmp" in line]
     assert ["close" in line for line in calls] == [True, False] * 2
@@ -1110,16 +1207,24 @@ def left_over(store: Store, random: str) -> Path:
 def test_the_order_survives_a_power_cut(directory: str) -> None:
     """D11: the text is on the disk before its name is, and the name before the write is done."""
     log = Path(directory).with_name("log")
-    strace = traced(log, "-y", "-e", "trace=openat,write,fsync,fdatasync,rename,renameat,renameat2,unlink")
+    strace = traced(
+        log, "-y", "-e", "trace=openat,write,fsync,fdatasync,rename,renameat,renameat2,unlink"
+    )
 
     assert worker("write", directory=directory, before=strace)
 
     lines = [
-        line.partition(" ")[2].strip() for line in log.read_text(encoding="utf-8").splitlines() if directory in line
+        line.partition(" ")[2].strip()
+        for line in log.read_text(encoding="utf-8").splitlines()
+        if directory in line
     ]
-    temporary = re.findall(rf"{re.escape(directory)}/catalogue-{IDENTITY}\.json\.\w+\.tmp", "\n".join(lines))
+    temporary = re.findall(
+        rf"{re.escape(directory)}/catalogue-{IDENTITY}\.json\.\w+\.tmp", "\n".join(lines)
+    )
     assert len({*temporary}) == 1
-    calls = [(line.partition("(")[0], temporary[0] in line, f"<{directory}>" in line) for line in lines]
+    calls = [
+        (line.partition("(")[0], temporary[0] in line, f"<{directory}>" in line) for line in lines
+    ]
     assert [call for call in calls if call[0] != "openat"] == [
         ("write", True, False),
         ("fsync", True, False),
@@ -1151,7 +1256,9 @@ def check_kills(counts: dict[str, Any], kills: int) -> None:
     assert counts["interrupted"] >= kills / 100, "the kills did not meet the writes"
 
 
-@pytest.mark.parametrize(("writers", "kills"), [(1, 100), (4, 100), at_length(1, 1000), at_length(4, 1000)])
+@pytest.mark.parametrize(
+    ("writers", "kills"), [(1, 100), (4, 100), at_length(1, 1000), at_length(4, 1000)]
+)
 def test_kills_leave_a_readable_cache(directory: str, writers: int, kills: int) -> None:
     """D1: writers killed at any moment leave a whole catalogue, and few files."""
     counts = worker("kill", directory=directory, writers=writers, kills=kills, seed=writers)
@@ -1166,20 +1273,26 @@ def test_kills_leave_a_readable_cache(directory: str, writers: int, kills: int) 
 @pytest.mark.parametrize("writers", [1, 4, 8])
 def test_ten_thousand_kills_leave_a_readable_cache(directory: str, writers: int) -> None:
     """D1: the same ten times as often, and under eight writers."""
-    check_kills(worker("kill", directory=directory, writers=writers, kills=10_000, seed=writers), 10_000)
+    check_kills(
+        worker("kill", directory=directory, writers=writers, kills=10_000, seed=writers), 10_000
+    )
 
 
 @pytest.mark.parametrize("writers", [at_length(1), 4])
 def test_kills_corrupt_the_cache_of_a_naive_writer(directory: str, writers: int) -> None:
     """D1, the twin that must fail: a file that is written in place is unreadable after half of the kills."""
-    counts = worker("kill", directory=directory, writers=writers, kills=50, seed=writers, naive=True)
+    counts = worker(
+        "kill", directory=directory, writers=writers, kills=50, seed=writers, naive=True
+    )
 
     assert counts["unreadable"] >= counts["kills"] / 2
 
 
 def check_crowd(directory: str, seconds: float, *, threads: bool) -> None:
     """Check that readers beside writers read whole catalogues."""
-    counts = worker("crowd", directory=directory, readers=8, writers=4, seconds=seconds, threads=threads)
+    counts = worker(
+        "crowd", directory=directory, readers=8, writers=4, seconds=seconds, threads=threads
+    )
 
     assert (counts["bad"], counts["refused"], counts["broken"]) == (0, 0, 0)
     assert counts["reads"] > 100 * seconds
@@ -1196,7 +1309,9 @@ def test_readers_among_writers_see_whole_catalogues(directory: str, *, threads: 
 @pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("threads", [False, True])
-def test_readers_among_writers_see_whole_catalogues_for_a_minute(directory: str, *, threads: bool) -> None:
+def test_readers_among_writers_see_whole_catalogues_for_a_minute(
+    directory: str, *, threads: bool
+) -> None:
     """D9: the same for a minute."""
     check_crowd(directory, 60.0, threads=threads)
 
@@ -1204,14 +1319,19 @@ def test_readers_among_writers_see_whole_catalogues_for_a_minute(directory: str,
 @pytest.mark.parametrize("threads", [False, True])
 def test_readers_among_naive_writers_do_not(directory: str, *, threads: bool) -> None:
     """D9, the twin that must fail: beside writers in place, readers meet what is no catalogue."""
-    counts = worker("crowd", directory=directory, readers=8, writers=4, seconds=0.5, threads=threads, naive=True)
+    counts = worker(
+        "crowd", directory=directory, readers=8, writers=4, seconds=0.5, threads=threads, naive=True
+    )
 
     assert counts["bad"] > counts["reads"] / 100
 
 
 def test_what_a_killed_writer_left_is_swept_at_once(store: Store) -> None:
     """D2: the next write of any source removes what a killed writer left, were it but a second old."""
-    mine, others = left_over(store, "abcd_123"), left_over(Store(store.directory, other(1)), "abcd_123")
+    mine, others = (
+        left_over(store, "abcd_123"),
+        left_over(Store(store.directory, other(1)), "abcd_123"),
+    )
     failed = Path(f"{store._setback}.abcd_123.tmp")
     write_text(failed, b"")
 
@@ -1275,7 +1395,13 @@ def test_a_file_that_was_swept_before_it_was_held_is_made_again(directory: str) 
     """A writer that was slow to hold its file sees that it is gone, before it has spent the write on it."""
     store = Store(directory, IDENTITY)
     assert store.write(catalogue(0))
-    strace = traced(f"{directory}.strace", "-e", "trace=flock", "-e", "inject=flock:delay_enter=100000:when=1..5")
+    strace = traced(
+        f"{directory}.strace",
+        "-e",
+        "trace=flock",
+        "-e",
+        "inject=flock:delay_enter=100000:when=1..5",
+    )
     with started("sweep", directory=directory) as sweeper:
         try:
             assert worker("write", directory=directory, before=strace, generation=1)
@@ -1332,7 +1458,9 @@ def test_a_catalogue_counts_from_its_last_renewal(directory: str) -> None:
 
 
 @pytest.mark.parametrize(("aged", "stays"), [(MAX_AGE - 60.0, True), (MAX_AGE + 60.0, False)])
-def test_no_catalogue_is_kept_for_longer_than_that(directory: str, aged: float, *, stays: bool) -> None:
+def test_no_catalogue_is_kept_for_longer_than_that(
+    directory: str, aged: float, *, stays: bool
+) -> None:
     """D12: a catalogue that nobody has renewed for thirty days is removed; a younger one is not."""
     (one,) = others_in(directory, 1, aged=aged)
 
@@ -1416,7 +1544,11 @@ def test_one_process_at_a_time_holds_the_lock(directory: str) -> None:
     """Of fifty processes each comes to hold the lock, and no two at once."""
     os.mkdir(directory, 0o700)
 
-    assert worker("take_turns", directory=directory, processes=50) == {"held": 50, "overlaps": 0, "broken": 0}
+    assert worker("take_turns", directory=directory, processes=50) == {
+        "held": 50,
+        "overlaps": 0,
+        "broken": 0,
+    }
 
 
 def test_without_the_lock_they_overlap(directory: str) -> None:
@@ -1682,7 +1814,12 @@ def test_no_part_of_the_key_is_on_disk(directory: str) -> None:
     assert len(files) == 4
     text = b"\n".join(path.name.encode() + b"\n" + path.read_bytes() for path in files)
     hashes = [sha256(KEY.encode()), sha256(f"x-api-key\0{KEY}".encode())]
-    spellings = [KEY, quote(KEY, safe=""), KEY.encode().hex(), *(hashed.hexdigest() for hashed in hashes)]
+    spellings = [
+        KEY,
+        quote(KEY, safe=""),
+        KEY.encode().hex(),
+        *(hashed.hexdigest() for hashed in hashes),
+    ]
     spellings += [base64.b64encode(KEY.encode()[skip:]).decode() for skip in range(3)]
     for spelling in spellings:
         for at in range(len(spelling) - 11):

@@ -44,14 +44,21 @@ class Turned:
     remote: bool = True
     identity: str | None = None
 
-    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
+    def fetch(
+        self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
+    ) -> Catalogue:
         """Let the other fetch."""
         return self.source.fetch(deadline, progress, held)
 
 
 def faulty(stage: Stage, arguments: Arguments) -> AnthropicSource:
     """Return the live source of that stage."""
-    given: Arguments = {"api_key": KEY, "base_url": stage.api.url, "environ": {}, "transport": plain_transport()}
+    given: Arguments = {
+        "api_key": KEY,
+        "base_url": stage.api.url,
+        "environ": {},
+        "transport": plain_transport(),
+    }
     return AnthropicSource(**given | arguments)
 
 
@@ -130,7 +137,11 @@ def test_held_catalogue_survives_in_a_loop(stage: Stage, name: str, refresh: Ref
 
 def check_that_it_survives(stage: Stage, name: str, refresh: Refresh) -> None:
     """Check that a refresh fails as the table says, and that what is held answers as before."""
-    scenario, source, told = FAULTS[name], Turned(live(stage.api)), list[CatalogueUnavailableError]()
+    scenario, source, told = (
+        FAULTS[name],
+        Turned(live(stage.api)),
+        list[CatalogueUnavailableError](),
+    )
     router = Machine().router(source, deadline=scenario.deadline, on_error=told.append)
     held = router.refresh()
     answer = router.select("pdf_input and effort.high")
@@ -148,11 +159,15 @@ def check_that_it_survives(stage: Stage, name: str, refresh: Refresh) -> None:
     assert status.next_refresh == pytest.approx(scenario.next_try)
     assert status.last_error is not None
     assert re.search(scenario.says, str(status.last_error))
-    assert eventually(lambda: all(thread.name != "router-refresh" for thread in threading.enumerate()))
+    assert eventually(
+        lambda: all(thread.name != "router-refresh" for thread in threading.enumerate())
+    )
     assert told == [status.last_error]
 
 
-@pytest.mark.parametrize("name", [name for name, scenario in FAULTS.items() if scenario.deadline == SHORT])
+@pytest.mark.parametrize(
+    "name", [name for name, scenario in FAULTS.items() if scenario.deadline == SHORT]
+)
 def test_nobody_waits_for_a_slow_refresh(stage: Stage, name: str) -> None:
     """N2, N3: while a refresh is held up, what is held answers, and the refresh is still held up after that."""
     source = Turned(live(stage.api))
@@ -184,9 +199,16 @@ def test_what_others_make_of_it(stage: Stage, name: str) -> None:
     twin = Naive(stage.api.url)
     twin.refresh()
     arguments = scenario.arrange(stage)
-    twin.url, twin.transport = arguments.get("base_url", twin.url), arguments.get("transport", plain_transport())
+    twin.url, twin.transport = (
+        arguments.get("base_url", twin.url),
+        arguments.get("transport", plain_transport()),
+    )
 
-    assert broken(scenario, stage, lambda: twin.held, twin.refresh, lambda: 0.0) == scenario.twin_breaks != set()
+    assert (
+        broken(scenario, stage, lambda: twin.held, twin.refresh, lambda: 0.0)
+        == scenario.twin_breaks
+        != set()
+    )
 
 
 def test_slow_scenarios_are_told_from_those_that_are_given_up() -> None:

@@ -23,17 +23,29 @@ ECHOES: Final[Mapping[str, Callable[[], bytes]]] = {
         500, f"<pre>HTTP_X_API_KEY={KEY}</pre>".encode(), {"content-type": "text/html"}
     ),
     "a header": lambda: reply(500, b"", {"x-echo": KEY}),
-    "beside the error": lambda: reply(401, {"type": "error", "error": {"type": "a"}, "request": {"x-api-key": KEY}}),
-    "behind what is shown of an error": lambda: failure(400, "invalid_request_error", "x" * 250 + KEY),
+    "beside the error": lambda: reply(
+        401, {"type": "error", "error": {"type": "a"}, "request": {"x-api-key": KEY}}
+    ),
+    "behind what is shown of an error": lambda: failure(
+        400, "invalid_request_error", "x" * 250 + KEY
+    ),
     "the error": lambda: failure(401, "authentication_error", f"invalid x-api-key {KEY}"),
     "the error of a 200": lambda: failure(200, "api_error", KEY),
-    "what is no JSON": lambda: reply(200, f"<pre>x-api-key: {KEY}</pre>".encode(), {"content-type": "text/html"}),
-    "JSON that is cut": lambda: reply(200, f'{{"data": "{KEY}'.encode(), {"content-type": "application/json"}),
+    "what is no JSON": lambda: reply(
+        200, f"<pre>x-api-key: {KEY}</pre>".encode(), {"content-type": "text/html"}
+    ),
+    "JSON that is cut": lambda: reply(
+        200, f'{{"data": "{KEY}'.encode(), {"content-type": "application/json"}
+    ),
     "a part of the key": lambda: reply(200, {"data": None, "has_more": False, "x": KEY[:20]}),
-    "the key in another form": lambda: reply(200, {"data": None, "x": b64encode(KEY.encode()).decode()}),
+    "the key in another form": lambda: reply(
+        200, {"data": None, "x": b64encode(KEY.encode()).decode()}
+    ),
     "where true or false should be": lambda: reply(200, {"data": [], "has_more": KEY}),
     "the id of a model": lambda: reply(200, {"data": [*twins(f"{KEY} ")], "has_more": False}),
-    "models that contradict each other": lambda: reply(200, {"data": [*twins("m", KEY)], "has_more": False}),
+    "models that contradict each other": lambda: reply(
+        200, {"data": [*twins("m", KEY)], "has_more": False}
+    ),
 }
 
 
@@ -108,8 +120,14 @@ def test_frames_of_the_careless() -> None:
 
 
 SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
-    "a base URL in clear": {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": "http://gateway.example"},
-    "a base URL with a password": {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": f"https://user:{KEY}@example.com"},
+    "a base URL in clear": {
+        "ANTHROPIC_API_KEY": KEY,
+        "ANTHROPIC_BASE_URL": "http://gateway.example",
+    },
+    "a base URL with a password": {
+        "ANTHROPIC_API_KEY": KEY,
+        "ANTHROPIC_BASE_URL": f"https://user:{KEY}@example.com",
+    },
     "a key that cannot be sent": {"ANTHROPIC_API_KEY": f"{KEY} x"},
     "a token that cannot be sent": {"ANTHROPIC_AUTH_TOKEN": f"{KEY}\n x"},
     "no credential but another secret": {"AWS_SECRET_ACCESS_KEY": KEY},
@@ -117,7 +135,9 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 @pytest.mark.parametrize("environ", SETTINGS.values(), ids=SETTINGS)
-def test_the_environment_stays_where_it_is(monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str]) -> None:
+def test_the_environment_stays_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str]
+) -> None:
     """K1, K3: an error about a setting of the environment shows none of them."""
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -129,9 +149,18 @@ def test_the_environment_stays_where_it_is(monkeypatch: pytest.MonkeyPatch, envi
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"page_size": 0}, {"lifecycle": ["gone"]}, {"betas": "one"}, {"version": "a b"}, {"workspace_id": "a b"}]
+    "wrong",
+    [
+        {"page_size": 0},
+        {"lifecycle": ["gone"]},
+        {"betas": "one"},
+        {"version": "a b"},
+        {"workspace_id": "a b"},
+    ],
 )
-def test_arguments_stay_where_they_are(monkeypatch: pytest.MonkeyPatch, wrong: Mapping[str, Any]) -> None:
+def test_arguments_stay_where_they_are(
+    monkeypatch: pytest.MonkeyPatch, wrong: Mapping[str, Any]
+) -> None:
     """K1, K2: nor does one about another argument show the key, wherever it came from."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
 
@@ -149,7 +178,9 @@ def raised_by(make: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize("make", [Router, AnthropicSource])
-def test_what_was_never_made_has_a_repr(monkeypatch: pytest.MonkeyPatch, make: Callable[[], object]) -> None:
+def test_what_was_never_made_has_a_repr(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[[], object]
+) -> None:
     """A report of an error with its frames has the half-made object among the locals, and must not fail by it."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://gateway.example")
@@ -162,7 +193,9 @@ def test_what_was_never_made_has_a_repr(monkeypatch: pytest.MonkeyPatch, make: C
     assert ("self = Router()" in text) is (make is Router)
 
 
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy"])
+@pytest.mark.parametrize(
+    "variable", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy"]
+)
 @pytest.mark.parametrize(
     "url",
     [
@@ -173,7 +206,9 @@ def test_what_was_never_made_has_a_repr(monkeypatch: pytest.MonkeyPatch, make: C
         "ftp://user:{}@127.0.0.1:9",
     ],
 )
-def test_a_proxy_keeps_its_password(monkeypatch: pytest.MonkeyPatch, variable: str, url: str) -> None:
+def test_a_proxy_keeps_its_password(
+    monkeypatch: pytest.MonkeyPatch, variable: str, url: str
+) -> None:
     """K4: the variable of a proxy that cannot be used is told, but not its URL, for it may hold a password."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -185,7 +220,9 @@ def test_a_proxy_keeps_its_password(monkeypatch: pytest.MonkeyPatch, variable: s
         source.fetch(Deadline(1.0))
 
     assert PASSWORD not in remains(caught.value)
-    assert str(caught.value).startswith(f"the API cannot be reached: {variable} must be the URL of a proxy, http://")
+    assert str(caught.value).startswith(
+        f"the API cannot be reached: {variable} must be the URL of a proxy, http://"
+    )
 
 
 def test_no_proxy_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,5 +230,7 @@ def test_no_proxy_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "[::1")
     source = AnthropicSource(api_key=KEY, base_url="https://127.0.0.1:9", environ={})
 
-    with pytest.raises(RouterError, match="one of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY cannot be read"):
+    with pytest.raises(
+        RouterError, match="one of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY cannot be read"
+    ):
         source.fetch(Deadline(1.0))

@@ -17,7 +17,17 @@ import pytest
 from attrs import define, field
 from canary import KEY, leaks
 from crowds import settled
-from fake_api import Entry, FakeAPI, Request, entries, failure, list_models, plain_transport, reply, serve
+from fake_api import (
+    Entry,
+    FakeAPI,
+    Request,
+    entries,
+    failure,
+    list_models,
+    plain_transport,
+    reply,
+    serve,
+)
 from fake_source import FakeClock, FakeSource, Gate, at_most, at_once, eventually, gate
 
 from router import Router
@@ -56,8 +66,19 @@ class Machine:
 
     def router(self, source: Source, **arguments: Any) -> Router:
         """Return a router as a process of its own would have it."""
-        given: dict[str, Any] = {"ttl": TTL, "max_stale": MAX_STALE, "cache_dir": self.cache or False} | arguments
-        return Router(source, clock=self.clock, wall=self.wall, sleep=self.sleep, random=lambda: self.random, **given)
+        given: dict[str, Any] = {
+            "ttl": TTL,
+            "max_stale": MAX_STALE,
+            "cache_dir": self.cache or False,
+        } | arguments
+        return Router(
+            source,
+            clock=self.clock,
+            wall=self.wall,
+            sleep=self.sleep,
+            random=lambda: self.random,
+            **given,
+        )
 
     def sleep(self, seconds: float) -> None:
         """Let time pass, and remember that somebody slept."""
@@ -98,7 +119,12 @@ def api() -> Iterator[FakeAPI]:
 
 def live(api: FakeAPI, **arguments: Any) -> AnthropicSource:
     """Return the live source of that server."""
-    given: dict[str, Any] = {"api_key": KEY, "base_url": api.url, "environ": {}, "transport": plain_transport()}
+    given: dict[str, Any] = {
+        "api_key": KEY,
+        "base_url": api.url,
+        "environ": {},
+        "transport": plain_transport(),
+    }
     return AnthropicSource(**given | arguments)
 
 
@@ -167,7 +193,9 @@ def test_max_stale_is_marked(machine: Machine) -> None:
     assert not router.status().stale
 
 
-def test_what_is_too_old_is_told_of_once(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_too_old_is_told_of_once(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
     """S12: a warning says that `max_stale` has passed, once until a refresh has ended it."""
     router = machine.router(FakeSource(SIX, DOWN, DOWN, DOWN, SIX, DOWN))
 
@@ -193,7 +221,9 @@ def test_strict_raises_when_too_old(machine: Machine) -> None:
     machine.passes(0.5)
 
     for _ in range(100):
-        with pytest.raises(CatalogueUnavailableError, match=r"older than max_stale \(1000 s\)") as caught:
+        with pytest.raises(
+            CatalogueUnavailableError, match=r"older than max_stale \(1000 s\)"
+        ) as caught:
             asked(router)
         assert caught.value.__cause__ is not None
     assert source.fetches == 2
@@ -214,7 +244,9 @@ def test_strict_raises_when_too_old(machine: Machine) -> None:
 
 def test_strict_expiry_within_the_ttl(machine: Machine, shut: Gate) -> None:
     """With `strict`, a `max_stale` shorter than the time to the next refresh holds all the same."""
-    router = machine.router(FakeSource(SIX, shut.before(OTHER)), strict=True, ttl=1000, max_stale=50)
+    router = machine.router(
+        FakeSource(SIX, shut.before(OTHER)), strict=True, ttl=1000, max_stale=50
+    )
     router.refresh()
 
     machine.passes(49)
@@ -296,7 +328,9 @@ def test_what_is_given_up_is_not_stored(shared: Machine, shut: Gate) -> None:
     assert ids(shared.router(FakeSource(DOWN, identity=IDENTITY)).catalogue) == ids(OTHER)
 
 
-def test_a_renewal_that_hangs_is_given_up(machine: Machine, shut: Gate, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_renewal_that_hangs_is_given_up(
+    machine: Machine, shut: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
     """N2: a renewal that hangs where no deadline can stop it counts as failed, and does not keep the next one away."""
     told: list[CatalogueUnavailableError] = []
     source = FakeSource(SIX, shut.before(SIX), OTHER)
@@ -326,7 +360,9 @@ def test_a_disk_that_hangs(shared: Machine, shut: Gate) -> None:
     """D3: a refresh whose catalogue is held has not failed because the disk hangs, nor do further ones."""
     source = FakeSource(SIX, OTHER, *[SIX, OTHER] * ALOFT, identity=IDENTITY)
     told: list[Catalogue] = []
-    router = shared.router(source, deadline=0.05, on_refresh=lambda _old, new, _diff: told.append(new))
+    router = shared.router(
+        source, deadline=0.05, on_refresh=lambda _old, new, _diff: told.append(new)
+    )
     wait = shut.before(SIX)
 
     class Hanging(Store):
@@ -348,7 +384,9 @@ def test_a_change_is_told_once(machine: Machine, shut: Gate) -> None:
     """A hook hears nothing of a load that was given up and came too late to be held."""
     told: list[list[str]] = []
     source = FakeSource(SIX, shut.before(OTHER), listing(7))
-    router = machine.router(source, deadline=0.05, on_refresh=lambda _old, new, _diff: told.append(ids(new)))
+    router = machine.router(
+        source, deadline=0.05, on_refresh=lambda _old, new, _diff: told.append(ids(new))
+    )
     router.refresh()
     with pytest.raises(CatalogueUnavailableError, match="no whole answer"):
         router.refresh()
@@ -377,7 +415,9 @@ def test_few_renewals_hang_at_once(machine: Machine, shut: Gate) -> None:
     assert source.fetches == 2 + ALOFT
 
 
-@pytest.mark.parametrize("step", [-86_400.0, -3600.0, -1.0, 3600.0, 86_400.0, pytest.param(-NOON, id="to the epoch")])
+@pytest.mark.parametrize(
+    "step", [-86_400.0, -3600.0, -1.0, 3600.0, 86_400.0, pytest.param(-NOON, id="to the epoch")]
+)
 def test_the_wall_clock_is_set(machine: Machine, step: float) -> None:
     """T1: whatever becomes of the wall clock, what is fetched is taken, at the pace of the monotonic one."""
     source = FakeSource(SIX, OTHER, SIX)
@@ -407,7 +447,13 @@ def test_a_monotonic_clock_may_begin_anywhere(tmp_path: Path, begins: float) -> 
         ids_held, status = ids(asked(router)), router.status()
         assert status.age is not None
         assert status.next_refresh is not None
-        return source.fetches, ids_held == ids(OTHER), round(status.age), round(status.next_refresh, 1), status.stale
+        return (
+            source.fetches,
+            ids_held == ids(OTHER),
+            round(status.age),
+            round(status.next_refresh, 1),
+            status.stale,
+        )
 
     assert router.status().next_refresh == 0.0
     assert standing() == (1, False, 0, 0.9 * TTL, False)
@@ -426,7 +472,9 @@ def test_a_monotonic_clock_may_begin_anywhere(tmp_path: Path, begins: float) -> 
 
 
 @pytest.mark.parametrize(("begins", "then"), [(1e8, 0.001), (0.001, 1e8)])
-def test_processes_whose_monotonic_clocks_differ(tmp_path: Path, begins: float, then: float) -> None:
+def test_processes_whose_monotonic_clocks_differ(
+    tmp_path: Path, begins: float, then: float
+) -> None:
     """T3: of what lies on disk only the wall clock counts: one process may have booted years before another."""
     machine = Machine(tmp_path / "cache", clock=FakeClock(begins))
     machine.router(FakeSource(SIX, identity=IDENTITY)).refresh()
@@ -456,7 +504,9 @@ def test_an_empty_catalogue_is_one(machine: Machine) -> None:
     assert router.catalogue.source == "live"
 
 
-def test_a_failure_names_an_empty_catalogue(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_names_an_empty_catalogue(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
     """The warning of a failed refresh does not say that there is no catalogue where it has no models."""
     router = machine.router(FakeSource(listing(0), listing(0), DOWN))
     router.refresh()
@@ -495,9 +545,11 @@ def test_old_on_disk(shared: Machine, shut: Gate) -> None:
     router = shared.router(source)
 
     with at_most(1.0):
-        assert [answer.source for answer in at_once(lambda: router.catalogue) if isinstance(answer, Catalogue)] == [
-            "disk"
-        ] * 50
+        assert [
+            answer.source
+            for answer in at_once(lambda: router.catalogue)
+            if isinstance(answer, Catalogue)
+        ] == ["disk"] * 50
     shut.open()
     assert ids(settled(router).catalogue) == ids(OTHER)
     assert source.fetches == 1
@@ -550,7 +602,9 @@ def test_older_on_disk_than_in_the_package(tmp_path: Path, *, strict: bool, froz
 
 @pytest.mark.parametrize("ahead", [301.0, 86_400.0, 10**9])
 @pytest.mark.parametrize("outcome", [OTHER, DOWN], ids=["good", "failing"])
-def test_future_on_disk(shared: Machine, ahead: float, outcome: Catalogue | CatalogueUnavailableError) -> None:
+def test_future_on_disk(
+    shared: Machine, ahead: float, outcome: Catalogue | CatalogueUnavailableError
+) -> None:
     """D8: what claims to be of the future is served and due at once, and asked for no more often than another."""
     shared.wall.now += ahead
     shared.router(FakeSource(SIX, identity=IDENTITY)).refresh()
@@ -587,10 +641,17 @@ def test_a_little_ahead_on_disk(shared: Machine) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [lambda _: b"", lambda text: text[:-1], lambda text: text[:200] + b"?" + text[201:], lambda _: b"junk\n"],
+    [
+        lambda _: b"",
+        lambda text: text[:-1],
+        lambda text: text[:200] + b"?" + text[201:],
+        lambda _: b"junk\n",
+    ],
     ids=["empty", "cut", "flipped", "junk"],
 )
-def test_corrupt_on_disk(shared: Machine, spoil: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture) -> None:
+def test_corrupt_on_disk(
+    shared: Machine, spoil: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
     """D5: a file that is not as it was written is not there: one warning, one request, and it is written anew."""
     assert shared.cache
     shared.router(FakeSource(SIX, identity=IDENTITY)).refresh()
@@ -652,7 +713,10 @@ APART: dict[str, dict[str, Any]] = {
 
 def test_what_is_never_shared() -> None:
     """D7: whatever changes the answer changes the name of the file, from which nothing can be read."""
-    names = {name: AnthropicSource(**BASE | other).identity for name, other in {"plain": {}, **APART}.items()}
+    names = {
+        name: AnthropicSource(**BASE | other).identity
+        for name, other in {"plain": {}, **APART}.items()
+    }
 
     assert len({*names.values()}) == len(names)
     for name in names.values():
@@ -674,13 +738,17 @@ def test_what_is_never_shared() -> None:
 )
 def test_what_is_shared(same: dict[str, Any]) -> None:
     """D7: the order of betas, the size of pages, and space round a value make no other file."""
-    assert AnthropicSource(**BASE | same).identity == AnthropicSource(**BASE | {"betas": ["one", "two"]}).identity
+    assert (
+        AnthropicSource(**BASE | same).identity
+        == AnthropicSource(**BASE | {"betas": ["one", "two"]}).identity
+    )
 
 
 def test_stages_in_any_order() -> None:
     """D7: nor does the order of stages."""
     one, other = (
-        AnthropicSource(**BASE | {"lifecycle": stages}) for stages in (["active", "retired"], ["retired", "active"])
+        AnthropicSource(**BASE | {"lifecycle": stages})
+        for stages in (["active", "retired"], ["retired", "active"])
     )
 
     assert one.identity == other.identity
@@ -706,7 +774,9 @@ def test_a_listing_that_shrinks_between_processes(shared: Machine) -> None:
     shared.router(FakeSource(SIX, identity=IDENTITY)).refresh()
     source = FakeSource(listing(2), listing(3), identity=IDENTITY)
 
-    with pytest.raises(CatalogueUnavailableError, match="the listing has only 2 models, and the next one differs"):
+    with pytest.raises(
+        CatalogueUnavailableError, match="the listing has only 2 models, and the next one differs"
+    ):
         shared.router(source).refresh()
     agreed = FakeSource(listing(2), identity=IDENTITY)
     assert len(shared.router(agreed).refresh()) == 2
@@ -714,7 +784,9 @@ def test_a_listing_that_shrinks_between_processes(shared: Machine) -> None:
 
 
 @pytest.mark.parametrize(("documented", "priced"), [("packaged", True), (None, False)])
-def test_documented_facts_are_those_of_the_source(shared: Machine, documented: str | None, priced: bool) -> None:
+def test_documented_facts_are_those_of_the_source(
+    shared: Machine, documented: str | None, priced: bool
+) -> None:
     """What is laid over a live answer is laid over what stands in for it, and over what the disk has kept of it."""
     with serve([{"id": "claude-opus-5-5", "created_at": "2026-09-28T00:00:00Z"}]) as api:
         source = live(api, documented=documented)
@@ -731,7 +803,9 @@ def test_documented_facts_are_those_of_the_source(shared: Machine, documented: s
 
 def test_documented_facts_of_a_source_that_says_nothing_of_them(shared: Machine) -> None:
     """What the disk has kept of such a source has the facts that come with the library."""
-    plain = Catalogue.from_listing([{"id": "claude-opus-5-5", "created_at": "2026-09-28T00:00:00Z"}], source="live")
+    plain = Catalogue.from_listing(
+        [{"id": "claude-opus-5-5", "created_at": "2026-09-28T00:00:00Z"}], source="live"
+    )
     shared.router(FakeSource(plain, identity=IDENTITY)).refresh()
     kept = shared.router(FakeSource(DOWN, identity=IDENTITY)).catalogue
 
@@ -743,7 +817,9 @@ def test_strict_takes_what_the_disk_has_kept(shared: Machine) -> None:
     """With `strict`, what another process has fetched answers while it is not too old, and nothing older does."""
     shared.router(FakeSource(SIX, identity=IDENTITY)).refresh()
     shared.passes(MAX_STALE - 1)
-    assert shared.router(FakeSource(DOWN, identity=IDENTITY), strict=True).catalogue.source == "disk"
+    assert (
+        shared.router(FakeSource(DOWN, identity=IDENTITY), strict=True).catalogue.source == "disk"
+    )
     shared.passes(2)
     with pytest.raises(CatalogueUnavailableError, match="down"):
         _ = shared.router(FakeSource(DOWN, identity=IDENTITY), strict=True).catalogue
@@ -792,7 +868,10 @@ def test_a_failure_is_shared(shared: Machine) -> None:
     router = shared.router(second, on_error=errors.append)
 
     assert asked(router).source == "bundled"
-    assert (second.fetches, [(str(error), error.status) for error in errors]) == (0, [("down", 500)])
+    assert (second.fetches, [(str(error), error.status) for error in errors]) == (
+        0,
+        [("down", 500)],
+    )
     assert len(router.refresh()) == 6
     assert second.fetches == 1
 
@@ -941,7 +1020,9 @@ def test_no_cache(tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPa
     assert [*tmp_path.iterdir()] == []
 
 
-def test_the_user_s_cache(tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_user_s_cache(
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By default the cache is in the user's cache directory."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     machine.router(FakeSource(SIX, identity=IDENTITY), cache_dir=None).refresh()
@@ -972,12 +1053,16 @@ def with_validators(*names: str) -> Callable[[Request], bytes]:
     def answer(request: Request) -> bytes:
         if any(request.headers.get(conditions[name]) == offered[name] for name in names):
             return reply(304)
-        return reply(*list_models(entries(6), request.query), {name: offered[name] for name in names})
+        return reply(
+            *list_models(entries(6), request.query), {name: offered[name] for name in names}
+        )
 
     return answer
 
 
-@pytest.mark.parametrize("names", [("etag",), ("last-modified",), ("etag", "last-modified")], ids=" ".join)
+@pytest.mark.parametrize(
+    "names", [("etag",), ("last-modified",), ("etag", "last-modified")], ids=" ".join
+)
 def test_not_modified(machine: Machine, api: FakeAPI, names: tuple[str, ...]) -> None:
     """A 304 keeps the very same catalogue, reads no page, and makes it as young as another."""
     pages: list[int] = []
@@ -1015,7 +1100,11 @@ def test_validators_of_one_page_only(machine: Machine, api: FakeAPI) -> None:
     api.script(with_validators("etag", "last-modified"))
 
     assert router.refresh()["claude-fake-5"].max_tokens == 1
-    assert not [each for each in api.requests if {"if-none-match", "if-modified-since"} & each.headers.keys()]
+    assert not [
+        each
+        for each in api.requests
+        if {"if-none-match", "if-modified-since"} & each.headers.keys()
+    ]
 
 
 def test_validators_for_the_first_page_only(machine: Machine, api: FakeAPI) -> None:
@@ -1025,7 +1114,8 @@ def test_validators_for_the_first_page_only(machine: Machine, api: FakeAPI) -> N
     router = machine.router(live(api))
     router.refresh()
     api.script(
-        reply(200, everything | {"has_more": True}), reply(200, {"data": entries(1, start=9), "has_more": False})
+        reply(200, everything | {"has_more": True}),
+        reply(200, {"data": entries(1, start=9), "has_more": False}),
     )
 
     assert len(router.refresh()) == 7
@@ -1059,7 +1149,11 @@ def test_a_confirmation_is_unconditional(machine: Machine, api: FakeAPI) -> None
     api.models = entries(1)
 
     assert len(router.refresh()) == 1
-    assert [request.headers.get("if-none-match") for request in api.requests] == [None, '"v1"', None]
+    assert [request.headers.get("if-none-match") for request in api.requests] == [
+        None,
+        '"v1"',
+        None,
+    ]
 
 
 # Listings that lose their models
@@ -1081,7 +1175,9 @@ def test_a_shrunken_listing_is_confirmed(
     assert caplog.text.count(told) == fetches - 2
 
 
-@pytest.mark.parametrize("second", [SIX, listing(2, start=1), listing(0), DOWN], ids=["old", "other", "none", "error"])
+@pytest.mark.parametrize(
+    "second", [SIX, listing(2, start=1), listing(0), DOWN], ids=["old", "other", "none", "error"]
+)
 def test_a_shrunken_listing_that_is_not_confirmed(
     machine: Machine, second: Catalogue | CatalogueUnavailableError
 ) -> None:
@@ -1113,7 +1209,9 @@ def test_no_time_to_confirm(machine: Machine) -> None:
 
 def test_the_bundled_catalogue_is_no_measure(machine: Machine) -> None:
     """P13: a first listing is compared with nothing, least of all with the bundled one, nor is it older than that."""
-    old = Catalogue.from_listing([{"id": "claude-old", "created_at": "2024-01-01T00:00:00Z"}], source="live")
+    old = Catalogue.from_listing(
+        [{"id": "claude-old", "created_at": "2024-01-01T00:00:00Z"}], source="live"
+    )
     source = FakeSource(DOWN, old)
     router = machine.router(source)
     assert router.catalogue.source == "bundled"
@@ -1169,7 +1267,10 @@ def test_an_older_listing_is_flagged(machine: Machine, caplog: pytest.LogCapture
     assert flags[:2] == [False, True]
     assert flags[3] is False
     assert ids(router.catalogue) == ids(SIX)
-    assert caplog.text.count("the live catalogue is older than the last one: its newest model is gone") == 1
+    assert (
+        caplog.text.count("the live catalogue is older than the last one: its newest model is gone")
+        == 1
+    )
 
 
 # All pages or nothing
@@ -1312,7 +1413,9 @@ def given_up(machine: Machine, router: Router, source: FakeSource) -> CatalogueU
     return error
 
 
-def slow(told: list[CatalogueUnavailableError], shut: Gate) -> Callable[[CatalogueUnavailableError], None]:
+def slow(
+    told: list[CatalogueUnavailableError], shut: Gate
+) -> Callable[[CatalogueUnavailableError], None]:
     """Return a hook that notes what it is told, and then waits for the gate."""
     wait = shut.before(SIX)
 
@@ -1337,7 +1440,12 @@ def test_a_slow_hook_delays_no_refresh(machine: Machine, shut: Gate) -> None:
     assert eventually(lambda: told == [error])
     for _ in range(2):
         status = router.status()
-        assert (status.refreshing, status.last_error, status.refreshes, status.failures) == (False, None, 2, 1)
+        assert (status.refreshing, status.last_error, status.refreshes, status.failures) == (
+            False,
+            None,
+            2,
+            1,
+        )
         assert ids(router.catalogue) == ids(OTHER)
         shut.open()
         assert eventually(lambda: not any(thread.is_alive() for thread in source.threads))
@@ -1401,7 +1509,9 @@ def test_what_a_hook_asks_for_is_given_up_in_silence(machine: Machine, shut: Gat
 def test_each_that_was_given_up_is_told(machine: Machine, shut: Gate) -> None:
     """Of loads that were given up one after the other, each is told of once there is a thread to do so."""
     told: list[CatalogueUnavailableError] = []
-    router = machine.router(source := FakeSource(SIX, shut.before(SIX), shut.before(SIX), OTHER), on_error=told.append)
+    router = machine.router(
+        source := FakeSource(SIX, shut.before(SIX), shut.before(SIX), OTHER), on_error=told.append
+    )
     router.refresh()
     errors = [given_up(machine, router, source) for _ in range(2)]
     assert told == []
@@ -1457,7 +1567,9 @@ def test_a_hook_that_always_comes_back(machine: Machine) -> None:
 def test_on_refresh_is_for_what_differs(machine: Machine) -> None:
     """A listing that only reads otherwise, byte for byte, is no change."""
     told: list[CatalogueDiff] = []
-    router = machine.router(FakeSource(SIX, listing(6), OTHER), on_refresh=lambda _old, _new, diff: told.append(diff))
+    router = machine.router(
+        FakeSource(SIX, listing(6), OTHER), on_refresh=lambda _old, _new, diff: told.append(diff)
+    )
     for _ in range(3):
         router.refresh()
 
@@ -1510,7 +1622,12 @@ def test_status(machine: Machine) -> None:
     router = machine.router(source)
     before = router.status()
     assert (before.source, before.as_of, before.age, before.stale) == (None, None, None, True)
-    assert (before.next_refresh, before.refreshing, before.last_error, before.refreshes) == (0.0, False, None, 0)
+    assert (before.next_refresh, before.refreshing, before.last_error, before.refreshes) == (
+        0.0,
+        False,
+        None,
+        0,
+    )
     assert source.fetches == 0
 
     _ = router.catalogue
@@ -1539,7 +1656,12 @@ def test_status_of_what_never_changes(machine: Machine) -> None:
     machine.passes(10**9)
 
     status = router.status()
-    assert (status.source, status.stale, status.next_refresh, status.refreshes) == ("live", False, None, 1)
+    assert (status.source, status.stale, status.next_refresh, status.refreshes) == (
+        "live",
+        False,
+        None,
+        1,
+    )
 
 
 def test_status_looks_on_disk(shared: Machine) -> None:
@@ -1550,7 +1672,12 @@ def test_status_looks_on_disk(shared: Machine) -> None:
 
     status = shared.router(source).status()
 
-    assert (status.source, status.age, status.next_refresh, source.fetches) == ("disk", 10.0, 80.0, 0)
+    assert (status.source, status.age, status.next_refresh, source.fetches) == (
+        "disk",
+        10.0,
+        80.0,
+        0,
+    )
 
 
 def test_status_while_refreshing(machine: Machine, shut: Gate) -> None:
@@ -1594,7 +1721,9 @@ def test_a_file_that_changes(machine: Machine, tmp_path: Path) -> None:
     assert router.status().next_refresh == 1.0
 
 
-def test_a_file_that_breaks(machine: Machine, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_breaks(
+    machine: Machine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """A file that is broken or gone keeps the last good catalogue, with one warning, until it is whole again."""
     path = tmp_path / "listing.json"
     write(path, entries(3), NOON)

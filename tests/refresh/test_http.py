@@ -100,10 +100,15 @@ def within(seconds: float) -> Iterator[None]:
 
 def test_a_page(api: FakeAPI) -> None:
     """The body of a 200 answer comes back whole, and the request is what the API wants of a client."""
-    answer = wire(api.url).exchange(Deadline(5), lambda get: get(PATH, [("limit", "2"), ("lifecycle[]", "active")], {}))
+    answer = wire(api.url).exchange(
+        Deadline(5), lambda get: get(PATH, [("limit", "2"), ("lifecycle[]", "active")], {})
+    )
 
     (request,) = api.requests
-    assert [entry["id"] for entry in json.loads(answer.body or b"")["data"]] == ["claude-fake-0", "claude-fake-1"]
+    assert [entry["id"] for entry in json.loads(answer.body or b"")["data"]] == [
+        "claude-fake-0",
+        "claude-fake-1",
+    ]
     assert answer.validators == {}
     assert (request.method, request.path) == ("GET", PATH)
     assert request.query == (("limit", "2"), ("lifecycle[]", "active"))
@@ -140,7 +145,9 @@ NEVER: dict[str, Callable[[], Iterable[Step]]] = {
     "N3-head": lambda: drip(head(200, {"x-slow": "s" * 1000}), 0.01),
     "N3-body": lambda: chain([head(200, BODY)], drip(b" " * 1000, 0.01)),
     "N3-body-until-close": lambda: chain([head(200, JSON)], drip(b" " * 1000, 0.01)),
-    "N3-body-in-chunks": lambda: chain([head(200, JSON | {"transfer-encoding": "chunked"})], slowly(b"1\r\n \r\n")),
+    "N3-body-in-chunks": lambda: chain(
+        [head(200, JSON | {"transfer-encoding": "chunked"})], slowly(b"1\r\n \r\n")
+    ),
     "N3-gzip": lambda: chain(
         [head(200, BODY | {"content-encoding": "gzip"})], drip(gzip.compress(os.urandom(999)), 0.01)
     ),
@@ -198,7 +205,9 @@ def test_no_request_after_the_deadline(api: FakeAPI) -> None:
         now = 5.0
         get(PATH, [], {})
 
-    with pytest.raises(CatalogueUnavailableError, match="no whole answer within the deadline of 5 s"):
+    with pytest.raises(
+        CatalogueUnavailableError, match="no whole answer within the deadline of 5 s"
+    ):
         wire(api.url).exchange(Deadline(5.0, lambda: now), use)
 
     assert len(api.requests) == 1
@@ -224,8 +233,12 @@ def test_deadline_between_chunks() -> None:
             now += 2.0
             yield b" "
 
-    with pytest.raises(CatalogueUnavailableError, match="no whole answer within the deadline of 5 s"):
-        wire("http://127.0.0.1", Canned(chunks())).exchange(Deadline(5.0, lambda: now), lambda get: get(PATH, [], {}))
+    with pytest.raises(
+        CatalogueUnavailableError, match="no whole answer within the deadline of 5 s"
+    ):
+        wire("http://127.0.0.1", Canned(chunks())).exchange(
+            Deadline(5.0, lambda: now), lambda get: get(PATH, [], {})
+        )
 
     assert taken == [0, 1, 2]
 
@@ -253,7 +266,11 @@ def test_no_thread_is_left(api: FakeAPI) -> None:
 
     fetch(api)
 
-    timers = [thread for thread in set(threading.enumerate()) - before if isinstance(thread, threading.Timer)]
+    timers = [
+        thread
+        for thread in set(threading.enumerate()) - before
+        if isinstance(thread, threading.Timer)
+    ]
     for timer in timers:
         timer.join(1.0)
     assert not any(timer.is_alive() for timer in timers)
@@ -263,7 +280,9 @@ def test_no_exit_waits_for_a_deadline(api: FakeAPI) -> None:
     """The thread that cuts the connection at the deadline is a daemon."""
 
     def use(_: Get) -> list[bool]:
-        return [thread.daemon for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+        return [
+            thread.daemon for thread in threading.enumerate() if isinstance(thread, threading.Timer)
+        ]
 
     daemons = wire(api.url).exchange(Deadline(5), use)
 
@@ -316,7 +335,9 @@ def test_deadline_of_a_handshake() -> None:
 def test_certificate_of_nobody(tls: FakeAPI) -> None:
     """N10: a certificate that is not trusted ends it, and no request is made."""
     with pytest.raises(CatalogueUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
-        Wire(tls.url, {}, Credential("x-api-key", KEY)).exchange(Deadline(5), lambda get: get(PATH, [], {}))
+        Wire(tls.url, {}, Credential("x-api-key", KEY)).exchange(
+            Deadline(5), lambda get: get(PATH, [], {})
+        )
 
     assert tls.requests == []
 
@@ -347,7 +368,11 @@ def test_certificates_that_the_environment_names(
     ids=["missing", "empty", "other"],
 )
 def test_certificates_that_cannot_be_read(
-    tls: FakeAPI, monkeypatch: pytest.MonkeyPatch, certificates: Path, content: bytes | None, problem: str
+    tls: FakeAPI,
+    monkeypatch: pytest.MonkeyPatch,
+    certificates: Path,
+    content: bytes | None,
+    problem: str,
 ) -> None:
     """K4: where the environment names no file of certificates, the error names the variable and the file."""
     certificates = certificates.with_name("certificates of nobody")
@@ -364,7 +389,9 @@ def test_certificates_that_cannot_be_read(
     assert not caught.value.retryable
 
 
-def test_certificates_of_others(tls: FakeAPI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_certificates_of_others(
+    tls: FakeAPI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """K4: where a server is not trusted, the error names the variable that says whom to trust."""
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
@@ -372,7 +399,9 @@ def test_certificates_of_others(tls: FakeAPI, monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(CatalogueUnavailableError, match="CERTIFICATE_VERIFY_FAILED") as caught:
         Wire(tls.url, {}, Credential("x-api-key", KEY)).exchange(Deadline(5), page_of)
 
-    assert str(caught.value).endswith(f"; trusted are the certificates of SSL_CERT_DIR ({tmp_path})")
+    assert str(caught.value).endswith(
+        f"; trusted are the certificates of SSL_CERT_DIR ({tmp_path})"
+    )
 
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -405,7 +434,9 @@ UNSAFE: dict[str, Callable[[], ssl.SSLContext]] = {
 }
 
 
-def test_a_server_whose_certificate_is_good(monkeypatch: pytest.MonkeyPatch, certificates: Path) -> None:
+def test_a_server_whose_certificate_is_good(
+    monkeypatch: pytest.MonkeyPatch, certificates: Path
+) -> None:
     """N10: a certificate of this name and time, of an authority that the environment names, is taken."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
 
@@ -455,7 +486,9 @@ def test_a_client_that_trusts_anybody(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
-def test_certificates_are_read_once(monkeypatch: pytest.MonkeyPatch, certificates: Path, name: str) -> None:
+def test_certificates_are_read_once(
+    monkeypatch: pytest.MonkeyPatch, certificates: Path, name: str
+) -> None:
     """What the environment names is read once; another name has a context of its own."""
     unnamed = _tls_context()
 
@@ -479,7 +512,9 @@ def bomb(size: int) -> bytes:
     """Return an answer of a few bytes that says `size` bytes."""
     packer = zlib.compressobj(9, wbits=31)
     piece = bytes(2**20)
-    packed = b"".join([*(packer.compress(piece) for _ in range(size // len(piece))), packer.flush()])
+    packed = b"".join(
+        [*(packer.compress(piece) for _ in range(size // len(piece))), packer.flush()]
+    )
     return reply(200, packed, JSON | {"content-encoding": "gzip"})
 
 
@@ -511,12 +546,16 @@ def test_bomb(api: FakeAPI) -> None:
 def test_bomb_in_pieces() -> None:
     """N4: pieces that are each within the bound are counted together as they are unpacked."""
     packer = zlib.compressobj(9, wbits=31)
-    pieces = iter([packer.compress(bytes(2**20)) + packer.flush(zlib.Z_SYNC_FLUSH) for _ in range(16)])
+    pieces = iter(
+        [packer.compress(bytes(2**20)) + packer.flush(zlib.Z_SYNC_FLUSH) for _ in range(16)]
+    )
     bomber = httpx.MockTransport(
         lambda _: httpx.Response(200, headers=JSON | {"content-encoding": "gzip"}, content=pieces)
     )
 
-    with pytest.raises(CatalogueUnavailableError, match=f"^the API answered with more than {MAX_PAGE_BYTES} bytes$"):
+    with pytest.raises(
+        CatalogueUnavailableError, match=f"^the API answered with more than {MAX_PAGE_BYTES} bytes$"
+    ):
         wire("http://127.0.0.1", bomber).exchange(Deadline(5), page_of)
 
     assert len(list(pieces)) == 11
@@ -555,7 +594,8 @@ def test_packed_bytes_count_too(api: FakeAPI) -> None:
     """N4: bytes that unpack to nothing are bounded as well."""
     empty_blocks = b"\x00\x00\x00\xff\xff" * 1000
     nothing = chain(
-        [head(200, JSON | {"content-encoding": "gzip"}) + gzip.compress(b"", mtime=0)[:10]], repeat(empty_blocks)
+        [head(200, JSON | {"content-encoding": "gzip"}) + gzip.compress(b"", mtime=0)[:10]],
+        repeat(empty_blocks),
     )
 
     assert "more than" in str(refused(api, nothing))
@@ -574,7 +614,9 @@ def test_bound_of_a_refresh(api: FakeAPI) -> None:
 
 
 @pytest.mark.parametrize(
-    "encoding", ["deflate", "br", "zstd", "gzip, gzip", "gzip, identity", "compress", "x-gzip", "\x80"], ids=ascii
+    "encoding",
+    ["deflate", "br", "zstd", "gzip, gzip", "gzip, identity", "compress", "x-gzip", "\x80"],
+    ids=ascii,
 )
 def test_encoding_not_asked_for(api: FakeAPI, encoding: str) -> None:
     """N4: every other encoding than gzip, nested ones too, is refused before it is unpacked."""
@@ -609,11 +651,19 @@ BROKEN = {
     "N1-reset-before-the-head": [End.RESET],
     "N1-reset-within-the-body": [head(200, BODY) + b"{", 0.05, End.RESET],
     "N1-less-than-content-length": [head(200, BODY) + b"{}", End.CLOSE],
-    "N1-close-within-a-chunk": [head(200, JSON | {"transfer-encoding": "chunked"}) + b"ff\r\n{", End.CLOSE],
-    "N1-close-before-the-last-chunk": [head(200, JSON | {"transfer-encoding": "chunked"}) + b"2\r\n{}\r\n", End.CLOSE],
+    "N1-close-within-a-chunk": [
+        head(200, JSON | {"transfer-encoding": "chunked"}) + b"ff\r\n{",
+        End.CLOSE,
+    ],
+    "N1-close-before-the-last-chunk": [
+        head(200, JSON | {"transfer-encoding": "chunked"}) + b"2\r\n{}\r\n",
+        End.CLOSE,
+    ],
     "N4-gzip-of-nothing": [reply(200, b"plain", JSON | {"content-encoding": "gzip"})],
     "N4-gzip-cut-short": [reply(200, PACKED[:-1], JSON | {"content-encoding": "gzip"})],
-    "N4-gzip-bad-checksum": [reply(200, PACKED[:-8] + bytes(8), JSON | {"content-encoding": "gzip"})],
+    "N4-gzip-bad-checksum": [
+        reply(200, PACKED[:-8] + bytes(8), JSON | {"content-encoding": "gzip"})
+    ],
     "N5-header-of-a-megabyte": [head(200, {"x-long": "l" * 2**20})],
     "N5-endless-headers": [b"HTTP/1.1 200 OK\r\n", *repeat(b"x-more: of it\r\n" * 100, 1000)],
     "not-http": [b"220 mail.example ESMTP\r\n\r\n", End.CLOSE],
@@ -632,7 +682,10 @@ def test_broken_answers(api: FakeAPI, steps: list[Step]) -> None:
 
 def test_content_length_too_short(api: FakeAPI) -> None:
     """N4: what a lying content-length cuts off is no page."""
-    api.script(head(200, JSON | {"content-length": "10"}) + json.dumps({"data": [], "has_more": False}).encode())
+    api.script(
+        head(200, JSON | {"content-length": "10"})
+        + json.dumps({"data": [], "has_more": False}).encode()
+    )
 
     with pytest.raises(CatalogueError, match=NOT_JSON):
         wire(api.url).exchange(Deadline(5), first_page)
@@ -649,7 +702,9 @@ def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
 
-    with pytest.raises(CatalogueUnavailableError, match=r"^the API cannot be reached: ConnectError") as caught:
+    with pytest.raises(
+        CatalogueUnavailableError, match=r"^the API cannot be reached: ConnectError"
+    ) as caught:
         wire(url).exchange(Deadline(5), lambda get: get(PATH, [], {}))
 
     assert caught.value.retryable
@@ -677,7 +732,9 @@ def test_redirect(api: FakeAPI, elsewhere: FakeAPI, status: int) -> None:
     assert len(api.requests) == 1
 
 
-@pytest.mark.parametrize("target", ["/v1/models", "file:///etc/passwd", "//127.0.0.1", "\x80", ""], ids=ascii)
+@pytest.mark.parametrize(
+    "target", ["/v1/models", "file:///etc/passwd", "//127.0.0.1", "\x80", ""], ids=ascii
+)
 def test_redirect_to_itself_or_nowhere(api: FakeAPI, target: str) -> None:
     """N6: neither a loop nor what is no address is followed."""
     error = refused(api, reply(302, headers={"location": target}))
@@ -829,8 +886,12 @@ def test_spend_limits(api: FakeAPI, code: str) -> None:
 
 def test_date_to_come_back_at(api: FakeAPI) -> None:
     """R3, R5: a date to come back at is so many seconds from now, by the wall clock of the wire."""
-    api.script(failure(429, "rate_limit_error", headers={"retry-after": "Wed, 01 Jan 2025 00:01:40 GMT"}))
-    at_new_year = Wire(api.url, {}, Credential("x-api-key", KEY), plain_transport(), lambda: 1_735_689_600.0)
+    api.script(
+        failure(429, "rate_limit_error", headers={"retry-after": "Wed, 01 Jan 2025 00:01:40 GMT"})
+    )
+    at_new_year = Wire(
+        api.url, {}, Credential("x-api-key", KEY), plain_transport(), lambda: 1_735_689_600.0
+    )
 
     with pytest.raises(CatalogueUnavailableError) as caught:
         at_new_year.exchange(Deadline(5), page_of)
@@ -840,9 +901,15 @@ def test_date_to_come_back_at(api: FakeAPI) -> None:
 
 def test_another_error_code(api: FakeAPI) -> None:
     """R4: a code that is no limit of money changes nothing."""
-    error = {"type": "rate_limit_error", "message": "no", "details": {"error_code": "of_another_kind"}}
+    error = {
+        "type": "rate_limit_error",
+        "message": "no",
+        "details": {"error_code": "of_another_kind"},
+    }
 
-    assert refused(api, reply(429, {"type": "error", "error": error}, {"retry-after": "1"})).retryable
+    assert refused(
+        api, reply(429, {"type": "error", "error": error}, {"retry-after": "1"})
+    ).retryable
 
 
 @pytest.mark.parametrize(
@@ -979,9 +1046,15 @@ def test_httpx_alone_carries_the_key(api: FakeAPI) -> None:
 
 ECHOES: dict[str, tuple[bytes, int | None]] = {
     "message-of-a-refusal": (failure(401, "authentication_error", f"invalid x-api-key {KEY}"), 401),
-    "part-of-it-in-a-refusal": (failure(401, "authentication_error", f"invalid x-api-key {KEY[:14]}..."), 401),
+    "part-of-it-in-a-refusal": (
+        failure(401, "authentication_error", f"invalid x-api-key {KEY[:14]}..."),
+        401,
+    ),
     "type-of-a-refusal": (failure(403, KEY), 403),
-    "message-of-an-error-in-a-page": (failure(200, "authentication_error", f"invalid x-api-key {KEY}"), None),
+    "message-of-an-error-in-a-page": (
+        failure(200, "authentication_error", f"invalid x-api-key {KEY}"),
+        None,
+    ),
     "type-of-an-error-in-a-page": (failure(200, KEY), None),
     "in-place-of-a-bool": (reply(200, {"data": [], "has_more": KEY}), None),
     "encoding": (reply(200, b"{}", JSON | {"content-encoding": KEY}), None),
@@ -998,7 +1071,17 @@ def test_key_that_the_server_repeats(api: FakeAPI, echo: bytes, status: int | No
         wire(api.url).exchange(Deadline(5), first_page)
 
     error = caught.value
-    assert leaks(str(error), repr(error), vars(error), error.__cause__, error.__context__, pickle.dumps(error)) == []
+    assert (
+        leaks(
+            str(error),
+            repr(error),
+            vars(error),
+            error.__cause__,
+            error.__context__,
+            pickle.dumps(error),
+        )
+        == []
+    )
     assert getattr(error, "status", None) == status
     assert getattr(error, "retryable", None) is False
     assert "repeats the credential" in str(error)
@@ -1018,7 +1101,9 @@ def test_key_in_the_type_of_an_error_alone(api: FakeAPI) -> None:
 
 def test_key_that_the_server_repeats_with_a_time(api: FakeAPI) -> None:
     """R3: an answer that repeats the key still says when to come back."""
-    error = refused(api, failure(429, "rate_limit_error", f"too much of {KEY}", {"retry-after": "7"}))
+    error = refused(
+        api, failure(429, "rate_limit_error", f"too much of {KEY}", {"retry-after": "7"})
+    )
 
     assert leaks(str(error)) == []
     assert (error.status, error.retryable, error.retry_after) == (429, True, 7.0)

@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from router.refresh._credential import Credential
 from router.refresh._http import Wire
-from router.refresh._http_errors import MAX_RETRY_AFTER, NEVER_HEALED, read_refusal, read_retry_after
+from router.refresh._http_errors import (
+    MAX_RETRY_AFTER,
+    NEVER_HEALED,
+    read_refusal,
+    read_retry_after,
+)
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 
@@ -84,7 +89,9 @@ def test_retry_after_of_any_text(ms: str, text: str) -> None:
     st.dictionaries(st.text(), st.text()),
     st.recursive(st.none() | st.text(), st.lists),
 )
-def test_any_refusal_is_an_error_like_another(status: int | None, headers: dict[str, str], answer: Any) -> None:
+def test_any_refusal_is_an_error_like_another(
+    status: int | None, headers: dict[str, str], answer: Any
+) -> None:
     """N9: whatever comes back, there is an error of that status, and it begins with the reason given."""
     refusal = read_refusal("refused", status, headers, answer, NOW)
 
@@ -194,7 +201,9 @@ def test_limits_of_an_organisation_do_not_heal(code: str) -> None:
     assert (refusal.retry_after, refusal.retryable) == (7.0, False)
 
 
-@pytest.mark.parametrize("code", ["requests_per_minute", "organization", "ORGANIZATION_ON_HOLD", "", 7, None, [], {}])
+@pytest.mark.parametrize(
+    "code", ["requests_per_minute", "organization", "ORGANIZATION_ON_HOLD", "", 7, None, [], {}]
+)
 def test_limits_of_a_minute_heal(code: Any) -> None:
     """R3: a 429 of any other code, or of what is no code, is retried when the server says."""
     refusal = read_refusal("refused", 429, {"retry-after": "7"}, too_many(code), NOW)

@@ -21,7 +21,18 @@ import pytest
 from canary import KEY, leaks, remains
 from fake_api import FakeAPI, entries, failure, plain_transport, reply
 from fake_source import FakeClock, eventually
-from scenarios import ENCODED, FAULTS, JSON, PAGE, PASSWORD, PROXY, SCENARIOS, Arguments, Stage, staged
+from scenarios import (
+    ENCODED,
+    FAULTS,
+    JSON,
+    PAGE,
+    PASSWORD,
+    PROXY,
+    SCENARIOS,
+    Arguments,
+    Stage,
+    staged,
+)
 from terminal import COMMAND, ended, environment, started
 
 import router as package
@@ -78,26 +89,41 @@ def by_arefresh(router: Router) -> Catalogue:
 
 def live(api: FakeAPI, **arguments: Any) -> AnthropicSource:
     """Return the live source of that server."""
-    given: Arguments = {"api_key": KEY, "base_url": api.url, "environ": {}, "transport": plain_transport()}
+    given: Arguments = {
+        "api_key": KEY,
+        "base_url": api.url,
+        "environ": {},
+        "transport": plain_transport(),
+    }
     return AnthropicSource(**given | arguments)
 
 
 def takings(thing: object) -> Iterator[object]:
     """Yield whatever can be had of a thing: its texts, its parts, its copies, its pickle, and that as a dict."""
     yield from (str(thing), repr(thing), f"{thing!s:>1}", getattr(thing, "__dict__", ""))
-    yield from (getattr(thing, name, "") for name in getattr(type(thing), "__slots__", ()) if name[:2] != "__")
+    yield from (
+        getattr(thing, name, "")
+        for name in getattr(type(thing), "__slots__", ())
+        if name[:2] != "__"
+    )
     for take in (copy.copy, copy.deepcopy, pickle.dumps):
         with suppress(TypeError, AttributeError, pickle.PicklingError):
             taken = take(thing)
             yield from (taken, getattr(taken, "__dict__", ""))
-    with suppress(TypeError, attrs.exceptions.NotAnAttrsClassError):  # or one with a part that cannot be copied
+    with suppress(
+        TypeError, attrs.exceptions.NotAnAttrsClassError
+    ):  # or one with a part that cannot be copied
         yield attrs.asdict(cast("attrs.AttrsInstance", thing))
     if isinstance(thing, BaseException):
         yield remains(thing)
 
 
 def left_behind(
-    source: Source, cache: Path, caplog: pytest.LogCaptureFixture, refresh: Callable[[Router], object], deadline: float
+    source: Source,
+    cache: Path,
+    caplog: pytest.LogCaptureFixture,
+    refresh: Callable[[Router], object],
+    deadline: float,
 ) -> tuple[list[BaseException], list[object]]:
     """Refresh once, and return what was raised, and all else that is left: texts, logs, warnings, files, and hooks."""
     caplog.set_level(logging.DEBUG)
@@ -120,8 +146,20 @@ def left_behind(
             raised.append(error)
         catalogue = router.catalogue
         decision = router.explain("pdf_input")
-        assert eventually(lambda: all(thread.name != "router-refresh" for thread in threading.enumerate()))
-    things = [*raised, *told, *warned, source, router, router.status(), catalogue, decision, *catalogue]
+        assert eventually(
+            lambda: all(thread.name != "router-refresh" for thread in threading.enumerate())
+        )
+    things = [
+        *raised,
+        *told,
+        *warned,
+        source,
+        router,
+        router.status(),
+        catalogue,
+        decision,
+        *catalogue,
+    ]
     files = [*cache.rglob("*")] if cache.exists() else []
     contents = [path.read_bytes() for path in files if path.is_file()]
     texts = [taken for thing in things for taken in takings(thing)]
@@ -143,7 +181,15 @@ def api(stage: Stage) -> FakeAPI:
 
 RUNS: Final = [(name, by_refresh) for name in SCENARIOS] + [
     (name, by_arefresh)
-    for name in ("K7-401", "K1-echo", "P10-cut", "N3-silence", "good", "quarantined", "K4-proxy-refuses")
+    for name in (
+        "K7-401",
+        "K1-echo",
+        "P10-cut",
+        "N3-silence",
+        "good",
+        "quarantined",
+        "K4-proxy-refuses",
+    )
 ]
 
 
@@ -159,7 +205,9 @@ def test_nothing_is_left_behind(
     """K1, K4, K5: however a refresh ends, neither the key nor the password of a proxy is in anything it leaves."""
     source = live(stage.api, **SCENARIOS[name].arrange(stage))
 
-    raised, left = left_behind(source, tmp_path / "cache", caplog, refresh, SCENARIOS[name].deadline)
+    raised, left = left_behind(
+        source, tmp_path / "cache", caplog, refresh, SCENARIOS[name].deadline
+    )
 
     assert bool(raised) == (name in FAULTS)
     assert "httpcore" in caplog.text
@@ -186,7 +234,9 @@ def test_listing_that_repeats_the_key(
 
 def listing_of(said: str) -> bytes:
     """Return the listing of one model that is displayed with that text."""
-    return reply(200, {"data": [{**entries(1)[0], "display_name": f"for {said}"}], "has_more": False})
+    return reply(
+        200, {"data": [{**entries(1)[0], "display_name": f"for {said}"}], "has_more": False}
+    )
 
 
 @pytest.mark.parametrize(
@@ -220,7 +270,9 @@ class Plain:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def fetch(self, deadline: Deadline, progress: object = None, held: Catalogue | None = None) -> Catalogue:
+    def fetch(
+        self, deadline: Deadline, progress: object = None, held: Catalogue | None = None
+    ) -> Catalogue:
         """Ask, and let the errors of httpx out."""
         request = httpx.Request("GET", f"{self.url}/v1/models", headers={"x-api-key": KEY})
         with httpx.Client(transport=plain_transport()) as client:
@@ -245,7 +297,10 @@ class Marked(Plain):
 
     def read(self, response: httpx.Response) -> Any:
         """Read the entries."""
-        return [{**entry, "asked_with": response.request.headers["x-api-key"]} for entry in response.json()["data"]]
+        return [
+            {**entry, "asked_with": response.request.headers["x-api-key"]}
+            for entry in response.json()["data"]
+        ]
 
 
 @pytest.mark.parametrize(("twin", "status"), [(Plain, 401), (Chatty, 200), (Marked, 200)])
@@ -277,7 +332,14 @@ def examples(api: FakeAPI) -> list[object]:
     revised = Catalogue.from_listing([{**entries(1)[0], "max_tokens": 1}])
     diff = catalogue.diff(revised)
     return [
-        *(source, router, router.status(), router.selector("pdf_input"), catalogue, catalogue.models[0]),
+        *(
+            source,
+            router,
+            router.status(),
+            router.selector("pdf_input"),
+            catalogue,
+            catalogue.models[0],
+        ),
         *(
             decision,
             decision.reason,
@@ -295,8 +357,15 @@ def examples(api: FakeAPI) -> list[object]:
             StaticSource(catalogue),
         ),
         *(SDKSource(Client()), NoModelError(require("pdf_input"), catalogue)),
-        *(CatalogueUnavailableError("no", status=401), ConflictingEntriesError("data[0]", "one", "two")),
-        *(ConfigurationError("no"), RequirementSyntaxError("(", 1, "unfinished"), UnknownNameError("nova", ["a"])),
+        *(
+            CatalogueUnavailableError("no", status=401),
+            ConflictingEntriesError("data[0]", "one", "two"),
+        ),
+        *(
+            ConfigurationError("no"),
+            RequirementSyntaxError("(", 1, "unfinished"),
+            UnknownNameError("nova", ["a"]),
+        ),
         UnknownModelError("nova"),
         *locked(catalogue),
         *called(router),
@@ -306,7 +375,12 @@ def examples(api: FakeAPI) -> list[object]:
 def locked(catalogue: Catalogue) -> list[object]:
     """Return one of everything that a lock has."""
     lock = resolve({"reports": Policy(require="pdf_input")}, catalogue).lock
-    return [lock, lock.policies["reports"], LockError("reports", "nova", "it is gone"), Impact("reports", "nova", None)]
+    return [
+        lock,
+        lock.policies["reports"],
+        LockError("reports", "nova", "it is gone"),
+        Impact("reports", "nova", None),
+    ]
 
 
 def called(router: Router) -> list[object]:
@@ -330,7 +404,12 @@ def called(router: Router) -> list[object]:
     request = {"max_tokens": 100_000, "messages": []}
     fitted = fit(request, answer.model, "downgrade")
     return [
-        *(requirement_of(request), fitted, fitted.changes[0], UnfitRequestError("nova", [("max_tokens", "pdf_input")])),
+        *(
+            requirement_of(request),
+            fitted,
+            fitted.changes[0],
+            UnfitRequestError("nova", [("max_tokens", "pdf_input")]),
+        ),
         *(answer, answer.attempts[0], said, said.kind, cooling, exhausted),
         *(router.fallbacks_param(answer.model, None), gate, verdict, verdict.reason),
         router.route(request, None, "downgrade"),
@@ -408,8 +487,12 @@ def test_key_with_space_around_it(api: FakeAPI, tmp_path: Path, key: str) -> Non
     assert {request.headers["x-api-key"] for request in api.requests} == {KEY}
 
 
-@pytest.mark.parametrize("url", [f"{PROXY}/", f"https://user:{PASSWORD}@gateway.example", "http://gateway.example"])
-def test_poisoned_base_url(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str) -> None:
+@pytest.mark.parametrize(
+    "url", [f"{PROXY}/", f"https://user:{PASSWORD}@gateway.example", "http://gateway.example"]
+)
+def test_poisoned_base_url(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
     """K3: a base URL of the environment that would give the key away ends the command, which shows no secret."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
@@ -420,12 +503,24 @@ def test_poisoned_base_url(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert shown(out, err) == []
 
 
-ONCE: Final = ("N9-400", "N9-404", "K1-echo", "N6-307", "N7-html", "P10-cut", "P9-drift", "good", "quarantined")
+ONCE: Final = (
+    "N9-400",
+    "N9-404",
+    "K1-echo",
+    "N6-307",
+    "N7-html",
+    "P10-cut",
+    "P9-drift",
+    "good",
+    "quarantined",
+)
 """Scenarios in which the command asks once, so that it has nothing to wait for."""
 
 
 @pytest.mark.parametrize("name", ONCE)
-def test_command_shows_no_key(stage: Stage, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
+def test_command_shows_no_key(
+    stage: Stage, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
     """K1: the command writes no part of the key, neither to its outputs nor into the cache."""
     SCENARIOS[name].arrange(stage)
     for variable, value in {"API_KEY": KEY, "BASE_URL": stage.api.url}.items():
@@ -433,7 +528,10 @@ def test_command_shows_no_key(stage: Stage, capsys: pytest.CaptureFixture[str], 
     stage.patch.setenv("XDG_CACHE_HOME", str(tmp_path))
     stage.patch.setattr(logging.getLogger("router"), "handlers", [])
 
-    statuses = [run([*arguments.split()]) for arguments in ("refresh", "refresh --json", "select", "status --json")]
+    statuses = [
+        run([*arguments.split()])
+        for arguments in ("refresh", "refresh --json", "select", "status --json")
+    ]
 
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert (statuses[:2] == [0, 0]) == (name not in FAULTS)
@@ -442,7 +540,8 @@ def test_command_shows_no_key(stage: Stage, capsys: pytest.CaptureFixture[str], 
 
 
 SPILLING: Final = (
-    f"{COMMAND[:-8]}; import os; open(os.environ['SPILL'], 'w').write(os.environ['ANTHROPIC_API_KEY']); main()"
+    f"{COMMAND[:-8]}; import os;"
+    " open(os.environ['SPILL'], 'w').write(os.environ['ANTHROPIC_API_KEY']); main()"
 )
 """The twin of the command: it writes the key to a file before it does its work."""
 
@@ -454,7 +553,20 @@ def test_key_goes_to_the_api_alone(api: FakeAPI, tmp_path: Path, code: str) -> N
     """K1: of all that the command writes, opens and sends, as the kernel sees it, only the request has the key."""
     trace = tmp_path / "trace"
     calls = "trace=write,writev,pwrite64,sendto,sendmsg,sendmmsg,open,openat,rename,renameat,unlink,connect,execve"
-    through = ["strace", "-f", "-v", "-yy", "-s", "1000000", "-e", calls, "-e", "verbose=!execve", "-o", str(trace)]
+    through = [
+        "strace",
+        "-f",
+        "-v",
+        "-yy",
+        "-s",
+        "1000000",
+        "-e",
+        calls,
+        "-e",
+        "verbose=!execve",
+        "-o",
+        str(trace),
+    ]
     environ = environment(
         ANTHROPIC_API_KEY=KEY,
         ANTHROPIC_BASE_URL=api.url,
@@ -464,7 +576,9 @@ def test_key_goes_to_the_api_alone(api: FakeAPI, tmp_path: Path, code: str) -> N
 
     ran = ended(started("refresh", environ=environ, code=code, through=through))
 
-    lines = [line for line in trace.read_text(encoding="utf-8").splitlines() if "execve(" not in line]
+    lines = [
+        line for line in trace.read_text(encoding="utf-8").splitlines() if "execve(" not in line
+    ]
     sent = [line for line in lines if leaks(line)]
     to_the_api = [line for line in sent if f"->127.0.0.1:{api.port}]>" in line]
     assert ran.status == 0, ran.err

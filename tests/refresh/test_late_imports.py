@@ -166,7 +166,9 @@ def renewed(api: FakeAPI, tmp_path: Path, *, naive: bool = False) -> float:
 
 def test_a_read_does_not_wait_for_imports(api: FakeAPI, tmp_path: Path) -> None:
     """C3: who has started from the disk is answered at once when that is stale, though nothing is imported yet."""
-    assert any(renewed(api, tmp_path) < 0.2 for _ in range(3)), "the best of three counts: others use this machine, too"
+    assert any(renewed(api, tmp_path) < 0.2 for _ in range(3)), (
+        "the best of three counts: others use this machine, too"
+    )
 
 
 def test_a_read_that_imports(api: FakeAPI, tmp_path: Path) -> None:

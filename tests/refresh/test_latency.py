@@ -28,12 +28,17 @@ class Turns(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer any request."""
-        return httpx.Response(200, headers={"content-type": "application/json"}, content=next(self._pages))
+        return httpx.Response(
+            200, headers={"content-type": "application/json"}, content=next(self._pages)
+        )
 
 
 def pages(count: int) -> list[bytes]:
     """Return two listings of so many models, each in one page."""
-    return [json.dumps({"data": entries(count, start=at), "has_more": False}).encode() for at in range(2)]
+    return [
+        json.dumps({"data": entries(count, start=at), "has_more": False}).encode()
+        for at in range(2)
+    ]
 
 
 def latencies(ask: Ask, seconds: float) -> list[float]:

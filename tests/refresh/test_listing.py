@@ -88,7 +88,11 @@ def test_both_directions_agree(at: int, size: int) -> None:
     before, after = over(LISTING), over(LISTING)
     cursor = LISTING[at]["id"]
 
-    listed = [*before.read(before_id=cursor, page_size=size), LISTING[at], *after.read(after_id=cursor, page_size=size)]
+    listed = [
+        *before.read(before_id=cursor, page_size=size),
+        LISTING[at],
+        *after.read(after_id=cursor, page_size=size),
+    ]
 
     assert listed == LISTING
     assert len(before.queries) == max(1, -(-at // size))
@@ -239,7 +243,10 @@ def test_as_many_models_as_allowed() -> None:
 
 def page_of_values(count: int, *, more: bool = False) -> bytes:
     """Return a page of so many values, nearly all of them numbers of its one model."""
-    before, after = f'{{"data": [{{"id": "m{count}", "x": [', f']}}], "has_more": {str(more).lower()}'
+    before, after = (
+        f'{{"data": [{{"id": "m{count}", "x": [',
+        f']}}], "has_more": {str(more).lower()}',
+    )
     after += f', "last_id": "m{count}"}}'
     numbers = count - 7  # three members, a list, and a model of two members
     return f"{before}{'0, ' * (numbers - 1)}0{after}".encode()
@@ -251,8 +258,13 @@ def test_values_of_a_page() -> None:
     assert len(json.loads(body)["data"][0]["x"]) == MAX_PAGE_VALUES - 7 == 149_993
     assert [entry["id"] for entry in read_page(body).data] == [f"m{MAX_PAGE_VALUES}"]
 
-    for more in (page_of_values(MAX_PAGE_VALUES + 1), b"{" + b'"a":1,' * MAX_PAGE_VALUES + b'"a":1}'):
-        with pytest.raises(CatalogueError, match=f"an answer of more than {MAX_PAGE_VALUES} values$"):
+    for more in (
+        page_of_values(MAX_PAGE_VALUES + 1),
+        b"{" + b'"a":1,' * MAX_PAGE_VALUES + b'"a":1}',
+    ):
+        with pytest.raises(
+            CatalogueError, match=f"an answer of more than {MAX_PAGE_VALUES} values$"
+        ):
             read_json(more)
 
 
@@ -379,7 +391,9 @@ BODY = json.dumps(list_models(entries(3), [("limit", "2")])[1]).encode()
 @given(at=st.integers(0, len(BODY) - 1), byte=st.integers(0, 255))
 def test_every_flipped_byte_is_refused_or_read(at: int, byte: int) -> None:
     """P10: whatever one byte becomes, the answer is an error of ours, or entries that are read or set aside."""
-    reader = Reader(lambda query: BODY[:at] + bytes([byte]) + BODY[at + 1 :] if len(query) == 1 else LAST)
+    reader = Reader(
+        lambda query: BODY[:at] + bytes([byte]) + BODY[at + 1 :] if len(query) == 1 else LAST
+    )
 
     try:
         models, malformed = read_listing(reader.read(page_size=2), {})
@@ -388,16 +402,25 @@ def test_every_flipped_byte_is_refused_or_read(at: int, byte: int) -> None:
     assert len(models) + len(malformed) <= 3
 
 
-LAST = json.dumps(list_models(entries(3), [("limit", "2"), ("after_id", "claude-fake-1")])[1]).encode()
+LAST = json.dumps(
+    list_models(entries(3), [("limit", "2"), ("after_id", "claude-fake-1")])[1]
+).encode()
 
 texts = st.sampled_from(["", "a", "b", "\x00", "\ud800", "é" * 300])
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
 )
 page_like = st.fixed_dictionaries(
-    {"data": st.lists(json_values | st.fixed_dictionaries({"id": json_values}), max_size=4), "has_more": st.booleans()},
+    {
+        "data": st.lists(json_values | st.fixed_dictionaries({"id": json_values}), max_size=4),
+        "has_more": st.booleans(),
+    },
     optional={"last_id": texts | json_values, "type": st.just("error"), "error": json_values},
 )
 

@@ -17,7 +17,18 @@ import trio
 from attrs import define, field
 from canary import KEY, leaks, remains
 from fake_api import Canned, End, FakeAPI, entries, failure, plain_transport, reply, serve
-from fake_source import NO_TIMES, FakeClock, FakeSource, Gate, Outcome, at_most, at_once, eventually, gate, no_threads
+from fake_source import (
+    NO_TIMES,
+    FakeClock,
+    FakeSource,
+    Gate,
+    Outcome,
+    at_most,
+    at_once,
+    eventually,
+    gate,
+    no_threads,
+)
 
 from router._errors import CatalogueError, CatalogueUnavailableError, ConfigurationError
 from router.catalogue._catalogue import Catalogue
@@ -101,7 +112,9 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 # Retries
 
 
-@pytest.mark.parametrize(("random", "waits"), [(0.0, [0.0, 0.0]), (0.5, [0.25, 0.5]), (1.0, [0.5, 1.0])])
+@pytest.mark.parametrize(
+    ("random", "waits"), [(0.0, [0.0, 0.0]), (0.5, [0.25, 0.5]), (1.0, [0.5, 1.0])]
+)
 def test_failures_that_heal_are_retried(api: FakeAPI, random: float, waits: list[float]) -> None:
     """R1: two failures in a row cost two waits, of full jitter under a doubling bound."""
     rig = Rig(live(api), random=random)
@@ -141,7 +154,10 @@ def test_three_attempts_at_most(api: FakeAPI, fault: Any) -> None:
 
 
 LASTING = {
-    **{str(status): reply(status) for status in (301, 400, 401, 402, 403, 404, 405, 413, 422, 429, 431, 499, 501)},
+    **{
+        str(status): reply(status)
+        for status in (301, 400, 401, 402, 403, 404, 405, 413, 422, 429, 431, 499, 501)
+    },
     "500-but-told-not-to": reply(500, headers={"x-should-retry": "false"}),
     "200-with-an-error": failure(200, "authentication_error"),
     "html": reply(200, b"<h1>", {"content-type": "text/html"}),
@@ -231,7 +247,10 @@ def test_one_deadline_for_all_of_a_load() -> None:
 
 def test_longest_wait_between_attempts() -> None:
     """R1: what the server asks for is capped at an hour, and is then beyond every deadline but a long one."""
-    rig = Rig(FakeSource(CatalogueUnavailableError("busy", retry_after=3600.0, retryable=True), FIRST), deadline=7200)
+    rig = Rig(
+        FakeSource(CatalogueUnavailableError("busy", retry_after=3600.0, retryable=True), FIRST),
+        deadline=7200,
+    )
 
     assert rig.loader.refresh() is not None
     assert rig.clock.slept == [3600.0]
@@ -255,12 +274,16 @@ def test_one_request_for_fifty_threads(api: FakeAPI, answer: bytes | None, expec
         answers = at_once(rig.loader.catalogue)
 
         assert len(api.requests) == rounds
-        assert {catalogue.source for catalogue in answers if isinstance(catalogue, Catalogue)} == {expected}
+        assert {catalogue.source for catalogue in answers if isinstance(catalogue, Catalogue)} == {
+            expected
+        }
         assert len(answers) == 50
 
 
 @pytest.mark.parametrize(("outcome", "rounds"), [(FIRST, 10), (DOWN, 10)], ids=["good", "failing"])
-def test_one_flight_for_fifty_threads(outcome: Catalogue | CatalogueUnavailableError, rounds: int) -> None:
+def test_one_flight_for_fifty_threads(
+    outcome: Catalogue | CatalogueUnavailableError, rounds: int
+) -> None:
     """C1, C2: it is one fetch even where that is over before the last thread has looked."""
     for _ in range(rounds):
         source = FakeSource(outcome)
@@ -351,11 +374,17 @@ def test_flight_is_a_daemon() -> None:
     assert not thread.is_alive()
 
 
-@pytest.mark.parametrize("outcome", [FIRST, DOWN, KeyboardInterrupt()], ids=["lands", "fails", "is interrupted"])
-def test_flight_says_that_its_thread_ends(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    "outcome", [FIRST, DOWN, KeyboardInterrupt()], ids=["lands", "fails", "is interrupted"]
+)
+def test_flight_says_that_its_thread_ends(
+    monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
     """C7: a thread says that it ends, however its flight has: a fork waits until it is gone."""
     ended: list[threading.Thread] = []
-    monkeypatch.setattr("router.refresh._loader.end_thread", lambda: ended.append(threading.current_thread()))
+    monkeypatch.setattr(
+        "router.refresh._loader.end_thread", lambda: ended.append(threading.current_thread())
+    )
     source = FakeSource(outcome)
 
     with suppress(CatalogueUnavailableError):
@@ -378,7 +407,12 @@ def test_what_a_flight_imports_is_imported_before() -> None:
     """All that a flight needs later is there before it has a thread; what cannot be had stops nothing."""
     run = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)  # noqa: S603 - our own text
 
-    assert run.stdout.split() == ["email.utils", "router.refresh._disk_cache", "router.refresh._http", "tenacity"]
+    assert run.stdout.split() == [
+        "email.utils",
+        "router.refresh._disk_cache",
+        "router.refresh._http",
+        "tenacity",
+    ]
 
 
 HANGING = """
@@ -398,7 +432,9 @@ print(router.catalogue.source)
 def test_exit_does_not_wait() -> None:
     """C11, N2: a program ends while a fetch hangs in what cannot be cancelled."""
     with at_most(20.0):
-        run = subprocess.run([sys.executable, "-c", HANGING], capture_output=True, text=True, check=True)  # noqa: S603 - our own text
+        run = subprocess.run(  # noqa: S603 - our own text
+            [sys.executable, "-c", HANGING], capture_output=True, text=True, check=True
+        )
 
     assert run.stdout.split() == ["fetching", "bundled"]
 
@@ -417,7 +453,9 @@ def test_no_thread_for_the_first_load() -> None:
 def test_no_thread_for_a_live_load() -> None:
     """C11: nor does the live API need a thread of its own to be read."""
     page = json.dumps({"data": entries(3), "has_more": False}).encode()
-    source = AnthropicSource(api_key="k", base_url="https://gateway.example", environ={}, transport=Canned([page]))
+    source = AnthropicSource(
+        api_key="k", base_url="https://gateway.example", environ={}, transport=Canned([page])
+    )
     rig = Rig(source)
 
     with no_threads():
@@ -473,7 +511,9 @@ def test_first_load_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     assert catalogue.source == "bundled"
     assert rig.loader.catalogue() is catalogue
     assert source.fetches == 1
-    assert warnings(caplog) == [f"{LOADED}down; the bundled catalogue is used (of 2026-11-22 00:00Z)"]
+    assert warnings(caplog) == [
+        f"{LOADED}down; the bundled catalogue is used (of 2026-11-22 00:00Z)"
+    ]
     assert rig.error is DOWN
     assert rig.is_stale
 
@@ -536,7 +576,9 @@ def test_refresh_that_hangs(shut: Gate) -> None:
 
     with (
         at_most(0.1 + GRACE + 0.3),
-        pytest.raises(CatalogueUnavailableError, match=r"no whole answer within the deadline of 0\.1 s"),
+        pytest.raises(
+            CatalogueUnavailableError, match=r"no whole answer within the deadline of 0\.1 s"
+        ),
     ):
         rig.loader.refresh()
 
@@ -621,7 +663,8 @@ def _idle() -> bool:
 
 
 @pytest.mark.parametrize(
-    ("random", "expected"), [(1.0, [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]), (0.0, [4.0, 8.0, 16.0, 32.0, 48.0, 48.0])]
+    ("random", "expected"),
+    [(1.0, [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]), (0.0, [4.0, 8.0, 16.0, 32.0, 48.0, 48.0])],
 )
 def test_delay_after_failures(random: float, expected: list[float]) -> None:
     """R6: after a failure the next try waits, twice as long each time, up to a minute, a fifth of it by chance."""
@@ -630,7 +673,9 @@ def test_delay_after_failures(random: float, expected: list[float]) -> None:
 
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize(("random", "expected"), [(1.0, [300.0, 300.0]), (0.0, [240.0, 240.0])])
-def test_delay_after_a_refused_credential(status: int, random: float, expected: list[float]) -> None:
+def test_delay_after_a_refused_credential(
+    status: int, random: float, expected: list[float]
+) -> None:
     """K7: a refused key is not tried again before four to five minutes."""
     assert delays(CatalogueUnavailableError("no", status=status), random, 2) == expected
 
@@ -644,7 +689,9 @@ def test_delay_after_a_credential_refused_in_a_200(type: str) -> None:
 
 def test_delay_after_too_many_requests() -> None:
     """R4: 429 without a time to come back stops the asking for minutes."""
-    (delay,) = delays(CatalogueUnavailableError("no", status=429, error_type="rate_limit_error"), 0.0, 1)
+    (delay,) = delays(
+        CatalogueUnavailableError("no", status=429, error_type="rate_limit_error"), 0.0, 1
+    )
 
     assert delay == 240.0
 
@@ -898,7 +945,12 @@ def test_arefresh(run: Run) -> None:
 
     assert run(rig.loader.arefresh) is FIRST
     assert run(rig.loader.arefresh) is SECOND
-    assert on_asyncio(rig.loader.arefresh) is on_trio(rig.loader.arefresh) is rig.loader.refresh() is SECOND
+    assert (
+        on_asyncio(rig.loader.arefresh)
+        is on_trio(rig.loader.arefresh)
+        is rig.loader.refresh()
+        is SECOND
+    )
     assert source.fetches == 5
 
 
@@ -939,7 +991,10 @@ def test_arefresh_that_hangs(run: Run, shut: Gate) -> None:
     """N2: what hangs is left at the deadline."""
     rig = Rig(FakeSource(shut.before(FIRST)), deadline=0.1)
 
-    with at_most(0.1 + GRACE + 0.3), pytest.raises(CatalogueUnavailableError, match="no whole answer"):
+    with (
+        at_most(0.1 + GRACE + 0.3),
+        pytest.raises(CatalogueUnavailableError, match="no whole answer"),
+    ):
         run(rig.loader.arefresh)
 
 

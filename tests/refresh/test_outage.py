@@ -64,7 +64,9 @@ def of_router(machine: Machine, source: Source) -> Process:
     """Return a process with a router."""
     router = machine.router(source)
     return Process(
-        lambda: router.select("pdf_input"), lambda: settled(router), lambda: router.status().last_error is None
+        lambda: router.select("pdf_input"),
+        lambda: settled(router),
+        lambda: router.status().last_error is None,
     )
 
 
@@ -156,12 +158,21 @@ def outage(
 
 def worst(courses: Sequence[Course]) -> Course:
     """Return the worst of each kind."""
-    return Course(*(max(getattr(each, name) for each in courses) for name in ("requests", "raised", "recovery")))
+    return Course(
+        *(
+            max(getattr(each, name) for each in courses)
+            for name in ("requests", "raised", "recovery")
+        )
+    )
 
 
 def is_held(course: Course) -> bool:
     """Whether an outage was survived as it must be."""
-    return course.requests <= MOST_REQUESTS and course.raised == 0 and course.recovery <= LONGEST_RECOVERY
+    return (
+        course.requests <= MOST_REQUESTS
+        and course.raised == 0
+        and course.recovery <= LONGEST_RECOVERY
+    )
 
 
 EXTREMES: list[Callable[[], float]] = [lambda: 0.0, lambda: 0.5, lambda: math.nextafter(1.0, 0.0)]
@@ -183,7 +194,10 @@ def test_an_outage_is_cheap_and_ends_soon(times: int, *, cold: bool) -> None:
 
     With a catalogue held before, and without.
     """
-    courses = [outage(Machine(random=own), of_router, chance=chance, cold=cold) for chance, own in chances(times)]
+    courses = [
+        outage(Machine(random=own), of_router, chance=chance, cold=cold)
+        for chance, own in chances(times)
+    ]
 
     assert is_held(worst(courses)), worst(courses)
 
@@ -207,10 +221,17 @@ def test_an_outage_with_a_thousand_callers() -> None:
 
 
 @pytest.mark.parametrize(("processes", "times"), [(5, 3), at_length(100, 3)])
-def test_an_outage_for_processes_that_share_a_disk(tmp_path: Path, processes: int, times: int) -> None:
+def test_an_outage_for_processes_that_share_a_disk(
+    tmp_path: Path, processes: int, times: int
+) -> None:
     """R6: processes that share a disk cost twice as much as one, not so many times, and recover as soon."""
     courses = [
-        outage(Machine(tmp_path / str(at), random=seeded(at).random), of_router, chance=seeded(at), processes=processes)
+        outage(
+            Machine(tmp_path / str(at), random=seeded(at).random),
+            of_router,
+            chance=seeded(at),
+            processes=processes,
+        )
         for at in range(times)
     ]
 
@@ -276,7 +297,9 @@ def jump(wall: Callable[[], float], chance: Random) -> float:
     return chance.choice([wall() + chance.choice(STEPS), chance.choice([*MOMENTS.values()]), NOON])
 
 
-def jumpy(machine: Machine, make: Callable[[Machine, Source], Ask], chance: Random, jumps: int) -> tuple[int, float]:
+def jumpy(
+    machine: Machine, make: Callable[[Machine, Source], Ask], chance: Random, jumps: int
+) -> tuple[int, float]:
     """Return how many more requests than due two processes made while the wall clock jumped, and the oldest answer.
 
     It jumps while a request is under way, too.
@@ -329,7 +352,10 @@ def by_wall(machine: Machine, source: Source) -> Ask:
 @pytest.mark.parametrize("seeds", [5, at_length(300)])
 def test_wall_clocks_that_jump(seeds: int) -> None:
     """T1: wherever the wall clock jumps, and whenever, no request is made that is not due, and no answer gets old."""
-    found = [jumpy(Machine(random=seeded(seed).random), by_router, seeded(seed), 40) for seed in range(seeds)]
+    found = [
+        jumpy(Machine(random=seeded(seed).random), by_router, seeded(seed), 40)
+        for seed in range(seeds)
+    ]
 
     assert max(more for more, _ in found) <= 0
     assert max(oldest for _, oldest in found) <= 1.1 * LONG_TTL + LONG_TTL / 50
@@ -342,7 +368,8 @@ def test_wall_clocks_that_jump_with_a_cache(tmp_path: Path, seeds: int) -> None:
     No clock but that one is known to two processes; what it costs is one more lifetime, and what clocks may differ.
     """
     found = [
-        jumpy(Machine(tmp_path / str(seed), seeded(seed).random), by_router, seeded(seed), 40) for seed in range(seeds)
+        jumpy(Machine(tmp_path / str(seed), seeded(seed).random), by_router, seeded(seed), 40)
+        for seed in range(seeds)
     ]
 
     assert max(more for more, _ in found) <= 0
@@ -398,8 +425,18 @@ def elsewhen(clock: str) -> float:
     unshare = shutil.which("unshare")
     if unshare is None:
         pytest.skip("there is no unshare")
-    command = [unshare, "--user", "--map-root-user", "--time", "--boottime", str(int(DAY)), "--fork"]
-    run = subprocess.run([*command, sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own text
+    command = [
+        unshare,
+        "--user",
+        "--map-root-user",
+        "--time",
+        "--boottime",
+        str(int(DAY)),
+        "--fork",
+    ]
+    run = subprocess.run(  # noqa: S603 - our own text
+        [*command, sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     if run.returncode:
         pytest.skip(f"no clock of its own: {run.stderr.strip()[-80:]}")
     return float(run.stdout)
@@ -426,7 +463,9 @@ CHI_SQUARED = 43.8
 
 def spread(moments: Sequence[float], low: float, high: float) -> float:
     """Return how far moments are from being spread evenly between two: the statistic of Pearson's test."""
-    bins = Counter(min(BINS - 1, max(0, int(BINS * (each - low) / (high - low)))) for each in moments)
+    bins = Counter(
+        min(BINS - 1, max(0, int(BINS * (each - low) / (high - low)))) for each in moments
+    )
     expected = len(moments) / BINS
     return sum((bins[at] - expected) ** 2 / expected for at in range(BINS))
 

@@ -82,7 +82,9 @@ def flipped(at: int, bit: int) -> bytes:
 
 def naive(body: bytes) -> Catalogue:
     """Read a page as who thinks of no faults: the twin of the loader that must fail."""
-    return Catalogue.from_listing({**entry, "id": str(entry["id"])} for entry in json.loads(body)["data"])
+    return Catalogue.from_listing(
+        {**entry, "id": str(entry["id"])} for entry in json.loads(body)["data"]
+    )
 
 
 def raised(read: Reading, bodies: Iterable[bytes]) -> set[type]:
@@ -122,7 +124,10 @@ def test_every_bit_flipped() -> None:
 
 @pytest.mark.parametrize(
     "bodies",
-    [[PAGE[:at] for at in range(0, len(PAGE), 20)], [flipped(at, BITS[at]) for at in range(0, len(PAGE), 20)]],
+    [
+        [PAGE[:at] for at in range(0, len(PAGE), 20)],
+        [flipped(at, BITS[at]) for at in range(0, len(PAGE), 20)],
+    ],
     ids=["cut", "flipped"],
 )
 def test_naive_reading_raises_others(bodies: list[bytes]) -> None:
@@ -163,9 +168,41 @@ def test_whole_router_on_spoilt_pages() -> None:
 # Any payload
 
 TOKENS: Final = [
-    *(b'"', b"{", b"}", b"[", b"]", b",", b":", b"null", b"true", b"false", b"NaN", b"1e400", b"-0", b"9" * 5000),
-    *(b'"data"', b'"has_more"', b'"id"', b'"last_id"', b'"type":"error"', b'"error":{}', b"\\ud800", b"\\u0000"),
-    *(b"\xff", b"\xef\xbb\xbf", b"\x00", b"[" * 3000, b'"capabilities":[]', b'"created_at":"0000"', b'"supported":1'),
+    *(
+        b'"',
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b"null",
+        b"true",
+        b"false",
+        b"NaN",
+        b"1e400",
+        b"-0",
+        b"9" * 5000,
+    ),
+    *(
+        b'"data"',
+        b'"has_more"',
+        b'"id"',
+        b'"last_id"',
+        b'"type":"error"',
+        b'"error":{}',
+        b"\\ud800",
+        b"\\u0000",
+    ),
+    *(
+        b"\xff",
+        b"\xef\xbb\xbf",
+        b"\x00",
+        b"[" * 3000,
+        b'"capabilities":[]',
+        b'"created_at":"0000"',
+        b'"supported":1',
+    ),
     *(b"claude-fake-1", b"1970-01-01T00:00:00Z", b"9999-12-31T23:59:59+14:00", b"", b" "),
 ]
 SMALL: Final = json.dumps(list_models(entries(2), [])[1]).encode()
@@ -178,18 +215,25 @@ def mutated(random: Random) -> bytes:
         at, token = random.randrange(len(body) + 1), random.choice(TOKENS)
         end = min(len(body), at + random.choice((0, 1, 2, 5, 20, 100)))
         cut = body[at:end]
-        body = body[:at] + random.choice((b"", cut + cut, cut[::-1], token, cut + token)) + body[end:]
+        body = (
+            body[:at] + random.choice((b"", cut + cut, cut[::-1], token, cut + token)) + body[end:]
+        )
     return body
 
 
 def payloads(seed: int) -> list[bytes]:
     """Return a hundred payloads."""
     random = Random(seed)  # noqa: S311 - mutations, not secrets
-    return [*(mutated(random) for _ in range(95)), *(random.randbytes(random.randrange(40)) for _ in range(5))]
+    return [
+        *(mutated(random) for _ in range(95)),
+        *(random.randbytes(random.randrange(40)) for _ in range(5)),
+    ]
 
 
 SEEDS: Final = st.integers(0, 2**64)
-OFTEN: Final = settings(max_examples=examples(200), phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+OFTEN: Final = settings(
+    max_examples=examples(200), phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
 
 
 @settings(OFTEN)

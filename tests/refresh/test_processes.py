@@ -87,7 +87,11 @@ A_LONG_TIME = 120.0
 
 
 def started(
-    command: str, *, before: Sequence[str] = (str(WORKER),), environ: dict[str, str] = STRICT, **arguments: Any
+    command: str,
+    *,
+    before: Sequence[str] = (str(WORKER),),
+    environ: dict[str, str] = STRICT,
+    **arguments: Any,
 ) -> subprocess.Popen[str]:
     """Start a command of `process_worker`, or of another program."""
     return subprocess.Popen(  # noqa: S603 - of these tests
@@ -108,7 +112,9 @@ def ended(process: subprocess.Popen[str], seconds: float | None = None) -> Any:
     return json.loads(out.splitlines()[-1])
 
 
-def worker(command: str, most: float = PATIENCE, environ: dict[str, str] = STRICT, **arguments: Any) -> Any:
+def worker(
+    command: str, most: float = PATIENCE, environ: dict[str, str] = STRICT, **arguments: Any
+) -> Any:
     """Run a command of `process_worker`, and return what it says."""
     with started(command, environ=environ, **arguments) as process:
         try:
@@ -244,7 +250,9 @@ def five_refreshes(api: FakeAPI, cache: str) -> list[float]:
 
 
 @contextmanager
-def holder(api: FakeAPI, cache: str, answer: Answer, deadline: float = 60.0) -> Iterator[subprocess.Popen[str]]:
+def holder(
+    api: FakeAPI, cache: str, answer: Answer, deadline: float = 60.0
+) -> Iterator[subprocess.Popen[str]]:
     """Start a process that holds the lock while it waits for that answer."""
     before = len(api.requests)
     api.script(answer)
@@ -296,7 +304,10 @@ def test_the_one_who_fetches_is_stopped(
     """
     cache, answer = str(tmp_path / "cache"), reply(200, {"data": entries(40), "has_more": False})
     idle = max(five_refreshes(api, str(tmp_path / "idle")))
-    with holder(api, cache, [silence, answer], deadline) as process, waiting_for_ever(cache) as twin:
+    with (
+        holder(api, cache, [silence, answer], deadline) as process,
+        waiting_for_ever(cache) as twin,
+    ):
         process.send_signal(signal.SIGSTOP)
         with at_most(2.0 + idle + 0.5):
             took = five_refreshes(api, cache)
@@ -351,9 +362,13 @@ def test_forks_over_tls(tls: tuple[FakeAPI, dict[str, str]], silence: Event, for
     api, environ = tls
     hang_second(api, silence)
 
-    assert worker("fork_while_fetching", url=api.url, forks=forks, environ=environ) == {"Catalogue": forks}
+    assert worker("fork_while_fetching", url=api.url, forks=forks, environ=environ) == {
+        "Catalogue": forks
+    }
     api.recover()
-    assert worker("fork_at_random", url=api.url, forks=forks, environ=environ) == {"Catalogue": forks}
+    assert worker("fork_at_random", url=api.url, forks=forks, environ=environ) == {
+        "Catalogue": forks
+    }
     assert worker("fork_at_once", url=api.url, forks=forks, environ=environ) == {"Catalogue": forks}
 
 
@@ -363,7 +378,14 @@ def test_forks_over_tls(tls: tuple[FakeAPI, dict[str, str]], silence: Event, for
 def test_forks_over_tls_for_minutes(tls: tuple[FakeAPI, dict[str, str]], command: str) -> None:
     """C7: nor does one of as many as there are in minutes."""
     api, environ = tls
-    said = worker(command, url=api.url, seconds=A_LONG_TIME, most=2 * A_LONG_TIME, patience=8.0, environ=environ)
+    said = worker(
+        command,
+        url=api.url,
+        seconds=A_LONG_TIME,
+        most=2 * A_LONG_TIME,
+        patience=8.0,
+        environ=environ,
+    )
 
     assert said == {"Catalogue": said["Catalogue"]}
     assert said["Catalogue"] > 1000
@@ -389,7 +411,9 @@ def test_a_process_of_multiprocessing(api: FakeAPI, silence: Event) -> None:
     """C7: a process that `multiprocessing` forks during a refresh answers, and its refresh works."""
     hang_second(api, silence)
 
-    assert worker("fork_while_fetching", url=api.url, forks=1, multiprocess=True) == {"Catalogue": 1}
+    assert worker("fork_while_fetching", url=api.url, forks=1, multiprocess=True) == {
+        "Catalogue": 1
+    }
 
 
 @pytest.mark.long
@@ -422,7 +446,9 @@ def test_forks_of_a_plain_lock(api: FakeAPI, silence: Event) -> None:
     """C7, the twins that must fail: behind a lock that is not made anew in a child, every child hangs."""
     hang_second(api, silence)
 
-    assert worker("fork_while_fetching", url=api.url, forks=1, patience=0.5, naive=True) == {"hung": 1}
+    assert worker("fork_while_fetching", url=api.url, forks=1, patience=0.5, naive=True) == {
+        "hung": 1
+    }
     assert "hung" in worker("fork_at_random", url=api.url, forks=2, patience=0.5, naive=True)
     assert worker("fork_while_locked", url=api.url, of_source=False, naive=True) == "hung"
 
@@ -431,7 +457,11 @@ def test_forks_of_a_plain_lock(api: FakeAPI, silence: Event) -> None:
 
 
 def seconds_to_leave(
-    url: str | None, most: float = 30.0, *, naive: bool = False, begun: Callable[[], object] = lambda: time.sleep(0.2)
+    url: str | None,
+    most: float = 30.0,
+    *,
+    naive: bool = False,
+    begun: Callable[[], object] = lambda: time.sleep(0.2),
 ) -> float:
     """Return how long a process takes to end while a refresh is under way, once that has begun, or beside none."""
     with started("leave", url=url, naive=naive) as process:
@@ -465,7 +495,9 @@ def test_a_process_does_not_end_while_a_plain_thread_hangs(api: FakeAPI, silence
         seconds_to_leave(api.url, seconds_to_leave(None) + 1.0, naive=True)
 
 
-def interrupt(api: FakeAPI, silence: Event, *, naive: bool = False) -> tuple[dict[str, Any], Stopwatch]:
+def interrupt(
+    api: FakeAPI, silence: Event, *, naive: bool = False
+) -> tuple[dict[str, Any], Stopwatch]:
     """Interrupt a first load, and return what the process says, and how long it took to go on."""
     api.script([silence, reply(200, {"data": entries(40), "has_more": False})])
     with started("interrupted", url=api.url, naive=naive) as process:
@@ -540,9 +572,15 @@ class Surroundings:
     @contextmanager
     def asked(self, command: str, api: FakeAPI, cache: str) -> Iterator[subprocess.Popen[str]]:
         """Start a command here."""
-        environ = {name: text for name, text in (ENVIRONMENT | self.environ).items() if name not in self.without}
+        environ = {
+            name: text
+            for name, text in (ENVIRONMENT | self.environ).items()
+            if name not in self.without
+        }
         arguments = {"url": api.url, "cache_dir": cache if self.cached else None, **self.arguments}
-        with started(command, before=(*self.flags, str(self.program)), environ=environ, **arguments) as process:
+        with started(
+            command, before=(*self.flags, str(self.program)), environ=environ, **arguments
+        ) as process:
             yield process
 
     def ask(self, command: str, api: FakeAPI, cache: str) -> Any:
@@ -560,8 +598,12 @@ SURROUNDINGS = {
     "-X dev -W error": Surroundings(flags=("-X", "dev", "-W", "error")),
     "LANG=C": Surroundings(environ=C_LOCALE),
     "no temporary directory": Surroundings(arguments={"tempdir": "/proc/nowhere"}),
-    "HOME is nowhere": evolve(HOMELESS, environ={"HOME": "/proc/nowhere"}, without=frozenset({"XDG_CACHE_HOME"})),
-    **({"no HOME": evolve(HOMELESS, without=frozenset({"XDG_CACHE_HOME", "HOME"}))} if ROOT else {}),
+    "HOME is nowhere": evolve(
+        HOMELESS, environ={"HOME": "/proc/nowhere"}, without=frozenset({"XDG_CACHE_HOME"})
+    ),
+    **(
+        {"no HOME": evolve(HOMELESS, without=frozenset({"XDG_CACHE_HOME", "HOME"}))} if ROOT else {}
+    ),
 }
 everywhere = pytest.mark.parametrize("surroundings", SURROUNDINGS.values(), ids=SURROUNDINGS)
 
@@ -607,12 +649,17 @@ def check_seeds(api: FakeAPI, tmp_path: Path, truth: Any, seeds: range) -> None:
     """Check that answers are the same whatever the order of sets."""
     for few in (seeds[at : at + 5] for at in range(0, len(seeds), 5)):
         with ExitStack() as stack:
-            asked = [stack.enter_context(seeded(seed).asked("answers", api, str(tmp_path / str(seed)))) for seed in few]
+            asked = [
+                stack.enter_context(seeded(seed).asked("answers", api, str(tmp_path / str(seed))))
+                for seed in few
+            ]
             assert [ended(process) for process in asked] == [truth] * len(few)
 
 
 @pytest.mark.parametrize("seeds", [2, at_length(100)])
-def test_the_same_answers_in_any_order_of_sets(api: FakeAPI, tmp_path: Path, truth: Any, seeds: int) -> None:
+def test_the_same_answers_in_any_order_of_sets(
+    api: FakeAPI, tmp_path: Path, truth: Any, seeds: int
+) -> None:
     """E3: answers do not depend on the order of sets."""
     check_seeds(api, tmp_path, truth, range(seeds))
 
@@ -636,7 +683,9 @@ def zipped(tmp_path_factory: pytest.TempPathFactory) -> Surroundings:
     return Surroundings(program=root / "app.pyz", without=frozenset({"PYTHONPATH"}))
 
 
-def test_the_same_answers_from_a_zipapp(api: FakeAPI, cache: str, truth: Any, zipped: Surroundings) -> None:
+def test_the_same_answers_from_a_zipapp(
+    api: FakeAPI, cache: str, truth: Any, zipped: Surroundings
+) -> None:
     """E3: an application that is one file answers as any other, also with what comes with the library."""
     assert zipped.ask("answers", api, cache) == truth
 
@@ -667,10 +716,14 @@ def shut() -> Iterator[Path]:
 def read_only(shut: Path) -> Surroundings:
     """Return surroundings in which nothing can be written but the cache, neither beside the library nor here."""
     environ = {"PYTHONPATH": str(shut / "site"), "HOME": str(shut), "TMPDIR": str(shut)}
-    return Surroundings(environ=environ, arguments={"uid": NOBODY, "tempdir": str(shut), "cwd": str(shut)})
+    return Surroundings(
+        environ=environ, arguments={"uid": NOBODY, "tempdir": str(shut), "cwd": str(shut)}
+    )
 
 
-def test_the_same_answers_where_nothing_can_be_written(api: FakeAPI, shut: Path, truth: Any) -> None:
+def test_the_same_answers_where_nothing_can_be_written(
+    api: FakeAPI, shut: Path, truth: Any
+) -> None:
     """E3: a library that lies where nobody may write answers as any other, and writes to its cache alone."""
     before = sorted((shut / "site").rglob("*"))
 
@@ -763,7 +816,10 @@ def test_no_more_files_for_the_careless(api: FakeAPI) -> None:
 
     httpx 0.27 reads its certificates first, also for plain HTTP.
     """
-    assert worker("starved", url=api.url, free=0, naive=True)["refreshed"] in {"ConnectError", "OSError"}
+    assert worker("starved", url=api.url, free=0, naive=True)["refreshed"] in {
+        "ConnectError",
+        "OSError",
+    }
 
 
 ISOLATED = """
@@ -791,7 +847,9 @@ print(router.status().refreshes, router.status().last_error)
 """
 
 
-@pytest.mark.skipif(sys.version_info < (3, 13), reason="subinterpreters run our dependencies since Python 3.13")
+@pytest.mark.skipif(
+    sys.version_info < (3, 13), reason="subinterpreters run our dependencies since Python 3.13"
+)
 def test_an_isolated_interpreter(api: FakeAPI) -> None:
     """C14: where an interpreter allows no daemon threads, the catalogue is fetched and renewed in plain ones."""
     ran = subprocess.run(  # noqa: S603 - our own text
@@ -827,19 +885,27 @@ def bomb(mib: int) -> bytes:
 def large_page() -> bytes:
     """Return a page of 73 MB that is as it should be."""
     (entry,) = [json.dumps(entry).encode() for entry in entries(1)]
-    return reply(200, b'{"data": [%s], "has_more": false}' % b", ".join([entry] * (73 * 10**6 // len(entry))), JSON)
+    return reply(
+        200,
+        b'{"data": [%s], "has_more": false}' % b", ".join([entry] * (73 * 10**6 // len(entry))),
+        JSON,
+    )
 
 
 @lru_cache(1)
 def values() -> bytes:
     """Return a page, packed, that is as it should be, and 80 times as large in memory as in its own bytes."""
-    return gzip.compress(b'{"data": [{"id": "m", "x": [[]%s]}], "has_more": false}' % (b",[]" * (4 * MIB // 3 - 50)))
+    return gzip.compress(
+        b'{"data": [{"id": "m", "x": [[]%s]}], "has_more": false}' % (b",[]" * (4 * MIB // 3 - 50))
+    )
 
 
 GREEDY: dict[str, Callable[[], Answer]] = {
     "N4-bomb": lambda: bomb(100),
     "N5-endless body": lambda: chain([head(200, JSON)], repeat(b" " * 65536)),
-    "N5-endless headers": lambda: chain([b"HTTP/1.1 200 OK\r\n"], repeat(b"x-more: of it\r\n" * 4096)),
+    "N5-endless headers": lambda: chain(
+        [b"HTTP/1.1 200 OK\r\n"], repeat(b"x-more: of it\r\n" * 4096)
+    ),
     "P7-page of 73 MB": large_page,
     "N4-many values": lambda: reply(200, values(), JSON | {"content-encoding": "gzip"}),
     "N4-many values of an error": lambda: reply(500, values(), JSON | {"content-encoding": "gzip"}),
@@ -873,9 +939,14 @@ def page_of(pages: int) -> Callable[[Request], bytes]:
     """Return an answer that is one of so many pages, each of a thousand models of its own."""
 
     def page(request: Request) -> bytes:
-        start = int(dict(request.query).get("after_id", "claude-fake--1").removeprefix("claude-fake-")) + 1
+        start = (
+            int(dict(request.query).get("after_id", "claude-fake--1").removeprefix("claude-fake-"))
+            + 1
+        )
         data = entries(1000, start=start)
-        return reply(200, {"data": data, "has_more": start + 1000 < pages * 1000, "last_id": data[-1]["id"]})
+        return reply(
+            200, {"data": data, "has_more": start + 1000 < pages * 1000, "last_id": data[-1]["id"]}
+        )
 
     return page
 

@@ -15,7 +15,19 @@ from typing import Any, Literal
 import anthropic
 import pytest
 from canary import KEY, leaks
-from fake_api import Canned, End, Entry, FakeAPI, drip, entries, failure, head, plain_transport, reply, serve
+from fake_api import (
+    Canned,
+    End,
+    Entry,
+    FakeAPI,
+    drip,
+    entries,
+    failure,
+    head,
+    plain_transport,
+    reply,
+    serve,
+)
 from fake_source import FakeClock, at_most
 from locations import DATA
 
@@ -169,26 +181,37 @@ def test_both_directions(api: FakeAPI, sdk: anthropic.Anthropic) -> None:
     """After an id and before it the SDK and we are given the same models."""
     cursor = api.models[len(api.models) // 2]["id"]
     source = AnthropicSource(
-        api_key=KEY, base_url=api.url, environ={}, lifecycle=STAGES, page_size=7, transport=plain_transport()
+        api_key=KEY,
+        base_url=api.url,
+        environ={},
+        lifecycle=STAGES,
+        page_size=7,
+        transport=plain_transport(),
     )
 
     after = sdk.models.list(after_id=cursor, lifecycle=[*STAGES], limit=7)
     before = sdk.models.list(before_id=cursor, lifecycle=[*STAGES], limit=7)
 
-    assert {model.id for model in after} == {model.id for model in source.fetch(Deadline(10), after_id=cursor)}
-    assert {model.id for model in before} == {model.id for model in source.fetch(Deadline(10), before_id=cursor)}
+    assert {model.id for model in after} == {
+        model.id for model in source.fetch(Deadline(10), after_id=cursor)
+    }
+    assert {model.id for model in before} == {
+        model.id for model in source.fetch(Deadline(10), before_id=cursor)
+    }
 
 
 def test_one_model() -> None:
     """An alias resolves to the same model, by the same request."""
     with (
-        serve(LISTINGS["bundled"], aliases={"claude-haiku-4-5": "claude-haiku-4-5-20251001"}) as api,
+        serve(
+            LISTINGS["bundled"], aliases={"claude-haiku-4-5": "claude-haiku-4-5-20251001"}
+        ) as api,
         anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=0) as sdk,
     ):
         theirs = sdk.models.retrieve("claude-haiku-4-5")
-        model = AnthropicSource(api_key=KEY, base_url=api.url, environ={}, transport=plain_transport()).retrieve(
-            "claude-haiku-4-5"
-        )
+        model = AnthropicSource(
+            api_key=KEY, base_url=api.url, environ={}, transport=plain_transport()
+        ).retrieve("claude-haiku-4-5")
 
         assert model.id == theirs.id == "claude-haiku-4-5-20251001"
         assert differences(model, theirs) == {}
@@ -198,10 +221,24 @@ def test_one_model() -> None:
 def test_headers_of_betas_and_workspace() -> None:
     """Betas, workspace and version go by the headers that the SDK uses, in its spelling."""
     names = ("anthropic-beta", "anthropic-workspace-id", "anthropic-version")
-    with serve(entries(1)) as api, anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=0) as sdk:
-        next(iter(sdk.beta.models.list(betas=["one-2026-01-01", "two-2026-02-02"], workspace_id="wrkspc_1")))
+    with (
+        serve(entries(1)) as api,
+        anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=0) as sdk,
+    ):
+        next(
+            iter(
+                sdk.beta.models.list(
+                    betas=["one-2026-01-01", "two-2026-02-02"], workspace_id="wrkspc_1"
+                )
+            )
+        )
         version = api.requests[0].headers["anthropic-version"]  # one that is newer than our default
-        ours(api, betas=["one-2026-01-01", "two-2026-02-02"], workspace_id="wrkspc_1", version=version)
+        ours(
+            api,
+            betas=["one-2026-01-01", "two-2026-02-02"],
+            workspace_id="wrkspc_1",
+            version=version,
+        )
 
         theirs, own = (request.headers for request in api.requests)
         assert {name: theirs[name] for name in names} == {name: own[name] for name in names}
@@ -209,7 +246,10 @@ def test_headers_of_betas_and_workspace() -> None:
 
 def test_dates_are_moments() -> None:
     """The dates that are compared are aware moments on both sides, not texts."""
-    with serve(entries(1)) as api, anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=0) as sdk:
+    with (
+        serve(entries(1)) as api,
+        anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=0) as sdk,
+    ):
         (theirs,) = sdk.models.list()
         (model,) = ours(api)
 
@@ -232,7 +272,10 @@ def test_the_client_as_a_source(api: FakeAPI) -> None:
     for stages in (STAGES, ("retired",), ()):
         theirs, own = through(api, lifecycle=stages), ours(api, stages)
         assert theirs.digest == own.digest
-        assert (theirs.source, [model.id for model in theirs]) == (own.source, [model.id for model in own])
+        assert (theirs.source, [model.id for model in theirs]) == (
+            own.source,
+            [model.id for model in own],
+        )
 
 
 def test_no_beta_through_the_client(api: FakeAPI) -> None:
@@ -242,7 +285,9 @@ def test_no_beta_through_the_client(api: FakeAPI) -> None:
     assert all("anthropic-beta" not in request.headers for request in api.requests)
 
 
-@pytest.mark.parametrize(("arguments", "priced"), [({}, True), ({"documented": None}, False)], ids=str)
+@pytest.mark.parametrize(
+    ("arguments", "priced"), [({}, True), ({"documented": None}, False)], ids=str
+)
 def test_documented_facts_through_the_client(arguments: dict[str, Any], priced: bool) -> None:
     """Documented facts lie over what the client reads as over what we read."""
     with serve([{"id": "claude-opus-5-5", "created_at": "2026-09-28T00:00:00Z"}]) as api:
@@ -253,7 +298,9 @@ def test_documented_facts_through_the_client(arguments: dict[str, Any], priced: 
 
 def test_date_to_come_back_at_through_the_client(api: FakeAPI) -> None:
     """R5: a date to come back at is so many seconds from now, by the wall clock of the source."""
-    api.script(failure(429, "rate_limit_error", headers={"retry-after": "Wed, 01 Jan 2025 00:01:40 GMT"}))
+    api.script(
+        failure(429, "rate_limit_error", headers={"retry-after": "Wed, 01 Jan 2025 00:01:40 GMT"})
+    )
 
     with pytest.raises(CatalogueUnavailableError) as caught:
         through(api, wall=lambda: 1_735_689_600.0)
@@ -270,7 +317,10 @@ def test_the_client_walks_every_page() -> None:
             assert len(source.fetch(Deadline(10), told.append)) == 1001
 
         assert told == [1000, 1001]
-        assert [dict(request.query).get("after_id") for request in api.requests] == [None, "claude-fake-999"]
+        assert [dict(request.query).get("after_id") for request in api.requests] == [
+            None,
+            "claude-fake-999",
+        ]
         assert all(KEY in "".join(value for _, value in request.fields) for request in api.requests)
         assert {request.headers["anthropic-beta"] for request in api.requests} == {"one,two"}
         assert repr(source) == "SDKSource(Anthropic)"
@@ -288,7 +338,11 @@ def test_an_unchanged_listing_through_the_client() -> None:
 
 def spent() -> bytes:
     """Return a 429 that says when to come back, though it will be the same then."""
-    error = {"type": "rate_limit_error", "message": KEY, "details": {"error_code": "enforced_spend_limit_reached"}}
+    error = {
+        "type": "rate_limit_error",
+        "message": KEY,
+        "details": {"error_code": "enforced_spend_limit_reached"},
+    }
     return reply(429, {"type": "error", "error": error}, {"retry-after": "1"})
 
 
@@ -299,10 +353,20 @@ FAILURES: dict[str, tuple[Any, int | None, bool, float | None]] = {
     "403": (failure(403, "permission_error"), 403, False, None),
     "404": (failure(404, "not_found_error"), 404, False, None),
     "429": (failure(429, "rate_limit_error"), 429, False, None),
-    "429-with-a-time": (failure(429, "rate_limit_error", headers={"retry-after": "77"}), 429, True, 77.0),
+    "429-with-a-time": (
+        failure(429, "rate_limit_error", headers={"retry-after": "77"}),
+        429,
+        True,
+        77.0,
+    ),
     "429-of-money": (spent(), 429, False, 1.0),
     "500": (failure(500, "api_error"), 500, True, None),
-    "500-for-good": (failure(500, "api_error", headers={"x-should-retry": "false"}), 500, False, None),
+    "500-for-good": (
+        failure(500, "api_error", headers={"x-should-retry": "false"}),
+        500,
+        False,
+        None,
+    ),
     "400-for-now": (failure(400, "api_error", headers={"x-should-retry": "true"}), 400, True, None),
     "529": (failure(529, "overloaded_error", headers={"retry-after-ms": "1500"}), 529, True, 1.5),
     "closed": ([End.CLOSE], None, True, None),
@@ -311,12 +375,21 @@ FAILURES: dict[str, tuple[Any, int | None, bool, float | None]] = {
 }
 
 
-@pytest.mark.parametrize(("answer", "status", "retryable", "retry_after"), FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize(
+    ("answer", "status", "retryable", "retry_after"), FAILURES.values(), ids=FAILURES
+)
 def test_failures_of_the_client(
-    caplog: pytest.LogCaptureFixture, answer: Any, status: int | None, retryable: bool, retry_after: float | None
+    caplog: pytest.LogCaptureFixture,
+    answer: Any,
+    status: int | None,
+    retryable: bool,
+    retry_after: float | None,
 ) -> None:
     """K1: each failure is one request and a typed error, with no key in it, its causes or its traceback."""
-    with serve(entries(1)) as api, anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=2) as client:
+    with (
+        serve(entries(1)) as api,
+        anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=2) as client,
+    ):
         source = SDKSource(client)
         api.script(answer)
         with pytest.raises(CatalogueUnavailableError) as caught:
@@ -334,7 +407,11 @@ def test_failures_of_the_client(
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_through_the_client(status: int) -> None:
     """N6: a redirect is not followed, though the client by itself would follow it."""
-    with serve() as api, serve() as other, anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=0) as client:
+    with (
+        serve() as api,
+        serve() as other,
+        anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=0) as client,
+    ):
         redirect = reply(status, headers={"location": f"{other.url}/v1/models"})
         api.script(redirect, redirect)
         with pytest.raises(CatalogueUnavailableError, match=str(status)):
@@ -349,7 +426,10 @@ def test_redirects_through_the_client(status: int) -> None:
 @pytest.mark.parametrize(("status", "requests"), [(500, 3), (401, 1)])
 def test_attempts_are_ours(status: int, requests: int) -> None:
     """R8: the client's own retries are off: a router makes its attempts, and no more."""
-    with serve(entries(1)) as api, anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=5) as client:
+    with (
+        serve(entries(1)) as api,
+        anthropic.Anthropic(api_key=KEY, base_url=api.url, max_retries=5) as client,
+    ):
         api.script(*[reply(status)] * 20)
         clock = FakeClock()
         with pytest.raises(CatalogueUnavailableError, match=str(status)):
@@ -394,7 +474,9 @@ def test_small_chunks_cost_what_they_hold(through_the_client: bool) -> None:
     pieces = [body[at : at + 2] for at in range(0, len(body), 2)]
 
     def peak(chunks: list[bytes]) -> int:
-        fresh = (bytes(bytearray(each)) for each in chunks)  # each an object of its own, made when it is read
+        fresh = (
+            bytes(bytearray(each)) for each in chunks
+        )  # each an object of its own, made when it is read
         source: Source = (
             SDKSource(Piecemeal(fresh))
             if through_the_client
@@ -408,7 +490,9 @@ def test_small_chunks_cost_what_they_hold(through_the_client: bool) -> None:
             tracemalloc.stop()
 
     assert peak(pieces) < peak([body]) + 10 * len(body)
-    assert len(pieces) * sys.getsizeof(pieces[0]) > 10 * len(body), "what the chunks would take, were they kept"
+    assert len(pieces) * sys.getsizeof(pieces[0]) > 10 * len(body), (
+        "what the chunks would take, were they kept"
+    )
 
 
 def test_bounds_through_the_client() -> None:
@@ -421,7 +505,9 @@ def test_bounds_through_the_client() -> None:
         api.script(reply(200, packed, JSON | {"content-encoding": "gzip"}))
         with pytest.raises(CatalogueUnavailableError, match=f"more than {MAX_PAGE_BYTES} bytes"):
             through(api)
-        api.script(reply(200, gzip.compress(bytes(MAX_PAGE_BYTES)), JSON | {"content-encoding": "gzip"}))
+        api.script(
+            reply(200, gzip.compress(bytes(MAX_PAGE_BYTES)), JSON | {"content-encoding": "gzip"})
+        )
         with pytest.raises(CatalogueError, match="not JSON"):
             through(api)
         api.script(chain([head(200, JSON | {"content-length": "1000"})], drip(b" " * 1000, 0.01)))
@@ -440,8 +526,14 @@ def test_bounds_through_the_client() -> None:
         (reply(200, {"data": None}), "data must be a list"),
         (reply(200, {"data": [], "has_more": "false"}), "has_more must be true or false"),
         (failure(200, "overloaded_error"), "overloaded_error"),
-        (reply(200, EMPTY, {"content-type": "text/html"}), "not JSON from the API: the answer is text/html"),
-        (reply(200, EMPTY, {"content-type": "application/json; charset=utf-16"}), "not JSON from the API"),
+        (
+            reply(200, EMPTY, {"content-type": "text/html"}),
+            "not JSON from the API: the answer is text/html",
+        ),
+        (
+            reply(200, EMPTY, {"content-type": "application/json; charset=utf-16"}),
+            "not JSON from the API",
+        ),
         (reply(200, EMPTY, {}), "not JSON from the API: the answer is untyped"),
         (reply(203, {"data": [], "has_more": False}), "the API answered 203"),
         (reply(206, {"data": [], "has_more": False}), "the API answered 206"),

@@ -40,4 +40,7 @@ def test_hours_over_sockets(tmp_path: Path) -> None:
 
     assert failed == 1000
     assert growth <= GROWTH
-    assert sorted(path.suffix for path in tmp_path.iterdir()) in ([".json", ".lock"], [".failed", ".json", ".lock"])
+    assert sorted(path.suffix for path in tmp_path.iterdir()) in (
+        [".json", ".lock"],
+        [".failed", ".json", ".lock"],
+    )

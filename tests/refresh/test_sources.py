@@ -15,7 +15,18 @@ from typing import Any
 import httpx
 import pytest
 from canary import KEY, leaks, remains
-from fake_api import PATH, Answer, FakeAPI, drip, entries, failure, head, plain_transport, reply, serve
+from fake_api import (
+    PATH,
+    Answer,
+    FakeAPI,
+    drip,
+    entries,
+    failure,
+    head,
+    plain_transport,
+    reply,
+    serve,
+)
 from fake_source import NO_TIMES, FakeClock
 
 from router._errors import (
@@ -93,7 +104,9 @@ def test_both_directions(api: FakeAPI) -> None:
 
 def test_unknown_cursor(api: FakeAPI) -> None:
     """P6: a cursor that the API does not know is its refusal."""
-    with pytest.raises(CatalogueUnavailableError, match="the API answered 400: invalid_request_error"):
+    with pytest.raises(
+        CatalogueUnavailableError, match="the API answered 400: invalid_request_error"
+    ):
         source(api).fetch(Deadline(10), after_id="gone")
 
 
@@ -135,7 +148,9 @@ def test_second_page_fails(api: FakeAPI) -> None:
 
 def test_date_to_come_back_at(api: FakeAPI) -> None:
     """R5: a date to come back at is so many seconds from now, by the wall clock of the source."""
-    api.script(failure(429, "rate_limit_error", headers={"retry-after": "Wed, 01 Jan 2025 00:01:40 GMT"}))
+    api.script(
+        failure(429, "rate_limit_error", headers={"retry-after": "Wed, 01 Jan 2025 00:01:40 GMT"})
+    )
 
     with pytest.raises(CatalogueUnavailableError) as caught:
         fetch(api, wall=lambda: 1_735_689_600.0)
@@ -169,17 +184,23 @@ ENVIRONMENT = {"ANTHROPIC_API_KEY": "key-of-environ", "ANTHROPIC_AUTH_TOKEN": "t
     ],
     ids=str,
 )
-def test_credential(api: FakeAPI, arguments: dict[str, str], environ: dict[str, str], sent: dict[str, str]) -> None:
+def test_credential(
+    api: FakeAPI, arguments: dict[str, str], environ: dict[str, str], sent: dict[str, str]
+) -> None:
     """One credential is sent, by one header: the argument's, else the environment's; a key goes before a token."""
     api.script(reply(200, {"data": [], "has_more": False}))
 
     fetch(api, **{"api_key": None} | arguments, environ=environ)
 
     headers = api.requests[0].headers
-    assert {name: headers[name] for name in ("x-api-key", "authorization") if name in headers} == sent
+    assert {
+        name: headers[name] for name in ("x-api-key", "authorization") if name in headers
+    } == sent
 
 
-@pytest.mark.parametrize("environ", [{}, {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": ""}], ids=str)
+@pytest.mark.parametrize(
+    "environ", [{}, {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": ""}], ids=str
+)
 def test_no_credential(environ: dict[str, str]) -> None:
     """Without a credential there is no source, and the error says which variables would give one."""
     with pytest.raises(ConfigurationError, match="ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN"):
@@ -189,7 +210,12 @@ def test_no_credential(environ: dict[str, str]) -> None:
 def test_headers(api: FakeAPI) -> None:
     """The version is the API's first by default; several betas go in one header, and the workspace in its own."""
     fetch(api)
-    fetch(api, betas=["one-2026-01-01", " two-2026-02-02 "], workspace_id="wrkspc_1", version="2026-10-21")
+    fetch(
+        api,
+        betas=["one-2026-01-01", " two-2026-02-02 "],
+        workspace_id="wrkspc_1",
+        version="2026-10-21",
+    )
 
     plain, full = (dict(request.fields) for request in api.requests)
     assert plain["anthropic-version"] == "2023-06-01"
@@ -209,7 +235,10 @@ def test_headers(api: FakeAPI) -> None:
         ({"betas": [7]}, "betas must be"),
         ({"betas": "one"}, "^betas must be a list of names, not one text$"),
         ({"workspace_id": "é"}, "workspace_id must be"),
-        ({"lifecycle": ["gone"]}, r"lifecycle must be among active, deprecated, retired \(got 'gone'\)"),
+        (
+            {"lifecycle": ["gone"]},
+            r"lifecycle must be among active, deprecated, retired \(got 'gone'\)",
+        ),
         ({"lifecycle": "active"}, "lifecycle must be among"),
         ({"page_size": 0}, r"page_size must be 1 to 1000 \(got 0\)"),
         ({"page_size": 1001}, r"page_size must be 1 to 1000 \(got 1001\)"),
@@ -245,7 +274,9 @@ BAD_KEYS: dict[str, Any] = {
 @pytest.mark.parametrize("name", ["api_key", "auth_token"])
 def test_keys_refused(name: str, key: Any) -> None:
     """K2: a key that cannot be sent is refused by the name of its argument, and is not in the error."""
-    with pytest.raises(ConfigurationError, match=rf"^{name} must be 1 to 4096 printable ASCII characters") as caught:
+    with pytest.raises(
+        ConfigurationError, match=rf"^{name} must be 1 to 4096 printable ASCII characters"
+    ) as caught:
         AnthropicSource(**{name: key}, environ={})
 
     error = caught.value
@@ -289,9 +320,15 @@ BAD_BASE_URLS = {
     "looks-loopback": ("http://127.0.0.1.example", "the key would travel in clear"),
     "newline": ("http://127.0.0.1\n.example", "the key would travel in clear"),
     "user": ("https://user@gateway.example", "must not carry a user name or password"),
-    "password": (f"https://user:{KEY[:30]}@gateway.example", "must not carry a user name or password"),
+    "password": (
+        f"https://user:{KEY[:30]}@gateway.example",
+        "must not carry a user name or password",
+    ),
     "empty-user": ("https://@gateway.example", "must not carry a user name or password"),
-    "loopback-as-user": ("http://127.0.0.1@gateway.example", "must not carry a user name or password"),
+    "loopback-as-user": (
+        "http://127.0.0.1@gateway.example",
+        "must not carry a user name or password",
+    ),
     "backslash": ("http://127.0.0.1\\@gateway.example", "must not carry a user name or password"),
     "query": ("https://gateway.example?to=1", "without query or fragment"),
     "fragment": ("https://gateway.example#to", "without query or fragment"),
@@ -338,7 +375,9 @@ def test_unusable_base_url_of_the_environment(url: str) -> None:
 
 def test_insecure_base_url_allowed() -> None:
     """K3: http to another machine is taken where the caller says so."""
-    live = AnthropicSource(api_key="k", base_url="http://gateway.example", allow_insecure=True, environ={})
+    live = AnthropicSource(
+        api_key="k", base_url="http://gateway.example", allow_insecure=True, environ={}
+    )
 
     assert live.base_url == "http://gateway.example"
 
@@ -352,7 +391,11 @@ def test_base_url_precedence() -> None:
 
     assert base_url("https://argument.example", environ) == "https://argument.example"
     assert base_url(None, environ) == "https://environ.example"
-    assert base_url(None, {}) == base_url(None, {"ANTHROPIC_BASE_URL": ""}) == "https://api.anthropic.com"
+    assert (
+        base_url(None, {})
+        == base_url(None, {"ANTHROPIC_BASE_URL": ""})
+        == "https://api.anthropic.com"
+    )
 
 
 def test_base_url_with_a_path() -> None:
@@ -472,7 +515,9 @@ def test_retrieve_quotes_its_id(api: FakeAPI) -> None:
         with pytest.raises(UnknownModelError) as caught:
             source(api).retrieve(id)
         assert caught.value.id == id
-    assert all(request.path.startswith(f"{PATH}/") and not request.query for request in api.requests)
+    assert all(
+        request.path.startswith(f"{PATH}/") and not request.query for request in api.requests
+    )
 
 
 def test_retrieve_quotes_the_slash_of_an_id(api: FakeAPI) -> None:
@@ -483,7 +528,10 @@ def test_retrieve_quotes_the_slash_of_an_id(api: FakeAPI) -> None:
         asked.append(request.url.raw_path)
         return httpx.Response(200, json={"id": "publisher/model"})
 
-    assert source(api, transport=httpx.MockTransport(answer)).retrieve("publisher/model").id == "publisher/model"
+    assert (
+        source(api, transport=httpx.MockTransport(answer)).retrieve("publisher/model").id
+        == "publisher/model"
+    )
     assert asked == [b"/v1/models/publisher%2Fmodel"]
 
 
@@ -505,7 +553,9 @@ def test_retrieve_refused(api: FakeAPI) -> None:
         source(api, api_key="another").retrieve("claude-fake")
 
 
-@pytest.mark.parametrize("answer", [[], {"data": []}, {"id": ["claude-fake-7"]}, {"id": "a b"}], ids=str)
+@pytest.mark.parametrize(
+    "answer", [[], {"data": []}, {"id": ["claude-fake-7"]}, {"id": "a b"}], ids=str
+)
 def test_retrieve_no_model(api: FakeAPI, answer: Any) -> None:
     """An answer that is no entry is malformed, and is not remembered."""
     api.script(reply(200, answer))
@@ -527,7 +577,9 @@ def test_retrieve_an_error_in_place_of_a_model(api: FakeAPI) -> None:
 
 JSON = {"content-type": "application/json"}
 ENDLESS: dict[str, Callable[[], Answer]] = {
-    "with-length": lambda: chain([head(200, JSON | {"content-length": "1000"})], drip(b" " * 1000, 0.01)),
+    "with-length": lambda: chain(
+        [head(200, JSON | {"content-length": "1000"})], drip(b" " * 1000, 0.01)
+    ),
     "until-close": lambda: chain([head(200, JSON)], drip(b" " * 1000, 0.01)),
 }
 
@@ -583,10 +635,23 @@ def saved(path: Path, listed: object) -> FileSource:
 
 @pytest.mark.parametrize(
     "odd",
-    [None, 7, "text", [], {}, {"id": None}, {"id": []}, {"id": {}}, {"id": ""}, {"id": "a", "capabilities": 1}],
+    [
+        None,
+        7,
+        "text",
+        [],
+        {},
+        {"id": None},
+        {"id": []},
+        {"id": {}},
+        {"id": ""},
+        {"id": "a", "capabilities": 1},
+    ],
     ids=str,
 )
-def test_one_odd_entry_is_left_out(api: FakeAPI, caplog: pytest.LogCaptureFixture, odd: object) -> None:
+def test_one_odd_entry_is_left_out(
+    api: FakeAPI, caplog: pytest.LogCaptureFixture, odd: object
+) -> None:
     """P9: one entry in 20 that cannot be read is left out with a warning, wherever its page ends."""
     page = [odd, *entries(19)]
     api.script(reply(200, {"data": page[:10], "has_more": True, "last_id": "claude-fake-8"}))
@@ -613,7 +678,9 @@ def test_more_than_a_tenth_is_another_api(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, count: int, bad: int
 ) -> None:
     """P9: more than a tenth means that the API has changed, and there is no catalogue."""
-    with pytest.raises(CatalogueError, match=rf"{bad} of {count} entries cannot be read: data\[{count - bad}\].id"):
+    with pytest.raises(
+        CatalogueError, match=rf"{bad} of {count} entries cannot be read: data\[{count - bad}\].id"
+    ):
         saved(tmp_path / "listing", spoiled(count, bad)).fetch(Deadline(1))
 
     assert caplog.records == []
@@ -631,7 +698,9 @@ def test_two_entries_of_one_id(api: FakeAPI) -> None:
     """P6: two entries of one id that differ are a listing that changes: it is walked once more, then given up."""
     api.models = [*entries(20), entries(1)[0] | {"max_tokens": 1}]
 
-    with pytest.raises(CatalogueError, match=r"the listing changes while it is read: data\[20\].id"):
+    with pytest.raises(
+        CatalogueError, match=r"the listing changes while it is read: data\[20\].id"
+    ):
         fetch(api)
 
     assert len(api.requests) == 2
@@ -649,7 +718,11 @@ def test_empty_listing(api: FakeAPI) -> None:
 
 @pytest.mark.parametrize(
     "listed",
-    [entries(3), {"data": entries(3)}, {"data": entries(3), "has_more": False, "first_id": None, "about": "mine"}],
+    [
+        entries(3),
+        {"data": entries(3)},
+        {"data": entries(3), "has_more": False, "first_id": None, "about": "mine"},
+    ],
     ids=["bare", "object", "page"],
 )
 def test_file(tmp_path: Path, listed: object) -> None:
@@ -671,7 +744,9 @@ def test_file_with_documented_facts(tmp_path: Path) -> None:
     path = tmp_path / "listing.json"
     path.write_text('[{"id": "claude-opus-5-5"}]')
     facts = tmp_path / "facts.json"
-    facts.write_text('{"models": {"claude-opus-5-5": {"price": {"input": {"value": 77, "source": ["me"]}}}}}')
+    facts.write_text(
+        '{"models": {"claude-opus-5-5": {"price": {"input": {"value": 77, "source": ["me"]}}}}}'
+    )
 
     prices = [
         FileSource(path, **given).fetch(Deadline(1))["claude-opus-5-5"].values.get("price.input")
@@ -781,7 +856,10 @@ def test_bundled() -> None:
     assert catalogue.digest == Catalogue.bundled().digest
     assert catalogue.source == "bundled"
     assert catalogue["claude-opus-5-5"].values["price.input"] == 4
-    assert "price.input" not in BundledSource(documented=None).fetch(Deadline(1))["claude-opus-5-5"].values
+    assert (
+        "price.input"
+        not in BundledSource(documented=None).fetch(Deadline(1))["claude-opus-5-5"].values
+    )
     assert repr(BundledSource()) == "BundledSource()"
 
 

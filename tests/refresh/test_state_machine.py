@@ -29,10 +29,24 @@ from fake_api import Entry, entries
 from fake_source import FakeClock, eventually
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from store_worker import spawn
 
-from router import AnthropicSource, Catalogue, CatalogueUnavailableError, Model, Router, RouterStatus, require
+from router import (
+    AnthropicSource,
+    Catalogue,
+    CatalogueUnavailableError,
+    Model,
+    Router,
+    RouterStatus,
+    require,
+)
 from router.catalogue._catalogue import read_listing
 from router.refresh._deadline import Deadline
 from router.refresh._disk_cache import Store, Stored
@@ -56,7 +70,9 @@ NEEDS: Final[Mapping[str, Callable[[Entry], bool]]] = {
     "pdf_input": lambda entry: entry["capabilities"]["pdf_input"]["supported"] is True,
     "citations": lambda entry: entry["capabilities"]["citations"]["supported"] is True,
     "not citations": lambda entry: entry["capabilities"]["citations"]["supported"] is False,
-    "thinking.adaptive": lambda entry: entry["capabilities"]["thinking"]["types"]["adaptive"]["supported"] is True,
+    "thinking.adaptive": lambda entry: (
+        entry["capabilities"]["thinking"]["types"]["adaptive"]["supported"] is True
+    ),
     "line == opus": lambda entry: entry["line"] == "opus",
     "max_input_tokens >= 200_010": lambda entry: entry["max_input_tokens"] >= 200_010,
 }
@@ -85,18 +101,24 @@ class Listing:
         return page([*self.entries, *([{"id": "\x00"}] if self.odd else [])])
 
 
-def page(data: Sequence[object], *, more: object = False, last: str | None = None) -> httpx.Response:
+def page(
+    data: Sequence[object], *, more: object = False, last: str | None = None
+) -> httpx.Response:
     """Return a page of a listing."""
     return answered({"data": data, "has_more": more, "first_id": None, "last_id": last})
 
 
-def answered(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> httpx.Response:
+def answered(
+    body: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> httpx.Response:
     """Return an answer in JSON."""
     typed = {"content-type": "application/json", **(headers or {})}
     return httpx.Response(status, headers=typed, content=json.dumps(body).encode())
 
 
-def refusal(status: int, headers: Mapping[str, str] | None = None, message: str = "no") -> httpx.Response:
+def refusal(
+    status: int, headers: Mapping[str, str] | None = None, message: str = "no"
+) -> httpx.Response:
     """Return a refusal that carries a listing as well, for who does not look at the status."""
     error = {"type": "error", "error": {"type": "api_error", "message": message}}
     return answered({**error, "data": POISON, "has_more": False}, status, headers)
@@ -150,8 +172,14 @@ BAD: Final[Mapping[str, Callable[[], Behaviour]]] = {
     "redirect": lambda: lambda _: refusal(307, {"location": "https://elsewhere.invalid/"}),
     "echo": lambda: echo,
     "error-in-200": lambda: lambda _: refusal(200),
-    "html": lambda: lambda _: answered({"data": POISON, "has_more": False}, headers={"content-type": "text/html"}),
-    "cut": lambda: lambda _: httpx.Response(200, headers={"content-type": "application/json"}, content=CUT),
+    "html": lambda: (
+        lambda _: answered(
+            {"data": POISON, "has_more": False}, headers={"content-type": "text/html"}
+        )
+    ),
+    "cut": lambda: (
+        lambda _: httpx.Response(200, headers={"content-type": "application/json"}, content=CUT)
+    ),
     "drift": lambda: lambda _: page([*POISON, {"id": ""}]),
     "no-bool": lambda: lambda _: page(POISON, more="false"),
     "circle": lambda: lambda _: page(POISON, more=True, last=LAST),
@@ -325,7 +353,11 @@ class World(RuleBasedStateMachine):
         """Both clocks go on."""
         self.sleep(seconds)
 
-    @rule(to=st.sampled_from([-3600.0, -86_400.0, -200.0, 200.0, 3600.0, 86_400.0, -NOON, 2.0**31 - NOON, 2.6e11]))
+    @rule(
+        to=st.sampled_from(
+            [-3600.0, -86_400.0, -200.0, 200.0, 3600.0, 86_400.0, -NOON, 2.0**31 - NOON, 2.6e11]
+        )
+    )
     def wall_is_set(self, to: float) -> None:
         """T1: the wall clock is set, the other goes on; it may stand before 1970 and after 9999."""
         self.wall.now = NOON + to
@@ -377,7 +409,9 @@ class World(RuleBasedStateMachine):
         before = process.flights
         for _ in range(10):
             self.answers(process)
-        assert process.flights - before <= (0 if process.closed and before else 2), "reads ask for too much"
+        assert process.flights - before <= (0 if process.closed and before else 2), (
+            "reads ask for too much"
+        )
 
     @rule(which=WHICH)
     def refresh(self, which: int) -> None:
@@ -429,7 +463,11 @@ class World(RuleBasedStateMachine):
     @rule()
     def copy(self) -> None:
         """Somebody backs up the cache."""
-        self.copies = [(path, path.read_bytes()) for path in self.files() if path.suffix == ".json" and path.is_file()]
+        self.copies = [
+            (path, path.read_bytes())
+            for path in self.files()
+            if path.suffix == ".json" and path.is_file()
+        ]
 
     @rule()
     def restore(self) -> None:
@@ -452,7 +490,11 @@ class World(RuleBasedStateMachine):
 
         def flipped(content: bytes) -> bytes:
             at = int(place * len(content))
-            return content[:at] + bytes([byte ^ 1 << bit for byte in content[at : at + 1]]) + content[at + 1 :]
+            return (
+                content[:at]
+                + bytes([byte ^ 1 << bit for byte in content[at : at + 1]])
+                + content[at + 1 :]
+            )
 
         self.rewrite(which, flipped)
 
@@ -480,7 +522,10 @@ class World(RuleBasedStateMachine):
         files = self.files()
         self.shows(*lines, *told, *files, *(path.read_bytes() for path in files if path.is_file()))
         self.shows(*(getattr(each, "__dict__", "") for each in told))
-        self.shows(*(process.router for process in self.processes), *(each.router.status() for each in self.begun()))
+        self.shows(
+            *(process.router for process in self.processes),
+            *(each.router.status() for each in self.begun()),
+        )
 
     @invariant()
     def requests_are_bounded(self) -> None:
@@ -535,7 +580,9 @@ class World(RuleBasedStateMachine):
             self.shows(caught.value, repr(caught.value), vars(caught.value))
         else:
             catalogue = refresh(process.router)
-            assert [model.entry for model in catalogue] == listing.entries, "a refresh brought something else"
+            assert [model.entry for model in catalogue] == listing.entries, (
+                "a refresh brought something else"
+            )
             self.changes += 1
         settled()
 
@@ -577,14 +624,25 @@ def newest(catalogue: Catalogue, need: str) -> Model | None:
     """Return the newest model that meets the need, read from the raw entries one by one."""
     if catalogue.source == "bundled":
         return next(iter(catalogue.candidates(need)), None)
-    met = [model for model in catalogue if NEEDS[need](dict(model.entry)) and require(need).matches(model)]
+    met = [
+        model
+        for model in catalogue
+        if NEEDS[need](dict(model.entry)) and require(need).matches(model)
+    ]
     return max(met, key=lambda model: str(model.entry["created_at"]), default=None)
 
 
-FEW: Final = settings(max_examples=30, stateful_step_count=30, suppress_health_check=list(HealthCheck))
+FEW: Final = settings(
+    max_examples=30, stateful_step_count=30, suppress_health_check=list(HealthCheck)
+)
 MANY: Final = settings(FEW, max_examples=400, stateful_step_count=50)
 HUNT: Final = settings(
-    FEW, max_examples=500, phases=[Phase.generate], database=None, print_blob=False, derandomize=True
+    FEW,
+    max_examples=500,
+    phases=[Phase.generate],
+    database=None,
+    print_blob=False,
+    derandomize=True,
 )
 
 
@@ -608,7 +666,11 @@ class Gullible(AnthropicSource):
     """Believes whatever has models in it."""
 
     def fetch(
-        self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None, **_: Any
+        self,
+        deadline: Deadline,
+        progress: Progress | None = None,
+        held: Catalogue | None = None,
+        **_: Any,
     ) -> Catalogue:
         """Ask for one page, and read what there is."""
         with httpx.Client(auth=self._wire()._authorize, transport=self._transport) as client:
@@ -718,7 +780,11 @@ class Careless(Router):
 TWINS: Final[Mapping[str, tuple[str, type, str]]] = {
     "a-bad-listing-replaces-a-good-one": ("source", Gullible, "DID NOT RAISE|was never listed"),
     "an-older-catalogue-comes-back": ("source", Nostalgic, "DID NOT RAISE|an older catalogue"),
-    "two-keys-share-a-file": ("source", Shared, "was never listed for this account|brought something else"),
+    "two-keys-share-a-file": (
+        "source",
+        Shared,
+        "was never listed for this account|brought something else",
+    ),
     "the-key-is-logged": ("source", Talkative, "a key shows"),
     "each-read-loads": ("router", Eager, "reads ask for too much|there are too many loads"),
     "the-bundled-catalogue-comes-back": ("router", Despairing, "the bundled catalogue came back"),
@@ -736,7 +802,9 @@ FOUND_AT_ONCE: Final = frozenset({"the-key-is-logged", "a-broken-file-is-read"})
 
 def of_twin(name: str) -> Any:
     """Return the case of one twin; those that take seconds to find run only under `tox -e long`."""
-    return pytest.param(*TWINS[name], id=name, marks=[pytest.mark.long] if name not in FOUND_AT_ONCE else [])
+    return pytest.param(
+        *TWINS[name], id=name, marks=[pytest.mark.long] if name not in FOUND_AT_ONCE else []
+    )
 
 
 @pytest.mark.parametrize(("name", "twin", "found"), [of_twin(name) for name in TWINS])

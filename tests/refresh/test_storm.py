@@ -83,7 +83,9 @@ class Locked:
 # Threads, cold
 
 
-def costs(ask: Asking, select: Callable[[], Ask], api: FakeAPI, rounds: int) -> list[tuple[int, int]]:
+def costs(
+    ask: Asking, select: Callable[[], Ask], api: FakeAPI, rounds: int
+) -> list[tuple[int, int]]:
     """Return how many requests each round has cost, a round being that all ask one who is cold, and of how many."""
     found = []
     for _ in range(rounds):
@@ -100,7 +102,9 @@ def cold(machine: Machine, api: FakeAPI, **arguments: Any) -> Ask:
 
 
 @pytest.mark.parametrize("rounds", [3, at_length(1000)])
-def test_one_fetch_for_a_cold_crowd(crowd: Crowd, machine: Machine, api: FakeAPI, rounds: int) -> None:
+def test_one_fetch_for_a_cold_crowd(
+    crowd: Crowd, machine: Machine, api: FakeAPI, rounds: int
+) -> None:
     """C1: a thousand threads that find nothing held make one request, and get one answer."""
     assert costs(crowd, lambda: cold(machine, api), api, rounds) == [(1, 1)] * rounds
 
@@ -129,14 +133,20 @@ def test_more_refreshes_without_a_lock(api: FakeAPI) -> None:
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_a_cold_crowd_has_one_kind_of_answer(crowd: Crowd, api: FakeAPI, machine: Machine, *, strict: bool) -> None:
+def test_a_cold_crowd_has_one_kind_of_answer(
+    crowd: Crowd, api: FakeAPI, machine: Machine, *, strict: bool
+) -> None:
     """C2: what all get of a failing server is the bundled catalogue, or with `strict` the error with its status."""
     api.script(*[failure(500, "api_error")] * 3)
     router = machine.router(live(api), strict=strict)
 
     kinds = {(type(answer), *facts(answer)) for answer in crowd(lambda: router.catalogue)}
 
-    assert kinds == ({(CatalogueUnavailableError, 500)} if strict else {(Catalogue, "bundled", "claude-fable-5-2")})
+    assert kinds == (
+        {(CatalogueUnavailableError, 500)}
+        if strict
+        else {(Catalogue, "bundled", "claude-fable-5-2")}
+    )
     assert router.status().failures == 1
 
 
@@ -151,7 +161,9 @@ def facts(answer: object) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("rounds", [5, at_length(500)])
-def test_one_fetch_behind_a_crowd(crowd: Crowd, machine: Machine, api: FakeAPI, rounds: int) -> None:
+def test_one_fetch_behind_a_crowd(
+    crowd: Crowd, machine: Machine, api: FakeAPI, rounds: int
+) -> None:
     """C3: a thousand threads that find what is held too old make one request, and none of them waits for it."""
     router = machine.router(live(api))
     router.refresh()
@@ -209,7 +221,9 @@ READS: dict[str, Callable[[Router], Ask]] = {
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 @pytest.mark.parametrize("name", ["_lock", "_writing"])
-def test_no_answer_waits_for_a_lock(machine: Machine, read: Callable[[Router], Ask], name: str) -> None:
+def test_no_answer_waits_for_a_lock(
+    machine: Machine, read: Callable[[Router], Ask], name: str
+) -> None:
     """C3: while another thread holds a lock of the loader, a fresh catalogue answers, at first and again."""
     router = machine.router(FakeSource(SIX))
     router.refresh()
@@ -249,7 +263,14 @@ class Forgetful:
         return None
 
 
-LOSSES = [KeyboardInterrupt, SystemExit, MemoryError, RecursionError, GeneratorExit, asyncio.CancelledError]
+LOSSES = [
+    KeyboardInterrupt,
+    SystemExit,
+    MemoryError,
+    RecursionError,
+    GeneratorExit,
+    asyncio.CancelledError,
+]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -295,9 +316,13 @@ def handled_by(handler: logging.Handler) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # `SystemExit` ends a thread
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
+)  # `SystemExit` ends a thread
 @pytest.mark.parametrize("loss", [ZeroDivisionError, MemoryError, SystemExit])
-def test_what_fails_beside_the_leader(crowd: Crowd, machine: Machine, loss: type[BaseException]) -> None:
+def test_what_fails_beside_the_leader(
+    crowd: Crowd, machine: Machine, loss: type[BaseException]
+) -> None:
     """C10: a log handler and hooks that fail, even by `SystemExit`, keep no answer from the crowd."""
 
     def fail(*_: object) -> None:
@@ -476,13 +501,21 @@ def test_each_look_sees_one_generation(machine: Machine, swaps: int) -> None:
 
     def catalogue() -> set[object]:
         held = router.catalogue
-        return {of_moment(held.as_of), digests.get(held.digest), *(of_id(model.id) for model in held)}
+        return {
+            of_moment(held.as_of),
+            digests.get(held.digest),
+            *(of_id(model.id) for model in held),
+        }
 
     def decision() -> set[object]:
         said = router.explain("pdf_input")
         assert not said.stale
         parts = {of_moment(said.as_of), digests.get(said.digest), *map(of_id, said.candidates)}
-        return {*parts, said.model and of_id(said.model.id), *(of_id(model.id) for model in said.catalogue)}
+        return {
+            *parts,
+            said.model and of_id(said.model.id),
+            *(of_id(model.id) for model in said.catalogue),
+        }
 
     def status() -> set[object]:
         said = router.status()

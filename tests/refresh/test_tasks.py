@@ -15,7 +15,21 @@ import pytest
 import trio
 import trio.testing
 from attrs import frozen
-from crowds import DOWN, OTHER, SIX, TTL, Ask, Asking, Machine, Unlocked, late, live, seeded, settled, silent
+from crowds import (
+    DOWN,
+    OTHER,
+    SIX,
+    TTL,
+    Ask,
+    Asking,
+    Machine,
+    Unlocked,
+    late,
+    live,
+    seeded,
+    settled,
+    silent,
+)
 from fake_api import FakeAPI, entries, serve
 from fake_source import PATIENCE, FakeSource, Gate
 from sizes import at_length
@@ -54,7 +68,9 @@ class Shared:
     async def arefresh(self) -> Catalogue:
         """Fetch as the first, or await what the first began."""
         if self._flight is None:
-            self._flight = asyncio.create_task(asyncio.to_thread(self._source.fetch, Deadline(PATIENCE)))
+            self._flight = asyncio.create_task(
+                asyncio.to_thread(self._source.fetch, Deadline(PATIENCE))
+            )
         return await self._flight
 
 
@@ -64,7 +80,9 @@ class Watched(Shared):
     async def arefresh(self) -> Catalogue:
         """Begin it as the first, and watch it."""
         if self._flight is None:
-            self._flight = asyncio.create_task(asyncio.to_thread(self._source.fetch, Deadline(PATIENCE)))
+            self._flight = asyncio.create_task(
+                asyncio.to_thread(self._source.fetch, Deadline(PATIENCE))
+            )
         await asyncio.wait([self._flight])
         return await self._flight
 
@@ -130,7 +148,11 @@ class Storm:
             await asyncio.sleep(0)
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         expected = [CANCELLED if at in cancelled else repr(self.outcome) for at in range(self.size)]
-        return [(end, should) for end, should in zip(map(named, ends), expected, strict=True) if end != should]
+        return [
+            (end, should)
+            for end, should in zip(map(named, ends), expected, strict=True)
+            if end != should
+        ]
 
     async def on_trio(self) -> list[object]:
         """Return the strays under trio."""
@@ -148,7 +170,10 @@ class Storm:
         drawn = self.drawn()
         before, meanwhile = drawn[: len(drawn) // 2], drawn[len(drawn) // 2 :]
         async with trio.open_nursery() as nursery:
-            for begun in (range(1), range(1, self.size)):  # in one batch, trio lets any of them be the first
+            for begun in (
+                range(1),
+                range(1, self.size),
+            ):  # in one batch, trio lets any of them be the first
                 for at in begun:
                     nursery.start_soon(wait, at)
                 await trio.testing.wait_all_tasks_blocked()
@@ -187,7 +212,9 @@ def on_asyncio(arefresh: Callable[[Source], Refresh], rounds: int, size: int = 1
     ends = Ends([], [], [])
 
     async def main() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: ends.complaints.append(context["message"]))
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: ends.complaints.append(context["message"])
+        )
         for seed in range(rounds):
             source, storm = brewed(arefresh, seed, size)
             ends.strays.extend(await storm.on_asyncio())
@@ -235,7 +262,9 @@ def test_one_flight_for_a_thousand_tasks(run: Callable[..., Ends], rounds: int) 
 
 
 @pytest.mark.parametrize(("run", "naive"), [(on_asyncio, Shared), (on_trio, Led)])
-def test_a_cancelled_leader_takes_the_others_along(run: Callable[..., Ends], naive: type[Shared | Led]) -> None:
+def test_a_cancelled_leader_takes_the_others_along(
+    run: Callable[..., Ends], naive: type[Shared | Led]
+) -> None:
     """C4: the strays tell a flight that ends with the task that began it."""
     assert len(run(lambda source: naive(source).arefresh, 1, 100).strays) > 10
 
@@ -247,7 +276,9 @@ def deserted(arefresh: Callable[[Source], Refresh]) -> list[object]:
     source = FakeSource(shut.before(DOWN))
 
     async def main() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: complaints.append(context["message"])
+        )
         refresh = arefresh(source)
         tasks = [asyncio.ensure_future(refresh()) for _ in range(1000)]
         await asyncio.sleep(0)
@@ -271,7 +302,9 @@ def test_nobody_is_left_to_hear() -> None:
 
 def test_a_loop_complains_of_a_task_that_nobody_awaits() -> None:
     """C4: the complaints tell a flight that is a task of the loop."""
-    assert deserted(lambda source: Watched(source).arefresh) == ["Task exception was never retrieved"]
+    assert deserted(lambda source: Watched(source).arefresh) == [
+        "Task exception was never retrieved"
+    ]
 
 
 # Loops
@@ -307,7 +340,9 @@ def test_a_task_does_not_outlive_its_loop() -> None:
     assert second_run(lambda source: Shared(source).arefresh) == CANCELLED
 
 
-@pytest.mark.parametrize("runs", [(asyncio.run, asyncio.run), (asyncio.run, trio.run), (trio.run, asyncio.run)])
+@pytest.mark.parametrize(
+    "runs", [(asyncio.run, asyncio.run), (asyncio.run, trio.run), (trio.run, asyncio.run)]
+)
 def test_one_router_in_one_loop_after_the_other(
     machine: Machine, api: FakeAPI, runs: tuple[Callable[..., Any], Callable[..., Any]]
 ) -> None:

@@ -60,7 +60,10 @@ def calls_of(work: Callable[[], object]) -> dict[str, set[bool]]:
     calls: dict[str, set[bool]] = {}
 
     def profile(_: FrameType, event: str, called: Any) -> None:
-        if event == "c_call" and type(getattr(called, "__self__", None)).__mro__[-2:][0].__module__ == "_ssl":
+        if (
+            event == "c_call"
+            and type(getattr(called, "__self__", None)).__mro__[-2:][0].__module__ == "_ssl"
+        ):
             calls.setdefault(called.__name__, set()).add(unforked._is_owned())  # type: ignore[attr-defined]
 
     sys.setprofile(profile)
@@ -82,10 +85,14 @@ def test_a_fork_does_not_wait_for_a_plain_context(api: FakeAPI) -> None:
     """C7, the twin that must fail: the standard library's own calls are not made so."""
     api.script([reply(200), End.CLOSE])
 
-    assert calls_of(lambda: asked(api, trusting(lambda context: context))) == {name: {False} for name in RELEASING}
+    assert calls_of(lambda: asked(api, trusting(lambda context: context))) == {
+        name: {False} for name in RELEASING
+    }
 
 
-def test_a_fork_waits_for_each_call_of_a_refresh(api: FakeAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fork_waits_for_each_call_of_a_refresh(
+    api: FakeAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """C7: nor is one of those that a refresh makes."""
     AUTHORITY.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))

@@ -37,7 +37,9 @@ from router.requests._fitting import Fitted, OnUnsupported, fit
 from router.requests._reading import BLOCKS, PARAMETERS, RequestRequirement, requirement_of
 
 BUNDLED = Catalogue.bundled()
-OPUS, OPUS_4_6, HAIKU = (BUNDLED[id] for id in ("claude-opus-5-5", "claude-opus-4-6", "claude-haiku-4-5-20251001"))
+OPUS, OPUS_4_6, HAIKU = (
+    BUNDLED[id] for id in ("claude-opus-5-5", "claude-opus-4-6", "claude-haiku-4-5-20251001")
+)
 IMAGE = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
 PDF = {"type": "document", "source": {"type": "url", "url": "https://example.com/a.pdf"}}
 GONE = object()
@@ -48,7 +50,9 @@ def said(*content: Any, role: str = "user") -> dict[str, Any]:
     return {"messages": [{"role": role, "content": list(content)}]}
 
 
-def model(max_tokens: int | None = None, traits: Mapping[str, bool] | None = None, **supports: Any) -> Model:
+def model(
+    max_tokens: int | None = None, traits: Mapping[str, bool] | None = None, **supports: Any
+) -> Model:
     """Return a model of which just this is known; `thinking__disabled` is `thinking.disabled`."""
     tree: dict[str, Any] = {}
     for path, supported in supports.items():
@@ -57,7 +61,12 @@ def model(max_tokens: int | None = None, traits: Mapping[str, bool] | None = Non
         for key in above:
             node = node.setdefault(key, {})
         node.setdefault(last, {})["supported"] = supported
-    entry = {"id": "claude-nova", "max_tokens": max_tokens, "capabilities": tree, "traits": traits or {}}
+    entry = {
+        "id": "claude-nova",
+        "max_tokens": max_tokens,
+        "capabilities": tree,
+        "traits": traits or {},
+    }
     return Model.from_api(entry)
 
 
@@ -66,7 +75,9 @@ def model(max_tokens: int | None = None, traits: Mapping[str, bool] | None = Non
 
 def keys(path: str) -> list[str | int]:
     """Return the keys that a path spells."""
-    return [int(index) if index else name for index, name in re.findall(r"\[(\d+)\]|([^.\[\]]+)", path)]
+    return [
+        int(index) if index else name for index, name in re.findall(r"\[(\d+)\]|([^.\[\]]+)", path)
+    ]
 
 
 def replayed(value: Any, changes: Mapping[str, Any]) -> Any:
@@ -84,7 +95,11 @@ def replayed(value: Any, changes: Mapping[str, Any]) -> Any:
 def swept(value: Any) -> Any:
     """Return the value without what is gone; a container that had something that is gone goes if it is empty."""
     if isinstance(value, dict):
-        left = {name: each for name, each in ((name, swept(each)) for name, each in value.items()) if each is not GONE}
+        left = {
+            name: each
+            for name, each in ((name, swept(each)) for name, each in value.items())
+            if each is not GONE
+        }
         return left if left or not value else GONE
     if isinstance(value, list):
         items = [each for each in map(swept, value) if each is not GONE]
@@ -120,7 +135,9 @@ class TestCorpus:
         assert requirement == require(case["requires"])
         assert list(requirement.not_inferred) == case["not_inferred"]
         assert [*requirement.places] == [term.text for term in requirement.terms]
-        for place in {each for places in requirement.places.values() for each in places} - {"batch"}:
+        for place in {each for places in requirement.places.values() for each in places} - {
+            "batch"
+        }:
             value = case["request"]
             for key in keys(place):
                 value = value[key]
@@ -158,7 +175,10 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
     "max_tokens": ({"max_tokens": 4096}, {"max_tokens >= 4096": ["max_tokens"]}),
     "max_tokens of none": ({"max_tokens": 0}, {}),
     "image": (said(IMAGE), {"image_input": ["messages[0].content[0].source"]}),
-    "images": (said(IMAGE, IMAGE), {"image_input": ["messages[0].content[0].source", "messages[0].content[1].source"]}),
+    "images": (
+        said(IMAGE, IMAGE),
+        {"image_input": ["messages[0].content[0].source", "messages[0].content[1].source"]},
+    ),
     "image in a tool result": (
         said({"type": "tool_result", "tool_use_id": "t", "content": [IMAGE]}),
         {"image_input": ["messages[0].content[0].content[0].source"]},
@@ -173,12 +193,23 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
         {"pdf_input": ["messages[0].content[0].content[0].source"]},
     ),
     "PDF that was fetched": (
-        said({"type": "web_fetch_tool_result", "content": {"type": "web_fetch_result", "content": PDF}}),
+        said(
+            {
+                "type": "web_fetch_tool_result",
+                "content": {"type": "web_fetch_result", "content": PDF},
+            }
+        ),
         {"pdf_input": ["messages[0].content[0].content.content.source"]},
     ),
     "text as a document": (said({"type": "document", "source": {"type": "text", "data": "a"}}), {}),
     "citations": (
-        said({"type": "document", "source": {"type": "text", "data": "a"}, "citations": {"enabled": True}}),
+        said(
+            {
+                "type": "document",
+                "source": {"type": "text", "data": "a"},
+                "citations": {"enabled": True},
+            }
+        ),
         {"citations": ["messages[0].content[0].citations"]},
     ),
     "citations of a search result": (
@@ -190,7 +221,10 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
         for kind in ("enabled", "adaptive", "disabled", "between_tools", "of_tomorrow")
     },
     **{
-        f"effort {level}": ({"output_config": {"effort": level}}, {f"effort.{level}": ["output_config.effort"]})
+        f"effort {level}": (
+            {"output_config": {"effort": level}},
+            {f"effort.{level}": ["output_config.effort"]},
+        )
         for level in ("low", "medium", "high", "xhigh", "max", "ultra")
     },
     "sampling since 2026-10-21": (
@@ -210,7 +244,10 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
         {"effort.low": ["messages[0].output_config.effort"]},
     ),
     "effort of a system message without thinking": (
-        {"messages": [{"role": "system", "output_config": {"effort": "max"}}], "thinking": {"type": "disabled"}},
+        {
+            "messages": [{"role": "system", "output_config": {"effort": "max"}}],
+            "thinking": {"type": "disabled"},
+        },
         {
             "effort.max": ["messages[0].output_config.effort"],
             "maybe traits.effort_without_thinking": ["messages[0].output_config.effort"],
@@ -221,11 +258,18 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
         {"output_config": {"format": {"type": "json_schema"}}},
         {"structured_outputs": ["output_config.format"]},
     ),
-    "format of the helpers": ({"output_format": Message}, {"structured_outputs": ["output_format"]}),
+    "format of the helpers": (
+        {"output_format": Message},
+        {"structured_outputs": ["output_format"]},
+    ),
     "strict": ({"tools": [{**TOOL, "strict": True}]}, {"structured_outputs": ["tools[0].strict"]}),
     "strict, but no bool": ({"tools": [{**TOOL, "strict": "no"}]}, {}),
     "context management": (
-        {"context_management": {"edits": [{"type": "clear_thinking_20251015"}, {"type": "clear_all_20270101"}]}},
+        {
+            "context_management": {
+                "edits": [{"type": "clear_thinking_20251015"}, {"type": "clear_all_20270101"}]
+            }
+        },
         {
             "context_management.clear_all_20270101": ["context_management.edits[1]"],
             "context_management.clear_thinking_20251015": ["context_management.edits[0]"],
@@ -233,18 +277,28 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
     ),
     "compaction": ({"compaction": {"type": "summarize"}}, {"compaction.summarize": ["compaction"]}),
     **{
-        f"code execution {version}": ({"tools": [{"type": f"code_execution_{version}"}]}, {SERVER: ["tools[0]"]})
+        f"code execution {version}": (
+            {"tools": [{"type": f"code_execution_{version}"}]},
+            {SERVER: ["tools[0]"]},
+        )
         for version in ("20250522", "20250825", "20260120", "20260521", "20270101")
     },
     "called by code": (
         {"tools": [{**TOOL, "allowed_callers": ["direct", "code_execution_20250825"]}]},
         {"code_execution": ["tools[0].allowed_callers"], SERVER: ["tools[0].allowed_callers"]},
     ),
-    "web search": ({"tools": [{"type": "web_search_20250305"}]}, {"server_tools.web_search": ["tools[0]"]}),
+    "web search": (
+        {"tools": [{"type": "web_search_20250305"}]},
+        {"server_tools.web_search": ["tools[0]"]},
+    ),
     **{
         f"web search {version}": (
             {"tools": [{"type": f"web_search_{version}"}]},
-            {"code_execution": ["tools[0]"], FILTERS: ["tools[0]"], "server_tools.web_search": ["tools[0]"]},
+            {
+                "code_execution": ["tools[0]"],
+                FILTERS: ["tools[0]"],
+                "server_tools.web_search": ["tools[0]"],
+            },
         )
         for version in ("20260209", "20260318", "20270101")
     },
@@ -268,10 +322,21 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
         )
         for version in ("20260209", "20260309", "20260318")
     },
-    "web fetch called directly": ({"tools": [{"type": "web_fetch_20260209", "allowed_callers": ("direct",)}]}, {}),
-    "tools of the client": ({"tools": [TOOL, {"type": "bash_20250124"}, {"type": "mcp_toolset"}]}, {}),
+    "web fetch called directly": (
+        {"tools": [{"type": "web_fetch_20260209", "allowed_callers": ("direct",)}]},
+        {},
+    ),
+    "tools of the client": (
+        {"tools": [TOOL, {"type": "bash_20250124"}, {"type": "mcp_toolset"}]},
+        {},
+    ),
     "inline tool": (
-        said({"type": "tool_addition", "tool": {"type": "tool_definition", "definition": {**TOOL, "strict": True}}}),
+        said(
+            {
+                "type": "tool_addition",
+                "tool": {"type": "tool_definition", "definition": {**TOOL, "strict": True}},
+            }
+        ),
         {"structured_outputs": ["messages[0].content[0].tool.definition.strict"]},
     ),
     "skills": ({"container": {"skills": [{"skill_id": "xlsx"}]}}, {SERVER: ["container.skills"]}),
@@ -286,10 +351,19 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
     "fallbacks by default": ({"fallbacks": "default"}, {}),
     "fast": ({"speed": "fast"}, {"maybe traits.fast_mode": ["speed"]}),
     "standard": ({"speed": "standard"}, {}),
-    "any tool": ({"tool_choice": {"type": "any"}}, {"maybe traits.forced_tool_choice": ["tool_choice"]}),
-    "one tool": ({"tool_choice": {"type": "tool"}}, {"maybe traits.forced_tool_choice": ["tool_choice"]}),
+    "any tool": (
+        {"tool_choice": {"type": "any"}},
+        {"maybe traits.forced_tool_choice": ["tool_choice"]},
+    ),
+    "one tool": (
+        {"tool_choice": {"type": "tool"}},
+        {"maybe traits.forced_tool_choice": ["tool_choice"]},
+    ),
     "no tool": ({"tool_choice": {"type": "none"}}, {}),
-    "prefill": (said({"type": "text", "text": "{"}, role="assistant"), {"maybe traits.prefill": ["messages[0]"]}),
+    "prefill": (
+        said({"type": "text", "text": "{"}, role="assistant"),
+        {"maybe traits.prefill": ["messages[0]"]},
+    ),
     "paused turn": (said({"type": "server_tool_use"}, role="assistant"), {}),
     "temperature": ({"temperature": 0}, {"maybe traits.sampling": ["temperature"]}),
     "default temperature": ({"temperature": 1.0, "top_p": None}, {}),
@@ -298,7 +372,13 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
         {"maybe traits.sampling": ["extra_body.top_p", "extra_body.top_k"]},
     ),
     "what asks nothing": (
-        {"inference_geo": "us", "service_tier": "auto", "metadata": {}, "stop_sequences": ["a"], "thread": {}},
+        {
+            "inference_geo": "us",
+            "service_tier": "auto",
+            "metadata": {},
+            "stop_sequences": ["a"],
+            "thread": {},
+        },
         {},
     ),
 }
@@ -319,15 +399,24 @@ def test_arguments_ask_too() -> None:
     requirement = requirement_of({}, batch=True, input_tokens=200_001)
 
     assert requirement == require("batch and max_input_tokens >= 200001")
-    assert requirement.places == {"batch": ("batch",), "max_input_tokens >= 200001": ("input_tokens",)}
+    assert requirement.places == {
+        "batch": ("batch",),
+        "max_input_tokens >= 200001": ("input_tokens",),
+    }
     assert (requirement.input_tokens, requirement.is_estimated) == (200_001, False)
 
 
 @pytest.mark.parametrize(
     ("request_", "paths"),
     [
-        (said({"type": "document", "source": {"type": "file"}}), ["messages[0].content[0].source.file_id"]),
-        (said({"type": "document", "source": {"type": "gopher"}}), ["messages[0].content[0].source"]),
+        (
+            said({"type": "document", "source": {"type": "file"}}),
+            ["messages[0].content[0].source.file_id"],
+        ),
+        (
+            said({"type": "document", "source": {"type": "gopher"}}),
+            ["messages[0].content[0].source"],
+        ),
         ({"thinking": {"type": "deep thought"}}, ["thinking"]),
         ({"output_config": {"effort": 11}}, ["output_config.effort"]),
         ({"max_tokens": 10**5000}, ["max_tokens"]),
@@ -357,7 +446,11 @@ def test_what_is_left_out_asks_nothing() -> None:
 
 def test_objects_of_the_sdk() -> None:
     """An answer of the SDK, sent back, is read like the dict that it stands for, and copied where it is changed."""
-    fetched = {"type": "web_fetch_result", "url": "u", "content": {**PDF, "citations": {"enabled": True}}}
+    fetched = {
+        "type": "web_fetch_result",
+        "url": "u",
+        "content": {**PDF, "citations": {"enabled": True}},
+    }
     answer = Message.model_construct(
         role="assistant",
         content=[SimpleNamespace(type="web_fetch_tool_result", content=SimpleNamespace(**fetched))],
@@ -390,8 +483,13 @@ def test_compaction_and_credit_continue_no_text() -> None:
     last = {"messages": [{"role": "assistant", "content": "Tides are"}]}
 
     assert "maybe traits.prefill" in requirement_of(last).places
-    assert "maybe traits.prefill" not in requirement_of(last | {"compaction": {"type": "summarize"}}).places
-    assert "maybe traits.prefill" not in requirement_of(last | {"fallback_credit_token": "t"}).places
+    assert (
+        "maybe traits.prefill"
+        not in requirement_of(last | {"compaction": {"type": "summarize"}}).places
+    )
+    assert (
+        "maybe traits.prefill" not in requirement_of(last | {"fallback_credit_token": "t"}).places
+    )
 
 
 # The requirement is one like any other
@@ -451,12 +549,20 @@ def test_the_sdk_counts() -> None:
             sent.append((path, {name: each for name, each in body.items() if each is not omit}))
             return SimpleNamespace(input_tokens=300_000)
 
-    request = {"model": "claude-opus-5", "max_tokens": 8, "messages": [], "speed": "fast", "metadata": {}}
+    request = {
+        "model": "claude-opus-5",
+        "max_tokens": 8,
+        "messages": [],
+        "speed": "fast",
+        "metadata": {},
+    }
     with Client(api_key="k") as client:
         requirement = requirement_of(request, input_tokens=client.messages.count_tokens)
 
     assert requirement.places["max_input_tokens >= 300k"] == ("input_tokens",)
-    assert sent == [("/v1/messages/count_tokens", {"messages": [], "model": "claude-opus-5", "speed": "fast"})]
+    assert sent == [
+        ("/v1/messages/count_tokens", {"messages": [], "model": "claude-opus-5", "speed": "fast"})
+    ]
 
 
 @pytest.mark.parametrize("tokens", [-1, True, "many", 1.5, lambda _: "7", 10**30])
@@ -468,7 +574,10 @@ def test_tokens_that_are_none(tokens: Any) -> None:
 
 @pytest.mark.parametrize(
     ("text", "least", "most"),
-    [("It was a dark and stormy night; " * 1000, 8_000, 14_000), ("暗い嵐の夜" * 1000, 5_000, 7_000)],
+    [
+        ("It was a dark and stormy night; " * 1000, 8_000, 14_000),
+        ("暗い嵐の夜" * 1000, 5_000, 7_000),
+    ],
 )
 def test_the_estimate(text: str, least: int, most: int) -> None:
     """An estimate says that it is one, and errs on the side of more, wherever the text stands."""
@@ -512,13 +621,22 @@ def test_the_estimate_leaves_out_what_is_no_text() -> None:
         ),
         (
             {"thinking": {"type": "disabled"}, "output_config": {"effort": "max"}},
-            model(traits={"effort_without_thinking": False}, effort__max=True, effort__xhigh=True, effort__high=True),
+            model(
+                traits={"effort_without_thinking": False},
+                effort__max=True,
+                effort__xhigh=True,
+                effort__high=True,
+            ),
             {"output_config.effort": "high"},
             {"output_config.effort": None},
         ),
         (
             {"thinking": {"type": "disabled"}, "output_config": {"effort": "max"}},
-            model(traits={"effort_without_thinking": False}, thinking__types__disabled=False, effort__max=True),
+            model(
+                traits={"effort_without_thinking": False},
+                thinking__types__disabled=False,
+                effort__max=True,
+            ),
             {"thinking": None},
             {"thinking": None},
         ),
@@ -541,7 +659,10 @@ def test_the_estimate_leaves_out_what_is_no_text() -> None:
             {"max_tokens": 2_000, "thinking": None},
         ),
         (
-            {"tools": [{"type": "web_search_20250305", "name": "s", "strict": True}], "max_tokens": 1},
+            {
+                "tools": [{"type": "web_search_20250305", "name": "s", "strict": True}],
+                "max_tokens": 1,
+            },
             model(structured_outputs=False, server_tools__web_search=False),
             {"tools[0]": None},
             {"tools[0]": None},
@@ -559,7 +680,12 @@ def test_the_estimate_leaves_out_what_is_no_text() -> None:
             {"max_tokens": 1_025, "thinking.budget_tokens": 1_024},
         ),
         (
-            {"extra_body": {"max_tokens": 3_000, "thinking": {"type": "enabled", "budget_tokens": 2_000}}},
+            {
+                "extra_body": {
+                    "max_tokens": 3_000,
+                    "thinking": {"type": "enabled", "budget_tokens": 2_000},
+                }
+            },
             model(max_tokens=2_000),
             {"extra_body.max_tokens": 2_000, "extra_body.thinking.budget_tokens": 1_999},
             {"extra_body.max_tokens": 2_000, "extra_body.thinking.budget_tokens": 1_999},
@@ -577,18 +703,33 @@ def test_the_estimate_leaves_out_what_is_no_text() -> None:
                 "max_tokens": 1,
             },
             model(1, effort__max=False, effort__low=False),
-            {"extra_body.max_tokens": 1, "extra_body.output_config.effort": None, "output_config": None},
-            {"extra_body.max_tokens": 1, "extra_body.output_config.effort": None, "output_config": None},
+            {
+                "extra_body.max_tokens": 1,
+                "extra_body.output_config.effort": None,
+                "output_config": None,
+            },
+            {
+                "extra_body.max_tokens": 1,
+                "extra_body.output_config.effort": None,
+                "output_config": None,
+            },
         ),
         (
-            {"tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": True}, "tools": [TOOL]},
+            {
+                "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": True},
+                "tools": [TOOL],
+            },
             model(traits={"forced_tool_choice": False}),
             {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
             {"tool_choice": None},
         ),
         (
             {
-                "tools": [{"type": "web_search_20250305", "name": "s"}, TOOL, {"type": "code_execution_20250522"}],
+                "tools": [
+                    {"type": "web_search_20250305", "name": "s"},
+                    TOOL,
+                    {"type": "code_execution_20250522"},
+                ],
                 "tool_choice": {"type": "tool", "name": "s"},
             },
             model(server_tools__web_search=False, server_tools__code_execution=False),
@@ -639,7 +780,13 @@ def test_the_estimate_leaves_out_what_is_no_text() -> None:
             {"fallbacks[0]": None},
         ),
         (
-            {"max_tokens": 1, "messages": [{"role": "user"}, {"role": "system", "output_config": {"effort": "max"}}]},
+            {
+                "max_tokens": 1,
+                "messages": [
+                    {"role": "user"},
+                    {"role": "system", "output_config": {"effort": "max"}},
+                ],
+            },
             model(effort__max=False),
             {"messages[1]": None},
             {"messages[1]": None},
@@ -647,7 +794,10 @@ def test_the_estimate_leaves_out_what_is_no_text() -> None:
     ],
 )
 def test_what_is_changed(
-    request_: dict[str, Any], of: Model, downgraded: dict[str, Any] | None, dropped: dict[str, Any] | None
+    request_: dict[str, Any],
+    of: Model,
+    downgraded: dict[str, Any] | None,
+    dropped: dict[str, Any] | None,
 ) -> None:
     """What is known to be unsupported is lowered where it has a lower form, and taken out with all that it empties."""
     for way, expected in (("downgrade", downgraded), ("drop", dropped)):
@@ -656,7 +806,9 @@ def test_what_is_changed(
         changes = expected if expected is not None else {"output_config.effort": None}
 
         assert {change.path: change.after for change in fitted.changes} == changes
-        assert fitted.request == (replayed(request_, changes) if replayed(request_, changes) is not GONE else {})
+        assert fitted.request == (
+            replayed(request_, changes) if replayed(request_, changes) is not GONE else {}
+        )
         assert snapshot(request_) == before
 
 
@@ -672,7 +824,10 @@ def test_what_is_changed(
             said(
                 {
                     "type": "tool_addition",
-                    "tool": {"type": "tool_definition", "definition": {"type": "web_search_20250305"}},
+                    "tool": {
+                        "type": "tool_definition",
+                        "definition": {"type": "web_search_20250305"},
+                    },
                 }
             ),
             model(server_tools__web_search=False),
@@ -688,8 +843,15 @@ def test_what_is_never_taken_out(
         fit(request_, of, way)
     again = pickle.loads(pickle.dumps(raised.value))  # noqa: S301 - pickled on this very line
 
-    assert (again.model, list(again.unsupported), str(again)) == (of.id, unsupported, str(raised.value))
-    assert str(again) == f"{of.id} cannot serve this request: {unsupported[0][0]} asks for {unsupported[0][1]}"
+    assert (again.model, list(again.unsupported), str(again)) == (
+        of.id,
+        unsupported,
+        str(raised.value),
+    )
+    assert (
+        str(again)
+        == f"{of.id} cannot serve this request: {unsupported[0][0]} asks for {unsupported[0][1]}"
+    )
 
 
 def test_an_error_tells_of_everything() -> None:
@@ -701,13 +863,22 @@ def test_an_error_tells_of_everything() -> None:
     with pytest.raises(UnfitRequestError) as content:
         fit(request, of, "drop")
 
-    assert [place for place, _ in raised.value.unsupported] == ["max_tokens", "messages[0].content[0].source", "speed"]
+    assert [place for place, _ in raised.value.unsupported] == [
+        "max_tokens",
+        "messages[0].content[0].source",
+        "speed",
+    ]
     assert [place for place, _ in content.value.unsupported] == ["messages[0].content[0].source"]
 
 
 def test_what_is_unknown_stays() -> None:
     """A model of which nothing is known gets the request as it is, the very same."""
-    request = {"max_tokens": 10**6, "thinking": {"type": "enabled"}, "speed": "fast", **said(IMAGE, PDF)}
+    request = {
+        "max_tokens": 10**6,
+        "thinking": {"type": "enabled"},
+        "speed": "fast",
+        **said(IMAGE, PDF),
+    }
 
     assert fit(request, model()).request is request
 
@@ -770,11 +941,26 @@ RULED = {
     ),
     *("SearchResultBlock", "ToolResultBlock", "WebFetchBlock", "WebFetchToolResultBlock"),
     *("ToolAdditionBlock", "ToolChangeToolDefinition"),
-    *("ThinkingConfigAdaptive", "ThinkingConfigBetweenTools", "ThinkingConfigDisabled", "ThinkingConfigEnabled"),
-    *("ClearThinking20251015Edit", "ClearToolUses20250919Edit", "Compact20260112Edit", "CompactionConfig"),
+    *(
+        "ThinkingConfigAdaptive",
+        "ThinkingConfigBetweenTools",
+        "ThinkingConfigDisabled",
+        "ThinkingConfigEnabled",
+    ),
+    *(
+        "ClearThinking20251015Edit",
+        "ClearToolUses20250919Edit",
+        "Compact20260112Edit",
+        "CompactionConfig",
+    ),
     *("CodeExecutionTool20250522", "CodeExecutionTool20250825", "CodeExecutionTool20260120"),
     *("CodeExecutionTool20260521", "JSONOutputFormat", "SkillParams", "TokenTaskBudget"),
-    *("WebFetchTool20250910", "WebFetchTool20260209", "WebFetchTool20260309", "WebFetchTool20260318"),
+    *(
+        "WebFetchTool20250910",
+        "WebFetchTool20260209",
+        "WebFetchTool20260309",
+        "WebFetchTool20260318",
+    ),
     *("WebSearchTool20250305", "WebSearchTool20260209", "WebSearchTool20260318"),
     *("TextBlock", "ToolChoiceAny", "ToolChoiceAuto", "ToolChoiceNone", "ToolChoiceTool", "Tool"),
 }
@@ -782,48 +968,152 @@ RULED = {
 
 ASKS_NOTHING = {
     # blocks: what was answered before, and what a client or a server put beside it
-    *("AdvisorRedactedResultBlock", "AdvisorResultBlock", "AdvisorToolResultBlock", "AdvisorToolResultError"),
-    *("AdvisorToolResultErrorObject", "BashCodeExecutionOutputBlock", "BashCodeExecutionResultBlock"),
-    *("BashCodeExecutionToolResultBlock", "BashCodeExecutionToolResultError", "BashCodeExecutionToolResultErrorObject"),
-    *("BrowserStateBlock", "CodeExecutionOutputBlock", "CodeExecutionResultBlock", "CodeExecutionToolResultBlock"),
-    *("CodeExecutionToolResultError", "CodeExecutionToolResultErrorObject", "CompactionBlock", "ContainerUploadBlock"),
-    *("EncryptedCodeExecutionResultBlock", "FallbackBlock", "FallbackRefusalTrigger", "MCPToolListingBlock"),
-    *("MCPToolResultBlock", "MCPToolUseBlock", "RedactedThinkingBlock", "ServerToolUseBlock", "ThinkingBlock"),
+    *(
+        "AdvisorRedactedResultBlock",
+        "AdvisorResultBlock",
+        "AdvisorToolResultBlock",
+        "AdvisorToolResultError",
+    ),
+    *(
+        "AdvisorToolResultErrorObject",
+        "BashCodeExecutionOutputBlock",
+        "BashCodeExecutionResultBlock",
+    ),
+    *(
+        "BashCodeExecutionToolResultBlock",
+        "BashCodeExecutionToolResultError",
+        "BashCodeExecutionToolResultErrorObject",
+    ),
+    *(
+        "BrowserStateBlock",
+        "CodeExecutionOutputBlock",
+        "CodeExecutionResultBlock",
+        "CodeExecutionToolResultBlock",
+    ),
+    *(
+        "CodeExecutionToolResultError",
+        "CodeExecutionToolResultErrorObject",
+        "CompactionBlock",
+        "ContainerUploadBlock",
+    ),
+    *(
+        "EncryptedCodeExecutionResultBlock",
+        "FallbackBlock",
+        "FallbackRefusalTrigger",
+        "MCPToolListingBlock",
+    ),
+    *(
+        "MCPToolResultBlock",
+        "MCPToolUseBlock",
+        "RedactedThinkingBlock",
+        "ServerToolUseBlock",
+        "ThinkingBlock",
+    ),
     *("TextEditorCodeExecutionCreateResultBlock", "TextEditorCodeExecutionStrReplaceResultBlock"),
     *("TextEditorCodeExecutionToolResultBlock", "TextEditorCodeExecutionToolResultError"),
     *("TextEditorCodeExecutionToolResultErrorObject", "TextEditorCodeExecutionViewResultBlock"),
-    *("ToolReferenceBlock", "ToolRemovalBlock", "ToolSearchToolResultBlock", "ToolSearchToolResultError"),
+    *(
+        "ToolReferenceBlock",
+        "ToolRemovalBlock",
+        "ToolSearchToolResultBlock",
+        "ToolSearchToolResultError",
+    ),
     *("ToolSearchToolResultErrorObject", "ToolSearchToolSearchResultBlock", "ToolUseBlock"),
     *("WebFetchToolResultErrorBlock", "WebSearchResultBlock", "WebSearchToolRequestErrorObject"),
     *("WebSearchToolResultBlock", "WebSearchToolResultErrorObject"),
-    *("BrowserStateChangeDownloadCompleted", "BrowserStateChangeDownloadFailed", "BrowserStateChangeDownloadStarted"),
+    *(
+        "BrowserStateChangeDownloadCompleted",
+        "BrowserStateChangeDownloadFailed",
+        "BrowserStateChangeDownloadStarted",
+    ),
     "BrowserStateChangeTabOpened",
     # tools that no capability stands for, and what is said of them
-    *("AdvisorTool20260301", "BrowserToolset20260801", "BrowserToolsetConfigs", "ComputerToolset20260801"),
-    *("ComputerToolsetConfigs", "MCPToolset", "MemoryTool20250818", "ToolBash20241022", "ToolBash20250124"),
+    *(
+        "AdvisorTool20260301",
+        "BrowserToolset20260801",
+        "BrowserToolsetConfigs",
+        "ComputerToolset20260801",
+    ),
+    *(
+        "ComputerToolsetConfigs",
+        "MCPToolset",
+        "MemoryTool20250818",
+        "ToolBash20241022",
+        "ToolBash20250124",
+    ),
     *("ToolComputerUse20241022", "ToolComputerUse20250124", "ToolComputerUse20251124"),
     *("ToolSearchToolBm25_20251119", "ToolSearchToolRegex20251119", "ToolTextEditor20241022"),
     *("ToolTextEditor20250124", "ToolTextEditor20250429", "ToolTextEditor20250728"),
     *("InputSchemaTyped", "ResponseTool", "ResponseToolInputSchema", "ResponseToolAdditionBlock"),
-    *("ResponseToolRemovalBlock", "ResponseToolChangeMCPToolReference", "ResponseToolChangeMCPToolsetReference"),
-    *("ResponseToolChangeToolReference", "ToolChangeMCPToolReference", "ToolChangeMCPToolsetReference"),
-    *("ToolChangeToolReference", "DirectCaller", "ServerToolCaller", "ServerToolCaller20260120", "UserLocation"),
-    *("WebFetchURLSourceAll", "WebFetchURLSourceExcept", "WebFetchURLSourceNone", "WebFetchURLSourceOnly"),
+    *(
+        "ResponseToolRemovalBlock",
+        "ResponseToolChangeMCPToolReference",
+        "ResponseToolChangeMCPToolsetReference",
+    ),
+    *(
+        "ResponseToolChangeToolReference",
+        "ToolChangeMCPToolReference",
+        "ToolChangeMCPToolsetReference",
+    ),
+    *(
+        "ToolChangeToolReference",
+        "DirectCaller",
+        "ServerToolCaller",
+        "ServerToolCaller20260120",
+        "UserLocation",
+    ),
+    *(
+        "WebFetchURLSourceAll",
+        "WebFetchURLSourceExcept",
+        "WebFetchURLSourceNone",
+        "WebFetchURLSourceOnly",
+    ),
     "WebFetchURLSourceToolReference",
     # how an edit goes about it
-    *("AllThinkingTurns", "InputTokensClearAtLeast", "InputTokensTrigger", "ThinkingTurns", "ToolUsesKeep"),
+    *(
+        "AllThinkingTurns",
+        "InputTokensClearAtLeast",
+        "InputTokensTrigger",
+        "ThinkingTurns",
+        "ToolUsesKeep",
+    ),
     "ToolUsesTrigger",
     # citations that were made, and all else
-    *("CitationCharLocation", "CitationContentBlockLocation", "CitationPageLocation", "CitationSearchResultLocation"),
-    *("CitationWebSearchResultLocation", "CitationsSearchResultLocation", "CitationsWebSearchResultLocation"),
+    *(
+        "CitationCharLocation",
+        "CitationContentBlockLocation",
+        "CitationPageLocation",
+        "CitationSearchResultLocation",
+    ),
+    *(
+        "CitationWebSearchResultLocation",
+        "CitationsSearchResultLocation",
+        "CitationsWebSearchResultLocation",
+    ),
     *("BillingPolicy", "CacheControlEphemeral", "MCPServerURLDefinition", "ThreadContinueParams"),
     "ThreadCreateParams",
 }
 """The types that ask nothing of a model. A new release of the SDK shows here what is new."""
 
 PARAMETERS_THAT_ASK_NOTHING = {
-    *("betas", "billing_policy", "cache_control", "diagnostics", "fallback_credit_token", "inference_geo"),
-    *("mcp_servers", "metadata", "model", "service_tier", "stop_sequences", "stream", "system", "thread"),
+    *(
+        "betas",
+        "billing_policy",
+        "cache_control",
+        "diagnostics",
+        "fallback_credit_token",
+        "inference_geo",
+    ),
+    *(
+        "mcp_servers",
+        "metadata",
+        "model",
+        "service_tier",
+        "stop_sequences",
+        "stream",
+        "system",
+        "thread",
+    ),
     *("user_profile_id", "workspace_id"),
 }
 
@@ -860,12 +1150,24 @@ def test_the_rules_speak_of_types_that_there_are() -> None:
         types_.setdefault(plain(kind), set()).update(literals(fields.get("type")))
 
     assert BLOCKS.keys() <= set().union(*types_.values())
-    named = {f"thinking.{each}" for name in types_ if name.startswith("ThinkingConfig") for each in types_[name]}
-    named |= {f"context_management.{each}" for name in types_ if name.endswith("Edit") for each in types_[name]}
-    named |= {f"compaction.{each}" for each in types_["CompactionConfig"]}
-    assert named == {each for each in CAPABILITIES if each.startswith(("thinking.", "context_man", "compaction."))} - {
-        "context_management"
+    named = {
+        f"thinking.{each}"
+        for name in types_
+        if name.startswith("ThinkingConfig")
+        for each in types_[name]
     }
+    named |= {
+        f"context_management.{each}"
+        for name in types_
+        if name.endswith("Edit")
+        for each in types_[name]
+    }
+    named |= {f"compaction.{each}" for each in types_["CompactionConfig"]}
+    assert named == {
+        each
+        for each in CAPABILITIES
+        if each.startswith(("thinking.", "context_man", "compaction."))
+    } - {"context_management"}
 
 
 def test_the_fields_that_ask_are_on_the_types_of_rules() -> None:
@@ -875,7 +1177,9 @@ def test_the_fields_that_ask_are_on_the_types_of_rules() -> None:
         for name in FIELDS_THAT_ASK & fields.keys():
             found.setdefault(name, set()).add(plain(kind))
 
-    assert {each for each in found["strict"] | found["allowed_callers"] if "Tool" not in each} == {"MCPToolset"} & set()
+    assert {each for each in found["strict"] | found["allowed_callers"] if "Tool" not in each} == {
+        "MCPToolset"
+    } & set()
     assert found["citations"] - {"TextBlock"} == {
         *("DocumentBlock", "SearchResultBlock"),
         *(each for each in RULED if each.startswith("WebFetchTool2")),
@@ -887,7 +1191,9 @@ def test_the_fields_that_ask_are_on_the_types_of_rules() -> None:
 # Laws, on requests that the SDK's types allow
 
 
-SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SLOW = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 SUPPORTS = st.none() | st.booleans()
 MODELS = st.builds(
     lambda known, limit, traits, allowed: Model.from_api(
@@ -895,14 +1201,20 @@ MODELS = st.builds(
             "id": "claude-nova",
             "max_tokens": limit,
             "traits": traits,
-            "capabilities": _tree({name: each for name, each in known.items() if not name.startswith("traits.")}),
+            "capabilities": _tree(
+                {name: each for name, each in known.items() if not name.startswith("traits.")}
+            ),
             **({} if allowed is None else {"allowed_fallback_models": allowed}),
         }
     ),
     st.fixed_dictionaries(dict.fromkeys(sorted(CAPABILITIES), SUPPORTS)),
     st.sampled_from([None, 1, 1_000, 1_024, 1_025, 64_000]),
     st.fixed_dictionaries(
-        {each.removeprefix("traits."): SUPPORTS for each in sorted(CAPABILITIES) if each.startswith("traits.")}
+        {
+            each.removeprefix("traits."): SUPPORTS
+            for each in sorted(CAPABILITIES)
+            if each.startswith("traits.")
+        }
     ),
     st.none() | st.lists(st.sampled_from(["a", "claude-opus-4-8"])),
 ) | st.sampled_from(list(BUNDLED))
@@ -920,7 +1232,9 @@ def _tree(known: Mapping[str, bool | None]) -> dict[str, Any]:
 
 @SLOW
 @given(requests(), st.booleans(), st.sampled_from([None, "estimate", 7]))
-def test_whatever_the_types_allow_is_read(request_: dict[str, Any], batch: bool, tokens: Any) -> None:
+def test_whatever_the_types_allow_is_read(
+    request_: dict[str, Any], batch: bool, tokens: Any
+) -> None:
     """No request of the SDK's types raises; it is left as it was, and what it asks is canonical and has its places."""
     before = snapshot(request_)
     requirement = requirement_of(request_, batch=batch, input_tokens=tokens)
@@ -973,7 +1287,9 @@ def test_error_tells_just_what_is_unmet(request_: dict[str, Any], of: Model) -> 
     assert unsupported or (fitted and fitted.request is request_)
 
 
-def attempt(request: dict[str, Any], of: Model, way: OnUnsupported) -> tuple[Fitted | None, Sequence[tuple[str, str]]]:
+def attempt(
+    request: dict[str, Any], of: Model, way: OnUnsupported
+) -> tuple[Fitted | None, Sequence[tuple[str, str]]]:
     """Return the fitted request, or what is unsupported where there is none."""
     try:
         return fit(request, of, way), ()
@@ -1010,15 +1326,30 @@ class Untouchable:
 def conversation(data: object) -> dict[str, Any]:
     """Return a conversation of 100 messages with 20 images."""
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
-    asked = [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "Here."}, image]}]
-    answered = [{"type": "text", "text": "Let me see."}, {"type": "tool_use", "id": "t", "name": "f", "input": {}}]
+    asked = [
+        {
+            "type": "tool_result",
+            "tool_use_id": "t",
+            "content": [{"type": "text", "text": "Here."}, image],
+        }
+    ]
+    answered = [
+        {"type": "text", "text": "Let me see."},
+        {"type": "tool_use", "id": "t", "name": "f", "input": {}},
+    ]
     messages = [
         {"role": "assistant", "content": answered}
         if number % 2
         else {"role": "user", "content": asked if number < 40 else "Go on."}
         for number in range(100)
     ]
-    return {"model": "auto", "max_tokens": 1024, "messages": messages, "tools": [TOOL] * 10, "temperature": 0}
+    return {
+        "model": "auto",
+        "max_tokens": 1024,
+        "messages": messages,
+        "tools": [TOOL] * 10,
+        "temperature": 0,
+    }
 
 
 def calls(request: dict[str, Any], **arguments: Any) -> int:

@@ -41,7 +41,12 @@ OPUS, OLDER = BUNDLED["claude-opus-5-5"], BUNDLED["claude-opus-4-6"]
 BOTH = f"id in ({OPUS.id}, {OLDER.id})"
 TOOL = {"name": "find", "input_schema": {"type": "object"}}
 HELLO: dict[str, Any] = {"max_tokens": 16, "messages": [{"role": "user", "content": "Hello."}]}
-CHANGED = {**HELLO, "tools": [TOOL], "tool_choice": {"type": "any"}, "output_config": {"effort": "xhigh"}}
+CHANGED = {
+    **HELLO,
+    "tools": [TOOL],
+    "tool_choice": {"type": "any"},
+    "output_config": {"effort": "xhigh"},
+}
 """What each of the two models takes after a change of its own."""
 
 PDF = {"type": "document", "source": {"type": "url", "url": "https://example.com/a.pdf"}}
@@ -62,7 +67,8 @@ def defined(
     admitted = [
         model
         for model in catalogue
-        if require(asked).matches(model, now=NOW) and all(catalogue.admits(rail, model) for rail in rails)
+        if require(asked).matches(model, now=NOW)
+        and all(catalogue.admits(rail, model) for rail in rails)
     ]
     need = requirement_of(request, batch=batch)
     whole = [(model.id, request) for model in admitted if need.matches(model, now=NOW)]
@@ -97,7 +103,9 @@ def test_the_routes_are_those_of_the_definition(
         found = routes(catalogue, request, asked, way, NOW, most=3, batch=batch)
     except NoModelError:
         found = None
-    assert [(model.id, fitted.request) for model, fitted in (found.fits.items() if found else ())] == expected
+    assert [
+        (model.id, fitted.request) for model, fitted in (found.fits.items() if found else ())
+    ] == expected
     assert snapshot(request) == before
 
 
@@ -107,7 +115,9 @@ def test_the_routes_are_those_of_the_definition(
     st.sampled_from([load(path)["request"] for path in CORPUS]) | requests(),
     st.sampled_from(WAYS),
 )
-def test_where_a_request_goes_it_is_taken(catalogue: Catalogue, request: dict[str, Any], way: OnUnsupported) -> None:
+def test_where_a_request_goes_it_is_taken(
+    catalogue: Catalogue, request: dict[str, Any], way: OnUnsupported
+) -> None:
     """The model of a route is known to serve the request that comes with it, and the decision says the same."""
     router = Router(StaticSource(catalogue), cache_dir=False)
     try:
@@ -134,7 +144,9 @@ def test_the_corpus_has_its_places(path: Any) -> None:
 def test_a_route_explains_itself() -> None:
     """The decision has the terms of the request and of the policy, and where each of the first was asked for."""
     request = {**HELLO, "messages": [{"role": "user", "content": [PDF]}]}
-    routed = router_of(policies={"reports": Policy(require="line == opus", name="reports")}).route(request, "reports")
+    routed = router_of(policies={"reports": Policy(require="line == opus", name="reports")}).route(
+        request, "reports"
+    )
 
     assert (routed.model.id, routed.decision.reason) == (OPUS.id, Reason.NEWEST)
     lines = str(routed.decision).splitlines()
@@ -152,7 +164,9 @@ def test_the_error_explains_itself() -> None:
     assert "nobody meets: max_tokens >= 9M, asked at max_tokens" in str(raised.value)
 
     with pytest.raises(NoModelError) as raised:
-        router_of().route({**HELLO, "top_k": 5, "extra_headers": {"anthropic-version": "2026-10-21"}})
+        router_of().route(
+            {**HELLO, "top_k": 5, "extra_headers": {"anthropic-version": "2026-10-21"}}
+        )
     assert "no model takes what is asked at top_k" in str(raised.value)
 
 
@@ -229,7 +243,10 @@ def test_what_a_request_is_changed_for_is_what_it_goes_to() -> None:
 
 def test_what_arguments_ask_is_asked_of_a_changed_request_too() -> None:
     """A model that a request would have to be changed for must take batches, too."""
-    older, newer = entry("a", 1, effort__max=False, batch=True), entry("b", 2, effort__max=False, batch=False)
+    older, newer = (
+        entry("a", 1, effort__max=False, batch=True),
+        entry("b", 2, effort__max=False, batch=False),
+    )
 
     assert routed_in(older, newer).model.id == "b"
     assert routed_in(older, newer, batch=True).model.id == "a"
@@ -240,8 +257,15 @@ def test_where_enough_models_take_a_request_it_is_changed_for_no_other() -> None
     takes = [entry(f"a-{day}", day, effort__max=True) for day in (1, 2)]
     lacks = [entry(f"b-{day}", day, effort__max=False) for day in (26, 27, 28)]
     catalogue = Catalogue.from_listing([*takes, *lacks])
-    for most, ids in ((1, "a-2 a-1"), (2, "a-2 a-1"), (3, "a-2 a-1 b-28"), (9, "a-2 a-1 b-28 b-27 b-26")):
-        found = routes(catalogue, {**HELLO, "output_config": {"effort": "max"}}, None, "drop", NOW, most=most)
+    for most, ids in (
+        (1, "a-2 a-1"),
+        (2, "a-2 a-1"),
+        (3, "a-2 a-1 b-28"),
+        (9, "a-2 a-1 b-28 b-27 b-26"),
+    ):
+        found = routes(
+            catalogue, {**HELLO, "output_config": {"effort": "max"}}, None, "drop", NOW, most=most
+        )
         assert [model.id for model in found.fits] == ids.split()
 
 
@@ -268,20 +292,33 @@ def test_places_stay_where_requirements_are_combined() -> None:
     asked = requirement_of(request)
     place = "asked at messages[0].content[0].source"
 
-    for combined in (asked & require("batch"), require("batch") & asked, require(asked, batch=True)):
+    for combined in (
+        asked & require("batch"),
+        require("batch") & asked,
+        require(asked, batch=True),
+    ):
         assert combined == require(f"{asked} and batch")
         assert place in str(BUNDLED.explain(combined))
     assert place in str(BUNDLED.explain(asked, line="opus"))
     assert place in str(BUNDLED.explain(Policy(require=asked, prefer=["line == opus"])))
     both = asked & requirement_of({"messages": [{"role": "user", "content": [PDF, PDF]}]})
-    assert both.places["pdf_input"] == ("messages[0].content[0].source", "messages[0].content[1].source")
+    assert both.places["pdf_input"] == (
+        "messages[0].content[0].source",
+        "messages[0].content[1].source",
+    )
     assert "asked at" not in str(BUNDLED.explain(str(asked)))
 
 
 def test_a_misspelt_policy_is_told_with_the_policies() -> None:
     """A word that no catalogue knows is compared with the names of the policies first."""
     router = router_of(policies={"reports": Policy(require="line == opus")})
-    calls = (router.select, router.candidates, router.explain, router.selector, lambda name: router.route(HELLO, name))
+    calls = (
+        router.select,
+        router.candidates,
+        router.explain,
+        router.selector,
+        lambda name: router.route(HELLO, name),
+    )
     for call in calls:
         with pytest.raises(UnknownNameError, match="unknown name 'report'; did you mean reports"):
             call("report")
@@ -290,8 +327,12 @@ def test_a_misspelt_policy_is_told_with_the_policies() -> None:
 
 def test_an_alternative_is_met_besides() -> None:
     """What a request asks goes for every alternative of a policy."""
-    policy = Policy(require="line == haiku and effort.max and max_tokens >= 9M", alternatives=["line == opus"])
-    routed = router_of(policies={"a": policy}).route({**HELLO, "output_config": {"effort": "xhigh"}}, "a")
+    policy = Policy(
+        require="line == haiku and effort.max and max_tokens >= 9M", alternatives=["line == opus"]
+    )
+    routed = router_of(policies={"a": policy}).route(
+        {**HELLO, "output_config": {"effort": "xhigh"}}, "a"
+    )
 
     assert (routed.model.line, routed.decision.reason) == ("opus", Reason.ALTERNATIVE)
     assert "effort.xhigh" in str(routed.decision.requirement)
@@ -317,7 +358,9 @@ def test_what_cannot_be_routed(arguments: Any, kind: type[Exception]) -> None:
 def busy() -> httpx.HTTPStatusError:
     """Return the failure of a model that is overloaded."""
     request = httpx.Request("POST", "https://api.anthropic.com/v1/messages")
-    return httpx.HTTPStatusError("busy", request=request, response=httpx.Response(529, request=request))
+    return httpx.HTTPStatusError(
+        "busy", request=request, response=httpx.Response(529, request=request)
+    )
 
 
 class Create:
@@ -371,7 +414,8 @@ def test_each_model_is_sent_the_request_as_it_takes_it(run: Any) -> None:
 
     fits = [fit(CHANGED, model, "downgrade") for model in (OPUS, OLDER)]
     assert create.sent == [
-        {**fitted.request, "model": model.id} for fitted, model in zip(fits, (OPUS, OLDER), strict=True)
+        {**fitted.request, "model": model.id}
+        for fitted, model in zip(fits, (OPUS, OLDER), strict=True)
     ]
     assert fits[0].changes != fits[1].changes == answer.changes
     assert (answer.value, answer.model.id, len(answer.attempts)) == (OLDER.id, OLDER.id, 2)
@@ -397,7 +441,14 @@ def test_the_terms_of_a_run_hold(run: Any) -> None:
 
     with pytest.raises(FallbackExhaustedError, match="max_attempts is 1"):
         run(router, create, HELLO, BOTH, max_attempts=1)
-    answer = run(router, create, HELLO, BOTH, sticky="one", on_fallback=lambda _, model: told.append(model.id))
+    answer = run(
+        router,
+        create,
+        HELLO,
+        BOTH,
+        sticky="one",
+        on_fallback=lambda _, model: told.append(model.id),
+    )
     assert (answer.model.id, told) == (OLDER.id, [OLDER.id])
     create.failing.clear()
     assert run(router, create, HELLO, BOTH, sticky="one").model.id == OLDER.id

@@ -144,7 +144,9 @@ def test_operators_and_functions_agree() -> None:
 
 @pytest.mark.parametrize("combine", [and_, or_], ids=["and", "or"])
 @pytest.mark.parametrize("other", ["b", True, None, 1])
-def test_only_requirements_combine(combine: Callable[[object, object], object], other: object) -> None:
+def test_only_requirements_combine(
+    combine: Callable[[object, object], object], other: object
+) -> None:
     """A text or a bool beside `&` or `|` is a mistake that Python reports, on either side."""
     with pytest.raises(TypeError):
         combine(parse("a"), other)
@@ -155,7 +157,13 @@ def test_only_requirements_combine(combine: Callable[[object, object], object], 
 def test_a_requirement_has_no_truth_value() -> None:
     """`bool()` raises, so that `a and b` in Python cannot drop `a`."""
     a, b = parse("a"), parse("b")
-    for ask in (lambda: bool(a), lambda: a and b, lambda: a or b, lambda: not a, lambda: 1 if a else 2):
+    for ask in (
+        lambda: bool(a),
+        lambda: a and b,
+        lambda: a or b,
+        lambda: not a,
+        lambda: 1 if a else 2,
+    ):
         with pytest.raises(RequirementError, match=r"combine with & \| ~ instead of and, or, not"):
             ask()
 
@@ -180,7 +188,9 @@ def test_terms_are_the_top_level_conjuncts() -> None:
 
 def test_a_requirement_names_what_it_speaks_of() -> None:
     """Capabilities and fields are those of every atom, wherever it stands."""
-    requirement = parse("a and not (effort >= xhigh or maybe line == opus) or age < 3d and thinking.types.x")
+    requirement = parse(
+        "a and not (effort >= xhigh or maybe line == opus) or age < 3d and thinking.types.x"
+    )
     assert requirement.capabilities == {"a", "effort.xhigh", "effort.max", "thinking.x"}
     assert requirement.fields == {"line", "age"}
     assert parse("effort <= medium").capabilities == {"effort.low", "effort.medium"}
@@ -229,8 +239,12 @@ def test_the_moment_is_utc() -> None:
 
 def test_support_tells_unsupported_from_unknown() -> None:
     """`support` has three answers, of which `matches` takes one."""
-    model = Model.from_api({"id": "a", "capabilities": {"x": {"supported": True}, "y": {"supported": False}}})
-    answers = [(parse(text).support(model), parse(text).matches(model)) for text in ("x", "y", "pdf_input")]
+    model = Model.from_api(
+        {"id": "a", "capabilities": {"x": {"supported": True}, "y": {"supported": False}}}
+    )
+    answers = [
+        (parse(text).support(model), parse(text).matches(model)) for text in ("x", "y", "pdf_input")
+    ]
     assert answers == [(True, True), (False, False), (None, False)]
 
 
@@ -271,7 +285,9 @@ def test_negation_does_not_deepen() -> None:
     assert possibility(possibility(requirement)) == possibility(requirement)
 
 
-@pytest.mark.parametrize("leaf", ["x", "maybe x", "not maybe x", "maybe not x", "not maybe not x", "not line == opus"])
+@pytest.mark.parametrize(
+    "leaf", ["x", "maybe x", "not maybe x", "maybe not x", "not maybe not x", "not line == opus"]
+)
 @pytest.mark.parametrize("depth", [MAX_DEPTH - 1, MAX_DEPTH])
 def test_what_could_be_built_can_be_written_and_read(leaf: str, depth: int) -> None:
     """The text of a requirement as deep as can be parses back, whatever stands at its bottom."""
@@ -317,7 +333,11 @@ def test_ten_thousand_terms_combine() -> None:
 def test_a_requirement_travels(text: str) -> None:
     """A requirement that was pickled or copied is equal and asks the same."""
     requirement = parse(text)
-    for again in (pickle.loads(pickle.dumps(requirement)), copy.copy(requirement), copy.deepcopy(requirement)):  # noqa: S301 - pickled here
+    for again in (
+        pickle.loads(pickle.dumps(requirement)),  # noqa: S301 - pickled here
+        copy.copy(requirement),
+        copy.deepcopy(requirement),
+    ):
         assert again == requirement
         assert (again.capabilities, again.fields, again.terms) == (
             requirement.capabilities,

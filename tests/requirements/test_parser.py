@@ -47,8 +47,16 @@ LEVEL = 'expected a level of "effort" (low, medium, high, xhigh, max), got'
         ("line == opus, sonnet", 12, f'{END} ","'),
         ("true == 1", 5, f'{END} "=="'),
         ("pdf_input AND citations", 10, f'{END} "AND"; keywords are in lower case: "and"'),
-        ("line IN (opus)", 5, 'expected a comparison or the end, got "IN"; keywords are in lower case: "in"'),
-        ("id Like a", 3, 'expected a comparison or the end, got "Like"; keywords are in lower case: "like"'),
+        (
+            "line IN (opus)",
+            5,
+            'expected a comparison or the end, got "IN"; keywords are in lower case: "in"',
+        ),
+        (
+            "id Like a",
+            3,
+            'expected a comparison or the end, got "Like"; keywords are in lower case: "like"',
+        ),
         ("1abc", 0, 'expected a name, words joined by dots, got "1abc"'),
         ("a..b", 0, 'expected a name, words joined by dots, got "a..b"'),
         ("b and a.", 6, 'expected a name, words joined by dots, got "a."'),
@@ -95,20 +103,32 @@ LEVEL = 'expected a level of "effort" (low, medium, high, xhigh, max), got'
         ("max_tokens in (1, x)", 18, f'{WHOLE} "max_tokens", got "x"'),
         ("max_tokens >= ", 14, f'{WHOLE} "max_tokens", got the end'),
         ("max_tokens >= true", 14, f'{WHOLE} "max_tokens", got "true"'),
-        ("price.input < cheap", 14, 'expected a number such as 25, 0.5, 200k or 1M for "price.input", got "cheap"'),
+        (
+            "price.input < cheap",
+            14,
+            'expected a number such as 25, 0.5, 200k or 1M for "price.input", got "cheap"',
+        ),
         ("created_at >= yesterday", 14, f'{DAY} "created_at", got "yesterday"'),
         ("created_at >= 2026-02-30", 14, f'{DAY} "created_at", got "2026-02-30"'),
         ("age >= 14", 7, f'{SPAN} "age", got "14"'),
         ("age >= 1000001d", 7, f'{SPAN} "age", got "1000001d"'),
         ("age == 14d", 4, 'expected one of <, <=, >, >= after "age", a duration field, got "=="'),
-        ("line < opus", 5, 'expected one of !=, ==, in, like, not in after "line", a text field, got "<"'),
+        (
+            "line < opus",
+            5,
+            'expected one of !=, ==, in, like, not in after "line", a text field, got "<"',
+        ),
         (
             "max_tokens like 5",
             11,
             'expected one of !=, <, <=, ==, >, >=, in, not in after "max_tokens", a limit field, got "like"',
         ),
         ("aliases == a", 8, 'expected one of has after "aliases", a list field, got "=="'),
-        ("aliases not in (a)", 12, 'expected one of has after "aliases", a list field, got "not in"'),
+        (
+            "aliases not in (a)",
+            12,
+            'expected one of has after "aliases", a list field, got "not in"',
+        ),
         ("line in opus", 8, 'expected "(" and the values of "in", got "opus"'),
         ("line not in opus", 12, 'expected "(" and the values of "not in", got "opus"'),
         ("line in ()", 9, 'expected a text for "line", got ")"'),
@@ -116,7 +136,11 @@ LEVEL = 'expected a level of "effort" (low, medium, high, xhigh, max), got'
         ("line in (opus sonnet)", 14, 'expected "," or ")", got "sonnet"'),
         ("line in (opus,)", 14, 'expected a text for "line", got ")"'),
         ("line not opus", 9, 'expected "in" after "not", got "opus"'),
-        ("line == and", 8, 'expected a text for "line", got "and"; quote it to mean the text: "and"'),
+        (
+            "line == and",
+            8,
+            'expected a text for "line", got "and"; quote it to mean the text: "and"',
+        ),
         ("line == (opus)", 8, 'expected a text for "line", got "("'),
         ('line == "\\x"', 8, 'expected a text with JSON escapes, got "\\x"'),
         ("line = opus", 5, "unexpected '='; equality is written \"==\""),
@@ -266,7 +290,9 @@ def test_a_name_alone_is_a_capability(text: str, kind: type) -> None:
 def test_quoted_and_bare_text_are_the_same(text: str, value: str) -> None:
     """The field decides how a value reads: text is text, however it is spelled."""
     field = text.split(maxsplit=1)[0]
-    model = Model.from_api({"id": "a", "line": value} if field == "line" else {"id": value.replace(" ", "")})
+    model = Model.from_api(
+        {"id": "a", "line": value} if field == "line" else {"id": value.replace(" ", "")}
+    )
     assert parse(text).support(model) is True
 
 
@@ -302,7 +328,10 @@ def test_parsing_checks_no_names() -> None:
         ({"id": "claude-opus-5"}, "id == claude-opus-5"),
         ({"lifecycle": "deprecated"}, "lifecycle == deprecated"),
         ({"allowed_fallback_models": "a"}, "allowed_fallback_models has a"),
-        ({"allowed_fallback_models": ["a", "b"]}, "allowed_fallback_models has a or allowed_fallback_models has b"),
+        (
+            {"allowed_fallback_models": ["a", "b"]},
+            "allowed_fallback_models has a or allowed_fallback_models has b",
+        ),
         ({"min_input_tokens": "200k"}, "max_input_tokens >= 200k"),
         ({"min_input_tokens": 200_000}, "max_input_tokens >= 200k"),
         ({"min_output_tokens": 64_000}, "max_tokens >= 64k"),
@@ -373,7 +402,10 @@ WRONG = "must be a bool, a string or a list of strings"
         ({"line": []}, f"line= {WRONG} (got [])"),
         ({"line": ["opus", 5]}, f"line= {WRONG} (got ['opus', 5])"),
         ({"line": True}, "'line' is a field, neither true nor false: give the value it must have"),
-        ({"price": "input"}, "'price.input' is a field, neither true nor false: give the value it must have"),
+        (
+            {"price": "input"},
+            "'price.input' is a field, neither true nor false: give the value it must have",
+        ),
         ({"thinking": "a b"}, "'thinking.a b' is not a name: a name is words joined by dots"),
         ({"thinking": ""}, "'thinking.' is not a name: a name is words joined by dots"),
         (
@@ -384,7 +416,10 @@ WRONG = "must be a bool, a string or a list of strings"
             {"max_input_tokens": 5},
             "max_input_tokens=5 says neither minimum nor maximum: write min_input_tokens=5, or text",
         ),
-        ({"max_tokens": "many"}, "max_tokens= must be a whole number such as 200000, 200_000, 200k or 1M (got 'many')"),
+        (
+            {"max_tokens": "many"},
+            "max_tokens= must be a whole number such as 200000, 200_000, 200k or 1M (got 'many')",
+        ),
         (
             {"min_input_tokens": "lots"},
             "min_input_tokens= must be a whole number such as 200000, 200_000, 200k or 1M (got 'lots')",
@@ -394,7 +429,10 @@ WRONG = "must be a bool, a string or a list of strings"
             "min_input_tokens= must be a whole number such as 200000, 200_000, 200k or 1M (got '-1')",
         ),
         ({"age": "14d"}, "age= cannot say how to compare: write text, such as 'age >= 14d'"),
-        ({"created_at": "soon"}, "created_at= must be a date such as 2026-01-01 or 2026-01-01T09:30:00Z (got 'soon')"),
+        (
+            {"created_at": "soon"},
+            "created_at= must be a date such as 2026-01-01 or 2026-01-01T09:30:00Z (got 'soon')",
+        ),
     ],
     ids=repr,
 )
@@ -412,7 +450,9 @@ def test_a_word_of_the_language_is_no_capability(name: str) -> None:
         require(**{name: True})
 
 
-@pytest.mark.parametrize("number", [10**4299, 10**4300, 10**5000], ids=["4,300 digits", "4,301 digits", "5,001 digits"])
+@pytest.mark.parametrize(
+    "number", [10**4299, 10**4300, 10**5000], ids=["4,300 digits", "4,301 digits", "5,001 digits"]
+)
 @pytest.mark.parametrize("name", ["min_input_tokens", "max_tokens", "pdf_input"])
 def test_an_endless_number_is_an_error_of_ours(name: str, number: int) -> None:
     """A number longer than Python will print is refused like any other that is no literal."""
@@ -423,7 +463,9 @@ def test_an_endless_number_is_an_error_of_ours(name: str, number: int) -> None:
 @pytest.mark.parametrize("need", [5, b"pdf_input", ["pdf_input"], True])
 def test_only_text_or_a_requirement_is_one(need: Any) -> None:
     """Anything else in place of a requirement is an error that names its type."""
-    with pytest.raises(RequirementError, match=rf"must be text or a Requirement \(got {type(need).__name__}\)"):
+    with pytest.raises(
+        RequirementError, match=rf"must be text or a Requirement \(got {type(need).__name__}\)"
+    ):
         require(need)
 
 
@@ -446,7 +488,9 @@ def test_depth_is_capped_where_text_is_read(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("depth", "read"), [(MAX_DEPTH - 1, True), (MAX_DEPTH, False)], ids=["as deep as can be", "one too deep"]
+    ("depth", "read"),
+    [(MAX_DEPTH - 1, True), (MAX_DEPTH, False)],
+    ids=["as deep as can be", "one too deep"],
 )
 def test_groups_inside_one_another_are_capped(depth: int, read: bool) -> None:
     """Groups of text count as those of the algebra do: as many as can be built can be written, and no more."""
@@ -476,7 +520,10 @@ def test_ten_thousand_terms_parse_and_answer() -> None:
     requirement = parse(" and ".join(names))
     assert parse(str(requirement)) == requirement
     assert catalogue.select(requirement).id == "a"
-    assert catalogue.select(" or ".join(f"{name} and not {name}" for name in names) + " or c1").id == "a"
+    assert (
+        catalogue.select(" or ".join(f"{name} and not {name}" for name in names) + " or c1").id
+        == "a"
+    )
     assert catalogue.supports("a", requirement)
     assert len(str(catalogue.explain(requirement))) < 10_000
     assert len(str(catalogue.explain(requirement & parse("not c1")))) < 10_000
@@ -487,7 +534,9 @@ def test_ten_thousand_terms_parse_and_answer() -> None:
 def test_ten_thousand_values_parse_and_answer() -> None:
     """A long list of values is one term like any other."""
     values = ", ".join(f"v{n}" for n in range(10_000))
-    catalogue = Catalogue.from_listing([{"id": "a", "line": "v77"}, {"id": "b", "line": "w"}], documented=None)
+    catalogue = Catalogue.from_listing(
+        [{"id": "a", "line": "v77"}, {"id": "b", "line": "w"}], documented=None
+    )
     started = time.process_time()
     assert [model.id for model in catalogue.candidates(f"line in ({values})")] == ["a"]
     assert [model.id for model in catalogue.candidates(f"line not in ({values})")] == ["b"]
@@ -523,9 +572,18 @@ def test_an_endless_number_of_an_unknown_field_says_nothing() -> None:
 def test_hostile_text_is_read_in_no_time() -> None:
     """Quotes, backslashes and spaces by the hundred thousand cost time linear in their number."""
     started = time.process_time()
-    for text in ('line == "' + "\\" * 200_001, " " * 200_000 + "&", '"' * 200_001, "a" * 200_000, "a." * 100_000):
+    for text in (
+        'line == "' + "\\" * 200_001,
+        " " * 200_000 + "&",
+        '"' * 200_001,
+        "a" * 200_000,
+        "a." * 100_000,
+    ):
         with pytest.raises(RequirementError):
             Catalogue.from_listing([], documented=None).select(text)
     quoted = json.dumps("\\" * 100_000)
-    assert parse(f"line == {quoted}").support(Model.from_api({"id": "a", "line": "\\" * 100_000})) is True
+    assert (
+        parse(f"line == {quoted}").support(Model.from_api({"id": "a", "line": "\\" * 100_000}))
+        is True
+    )
     assert time.process_time() - started < 2

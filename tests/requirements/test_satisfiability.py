@@ -119,7 +119,10 @@ def test_what_some_model_could_meet_is_left_open(text: str) -> None:
 )
 def test_what_a_model_meets_is_never_unsatisfiable(text: str, entry: dict[str, object]) -> None:
     """A requirement that looks contradictory, and that a model is known to meet, is not."""
-    assert [model.id for model in Catalogue.from_listing([{"id": "a", **entry}], documented=None).where(text)] == ["a"]
+    assert [
+        model.id
+        for model in Catalogue.from_listing([{"id": "a", **entry}], documented=None).where(text)
+    ] == ["a"]
     assert not parse(text).is_unsatisfiable()
 
 
@@ -146,7 +149,9 @@ def test_a_proof_takes_time_linear_in_the_requirement() -> None:
     wide = conjunction(parse(f"a{n} and max_tokens >= {n}") for n in range(5_000))
     deep = parse("a")
     for n in range(30):
-        deep = disjunction((conjunction((deep, parse(f"b{n}"), parse(f"c{n} or d{n}"))), parse(f"e{n}")))
+        deep = disjunction(
+            (conjunction((deep, parse(f"b{n}"), parse(f"c{n} or d{n}"))), parse(f"e{n}"))
+        )
     started = time.process_time()
     assert not wide.is_unsatisfiable()
     assert (wide & parse("max_tokens < 4_999")).is_unsatisfiable()

@@ -20,7 +20,11 @@ def leaks(*texts: object) -> list[str]:
     """Return every form or part of the key worth stealing that is found in the texts."""
     text = "\n".join(map(str, texts))
     parts = {KEY[at : at + _WINDOW] for at in range(len(KEY) - _WINDOW + 1)}
-    forms = {quote(KEY), quote(KEY, safe=""), *(b64encode(user + KEY.encode()).decode() for user in (b"", b":"))}
+    forms = {
+        quote(KEY),
+        quote(KEY, safe=""),
+        *(b64encode(user + KEY.encode()).decode() for user in (b"", b":")),
+    }
     return sorted(form for form in parts | forms if form in text)
 
 

@@ -53,7 +53,9 @@ class Crowd:
         self._ask: Ask | None = None
         self._answers: list[object] = []
         self._begin, self._end = threading.Barrier(size + 1), threading.Barrier(size + 1)
-        self._threads = [threading.Thread(target=self._work, name="crowd", daemon=True) for _ in range(size)]
+        self._threads = [
+            threading.Thread(target=self._work, name="crowd", daemon=True) for _ in range(size)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -114,7 +116,9 @@ class Machine:
     def router(self, source: Source, **arguments: Any) -> Router:
         """Return a router as a process of its own would have it."""
         given: dict[str, Any] = {"ttl": TTL, "cache_dir": self.cache or False} | arguments
-        return Router(source, clock=self.clock, wall=self.wall, sleep=self.passes, random=self.random, **given)
+        return Router(
+            source, clock=self.clock, wall=self.wall, sleep=self.passes, random=self.random, **given
+        )
 
     def passes(self, seconds: float) -> None:
         """Let time pass."""

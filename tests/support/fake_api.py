@@ -108,11 +108,16 @@ def reply(status: int, body: object = b"", headers: Mapping[str, str] | None = N
 def head(status: int, headers: Mapping[str, str]) -> bytes:
     """Return the head of an answer, which promises what its headers say."""
     phrase = next((each.phrase for each in HTTPStatus if each == status), "Unnamed")
-    lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [
+        f"HTTP/1.1 {status} {phrase}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def failure(status: int, type: str, message: str = "no", headers: Mapping[str, str] | None = None) -> bytes:
+def failure(
+    status: int, type: str, message: str = "no", headers: Mapping[str, str] | None = None
+) -> bytes:
     """Return an error in the API's own shape."""
     return reply(status, {"type": "error", "error": {"type": type, "message": message}}, headers)
 
@@ -130,7 +135,13 @@ def list_models(models: Sequence[Entry], query: Query) -> tuple[int, Any]:
     stages = [value for name, value in query if name == "lifecycle[]"] or ["active", "deprecated"]
     listed = [entry for entry in models if (entry.get("lifecycle") or "active") in stages]
     ids = [entry["id"] for entry in listed]
-    limit = int(asked["limit"]) if asked.get("limit", "").isdecimal() else 0 if "limit" in asked else DEFAULT_LIMIT
+    limit = (
+        int(asked["limit"])
+        if asked.get("limit", "").isdecimal()
+        else 0
+        if "limit" in asked
+        else DEFAULT_LIMIT
+    )
     cursors = [asked[name] for name in ("after_id", "before_id") if name in asked]
     if not 1 <= limit <= MAX_LIMIT or len(cursors) > 1 or not set(cursors) <= set(ids):
         return 400, _error("invalid_request_error", "limit, after_id or before_id")
@@ -192,7 +203,9 @@ class FakeAPI:
     def wait_for(self, requests: int) -> None:
         """Wait until that many requests have come since the start."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.requests) >= requests, PATIENCE), self.requests
+            assert self._changed.wait_for(lambda: len(self.requests) >= requests, PATIENCE), (
+                self.requests
+            )
 
     def start(self) -> None:
         """Serve, until `stop`."""
@@ -215,7 +228,10 @@ class FakeAPI:
     def answer(self, request: Request) -> bytes:
         """Answer as the API does: the list, one model by id or alias, or an error."""
         listing = f"{self._prefix}{PATH}"
-        if request.headers.get("x-api-key") != KEY and request.headers.get("authorization") != f"Bearer {KEY}":
+        if (
+            request.headers.get("x-api-key") != KEY
+            and request.headers.get("authorization") != f"Bearer {KEY}"
+        ):
             return failure(401, "authentication_error", "invalid x-api-key")
         if request.method != "GET":
             return failure(405, "invalid_request_error", "only GET is answered here")
@@ -232,7 +248,9 @@ class FakeAPI:
                 connection.close()
                 return
             self.connections += 1
-            thread = threading.Thread(target=self._converse, args=(connection, self.connections), name="fake-api")
+            thread = threading.Thread(
+                target=self._converse, args=(connection, self.connections), name="fake-api"
+            )
             self._threads.append(thread)
             thread.start()
 
@@ -273,7 +291,9 @@ class FakeAPI:
                         return False
             elif isinstance(step, End):
                 if step is End.RESET:
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                    )
                 return False
             elif self._stopped.wait(step):
                 return False
@@ -319,7 +339,9 @@ class Canned(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer any request."""
-        return httpx.Response(200, headers={"content-type": "application/json"}, stream=_Pieces(self._pieces))
+        return httpx.Response(
+            200, headers={"content-type": "application/json"}, stream=_Pieces(self._pieces)
+        )
 
 
 class _Pieces(httpx.SyncByteStream):

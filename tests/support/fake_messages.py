@@ -71,7 +71,10 @@ class FakeMessages(FakeAPI):
 
     def answer(self, request: Request) -> bytes:
         """Answer as the API does: with the prompt, in one piece or as a stream, or an error."""
-        if KEY not in (request.headers.get("x-api-key"), request.headers.get("authorization", "")[len("Bearer ") :]):
+        if KEY not in (
+            request.headers.get("x-api-key"),
+            request.headers.get("authorization", "")[len("Bearer ") :],
+        ):
             return failure(401, "authentication_error", "invalid x-api-key")
         if request.method != "POST" or request.path != MESSAGES or not isinstance(request, Posted):
             return failure(404, "not_found_error", "Not found")
@@ -81,14 +84,23 @@ class FakeMessages(FakeAPI):
 
     def _converse(self, connection: socket.socket, number: int) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with connection, self._tracked(connection), suppress(OSError), connection.makefile("rb") as received:
+        with (
+            connection,
+            self._tracked(connection),
+            suppress(OSError),
+            connection.makefile("rb") as received,
+        ):
             while not self._stopped.is_set() and (request := _received(received, number)):
                 with self._changed:
                     self.requests.append(request)
-                    fault = self._answers.popleft() if self._answers else self.faults.get(request.model)
+                    fault = (
+                        self._answers.popleft() if self._answers else self.faults.get(request.model)
+                    )
                     self._changed.notify_all()
                 scripted = self.answer if fault is None else fault
-                if not self._played(connection, scripted(request) if callable(scripted) else scripted):
+                if not self._played(
+                    connection, scripted(request) if callable(scripted) else scripted
+                ):
                     return
 
 
@@ -118,7 +130,10 @@ def streamed(model: str, *texts: str) -> list[bytes]:
         event("message_delta", delta=stop, usage={"output_tokens": 1}),
         event("message_stop"),
     )
-    deltas = [event("content_block_delta", index=0, delta={"type": "text_delta", "text": text}) for text in texts]
+    deltas = [
+        event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
+        for text in texts
+    ]
     return [head(200, STREAM) + b"".join(began), *deltas, b"".join(ended) + chunk(b"")]
 
 

@@ -20,7 +20,21 @@ Outcome = Catalogue | BaseException | Callable[[], Catalogue]
 PATIENCE = 30.0
 """Seconds after which a test that waits gives up."""
 
-NO_TIMES = (0, 0.0, -1, 1e10, math.nan, math.inf, -math.inf, True, False, None, "5", [5], timedelta(seconds=5))
+NO_TIMES = (
+    0,
+    0.0,
+    -1,
+    1e10,
+    math.nan,
+    math.inf,
+    -math.inf,
+    True,
+    False,
+    None,
+    "5",
+    [5],
+    timedelta(seconds=5),
+)
 """What is no number of seconds that can be waited for."""
 
 
@@ -45,7 +59,9 @@ class FakeClock:
 class FakeSource:
     """A source of these outcomes, one a fetch; the last one holds for every further fetch."""
 
-    def __init__(self, *outcomes: Outcome, remote: bool = True, identity: str | None = None) -> None:
+    def __init__(
+        self, *outcomes: Outcome, remote: bool = True, identity: str | None = None
+    ) -> None:
         self.outcomes = outcomes
         self.remote = remote
         self.identity = identity
@@ -56,7 +72,9 @@ class FakeSource:
         self.deadlines: list[Deadline] = []
         self._lock = threading.Lock()
 
-    def fetch(self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None) -> Catalogue:
+    def fetch(
+        self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
+    ) -> Catalogue:
         """End as told."""
         with self._lock:
             outcome = self.outcomes[min(self.fetches, len(self.outcomes) - 1)]
@@ -67,7 +85,9 @@ class FakeSource:
         if progress:
             progress(0)
         if isinstance(outcome, BaseException):
-            raise outcome.with_traceback(None)  # the same error each time, but not with all of its past
+            raise outcome.with_traceback(
+                None
+            )  # the same error each time, but not with all of its past
         return outcome if isinstance(outcome, Catalogue) else outcome()
 
 
@@ -84,7 +104,9 @@ class Gate:
         def wait() -> Catalogue:
             assert self._opened.wait(PATIENCE), "the gate stayed shut"
             if isinstance(outcome, BaseException):
-                raise outcome.with_traceback(None)  # the same error each time, but not with all of its past
+                raise outcome.with_traceback(
+                    None
+                )  # the same error each time, but not with all of its past
             return outcome
 
         return wait
@@ -175,7 +197,9 @@ MOST_STALLED: Final = 5.0
 class Stopwatch:
     """Measures how long the body of a `with` takes, and for how long the machine had too few processors meanwhile."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, stalled: Callable[[], float] = cpu_stall) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, stalled: Callable[[], float] = cpu_stall
+    ) -> None:
         self._clock, self._stalled = clock, stalled
         self.seconds = self.lost = 0.0
 
@@ -197,4 +221,6 @@ def at_most(seconds: float) -> Iterator[None]:
     """Take no more than so many seconds, on a machine that has time for it."""
     with Stopwatch() as watch:
         yield
-    assert watch.is_within(seconds), f"took {watch.seconds:.2f} s, not at most {seconds} s ({watch.lost:.2f} s lost)"
+    assert watch.is_within(seconds), (
+        f"took {watch.seconds:.2f} s, not at most {seconds} s ({watch.lost:.2f} s lost)"
+    )

@@ -47,7 +47,9 @@ def fuzz_page(data: bytes) -> None:
 
 def fuzz_cache(data: bytes) -> None:
     """Read a file of the store: as it is, with a seal that vouches for it, and with good facts before it besides."""
-    facts = json.dumps({"fetched_at": len(data), "validators": {"etag": data[:8].decode("latin-1")}}).encode()
+    facts = json.dumps(
+        {"fetched_at": len(data), "validators": {"etag": data[:8].decode("latin-1")}}
+    ).encode()
     for content in (data, _sealed(data), _sealed(facts + b"\n" + data)):
         with open(os.open(STORE.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(content)

@@ -15,13 +15,18 @@ LISTING: Final[list[dict[str, Any]]] = [
         "access": "limited",
         "line": "small",
         "max_input_tokens": 200_000,
-        "capabilities": {"pdf_input": {"supported": True}, "effort": {"supported": True, "max": {"supported": False}}},
+        "capabilities": {
+            "pdf_input": {"supported": True},
+            "effort": {"supported": True, "max": {"supported": False}},
+        },
     },
     {
         "id": "claude-old",
         "created_at": "2025-10-07T00:00:00Z",
         "lifecycle": "retired",
-        "capabilities": {"holograms": {"supported": True, "types": {"moving": {"supported": None}}}},
+        "capabilities": {
+            "holograms": {"supported": True, "types": {"moving": {"supported": None}}}
+        },
     },
 ]
 
@@ -42,7 +47,25 @@ HOSTILE: Final[list[dict[str, Any]]] = [
             )
         },
     },
-    {"id": "claude-near", "line": "small", "max_input_tokens": 2**53, "lifecycle": 3, "price": {"output": 0.1}},
-    {"id": "claude-bare", "line": None, "max_input_tokens": None, "max_tokens": 0, "price": {"output": True}},
-    {"id": "claude-free", "line": "in", "max_tokens": 1, "price": {"output": 0}, "capabilities": {"pdf_input": {}}},
+    {
+        "id": "claude-near",
+        "line": "small",
+        "max_input_tokens": 2**53,
+        "lifecycle": 3,
+        "price": {"output": 0.1},
+    },
+    {
+        "id": "claude-bare",
+        "line": None,
+        "max_input_tokens": None,
+        "max_tokens": 0,
+        "price": {"output": True},
+    },
+    {
+        "id": "claude-free",
+        "line": "in",
+        "max_tokens": 1,
+        "price": {"output": 0},
+        "capabilities": {"pdf_input": {}},
+    },
 ]

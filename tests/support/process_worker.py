@@ -123,12 +123,18 @@ class Unforked:
             return self._router.select()
 
 
-def told_by_a_child(work: Callable[[], str], seconds: float, fork: Callable[[], int] = os.fork) -> str:
+def told_by_a_child(
+    work: Callable[[], str], seconds: float, fork: Callable[[], int] = os.fork
+) -> str:
     """Return what the work says in a child: "hung" where that is nothing in so many seconds, "broken" if it ends."""
     told, telling = os.pipe()
     child = spawn(lambda: os.write(telling, work().encode()), fork)
     os.close(telling)
-    said = os.read(told, 100).decode() or "broken" if select.select([told], [], [], seconds)[0] else "hung"
+    said = (
+        os.read(told, 100).decode() or "broken"
+        if select.select([told], [], [], seconds)[0]
+        else "hung"
+    )
     if said == "hung":
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -167,7 +173,10 @@ def fork_while_fetching(
     """Hold a catalogue, fork while another is being fetched, and count what becomes of a child's answer and refresh."""
     begun = threading.Event()
     router = Router(
-        live(url, page_size=20), cache_dir=cache_dir or False, deadline=60.0, progress=lambda _: begun.set()
+        live(url, page_size=20),
+        cache_dir=cache_dir or False,
+        deadline=60.0,
+        progress=lambda _: begun.set(),
     )
     router.refresh()
     begun.clear()
@@ -183,7 +192,12 @@ def fork_while_fetching(
 
 
 def fork_at_random(
-    url: str, *, forks: int = 0, seconds: float = PATIENCE, patience: float = 2.0, naive: bool = False
+    url: str,
+    *,
+    forks: int = 0,
+    seconds: float = PATIENCE,
+    patience: float = 2.0,
+    naive: bool = False,
 ) -> dict[str, int]:
     """Fork while one thread fetches and another asks again and again, so many times or for so many seconds."""
     router = router_of(url)
@@ -208,7 +222,9 @@ def fork_at_random(
     return said
 
 
-def fork_at_once(url: str, *, forks: int = 0, seconds: float = PATIENCE, patience: float = 2.0) -> dict[str, int]:
+def fork_at_once(
+    url: str, *, forks: int = 0, seconds: float = PATIENCE, patience: float = 2.0
+) -> dict[str, int]:
     """Ask a new router, and fork at once, while the thread that brought the answer is still ending."""
     said: Counter[str] = Counter()
     ends = time.monotonic() + seconds
@@ -267,7 +283,9 @@ def fork_in_a_handler(url: str, *, patience: float = PATIENCE, naive: bool = Fal
     router = router_of(url)
     lock = threading.Lock() if naive else unforked
     if naive:
-        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
 
     def fork() -> int:
         forked: list[int] = []
@@ -354,7 +372,9 @@ def become(uid: int | None) -> None:
         os.setuid(uid)
 
 
-def prepared(uid: int | None = None, tempdir: str | None = None, cwd: str | None = None, **_: Any) -> None:
+def prepared(
+    uid: int | None = None, tempdir: str | None = None, cwd: str | None = None, **_: Any
+) -> None:
     """Import what is imported late, which the other user may not be able to read, and go to such surroundings."""
     import_late()
     tempfile.tempdir = tempdir
@@ -377,7 +397,9 @@ def answers(
         "again": Router(live(url), cache_dir=cache_dir),
     }
     sources = {name: router.catalogue.source for name, router in routers.items()}
-    assert sources == {"bundled": "bundled", "live": "live", "again": "live" if shut else "disk"}, sources
+    assert sources == {"bundled": "bundled", "live": "live", "again": "live" if shut else "disk"}, (
+        sources
+    )
     return {
         "bundled": all_of(routers["bundled"], "effort.max and pdf_input"),
         "live": all_of(routers["live"], "pdf_input"),
@@ -388,7 +410,10 @@ def answers(
 def all_of(router: Router, requirement: str) -> dict[str, Any]:
     """Return what a router says of a requirement, of a name nobody knows, and of a model that is not there."""
     unknown: list[str] = []
-    for ask in (lambda: router.select("pdf_imput"), lambda: router.supports("claude-none", "pdf_input")):
+    for ask in (
+        lambda: router.select("pdf_imput"),
+        lambda: router.supports("claude-none", "pdf_input"),
+    ):
         try:
             ask()
         except (UnknownNameError, UnknownModelError) as error:
@@ -473,7 +498,9 @@ def memory() -> dict[str, int]:
     """Return the memory of this process in bytes: in use now, and at its peak."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     kib = {
-        name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines) if name[:2] == "Vm"
+        name: int(value.split()[0])
+        for name, _, value in (line.partition(":") for line in lines)
+        if name[:2] == "Vm"
     }
     return {"now": kib["VmRSS"] * 1024, "peak": kib["VmHWM"] * 1024}
 
@@ -485,7 +512,12 @@ def grow(url: str, *, naive: bool = False) -> dict[str, Any]:
     before = memory()["now"]
     ended = name_of((lambda: httpx.get(url).read()) if naive else router.refresh)
     peak = memory()["peak"]
-    return {"ended": ended, "failures": router.status().failures, "grown": peak - before, "peak": peak}
+    return {
+        "ended": ended,
+        "failures": router.status().failures,
+        "grown": peak - before,
+        "peak": peak,
+    }
 
 
 # Imports
@@ -498,7 +530,14 @@ def constructs(*, naive: bool = False) -> list[str]:
     listening = True
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if listening and event.partition(".")[0] in {"open", "os", "socket", "subprocess", "shutil", "tempfile"}:
+        if listening and event.partition(".")[0] in {
+            "open",
+            "os",
+            "socket",
+            "subprocess",
+            "shutil",
+            "tempfile",
+        }:
             seen.append(f"{event} {arguments[:1]}")
 
     sys.addaudithook(hook)

@@ -12,7 +12,17 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, Required, Union, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,
+    Required,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from anthropic.types import message_create_params as ga
 from anthropic.types.beta import message_create_params as beta
@@ -58,7 +68,11 @@ def validate(adapter: TypeAdapter[Any], request: Mapping[str, Any]) -> None:
 
     pydantic reads what is `Iterable` only when it is gone through, and takes a text for one.
     """
-    known = {name: each for name, each in request.items() if name not in NOT_OF_THE_SDK and each != "default"}
+    known = {
+        name: each
+        for name, each in request.items()
+        if name not in NOT_OF_THE_SDK and each != "default"
+    }
     _go_through(adapter.validate_python([known]))
 
 
@@ -103,7 +117,9 @@ def literals(annotation: Any) -> Iterator[str]:
             yield from literals(each)
 
 
-WORDS = st.sampled_from(["a", "é", "claude-opus-4-8", "code_execution_20260120", "two words", "", "\ud800", "x" * 300])
+WORDS = st.sampled_from(
+    ["a", "é", "claude-opus-4-8", "code_execution_20260120", "two words", "", "\ud800", "x" * 300]
+)
 NUMBERS = st.sampled_from([-1, 0, 1, 1023, 1024, 8_000, 64_000, 64_001, 128_000, 10**30, 10**5000])
 LEAVES: dict[Any, SearchStrategy[Any]] = {
     str: WORDS,
@@ -111,7 +127,11 @@ LEAVES: dict[Any, SearchStrategy[Any]] = {
     bool: st.booleans(),
     float: st.sampled_from([0.0, 0.5, 1.0]),
     bytes: st.just(b"\xff"),
-    object: st.none() | WORDS | NUMBERS | st.lists(WORDS, max_size=2) | st.dictionaries(WORDS, WORDS, max_size=2),
+    object: st.none()
+    | WORDS
+    | NUMBERS
+    | st.lists(WORDS, max_size=2)
+    | st.dictionaries(WORDS, WORDS, max_size=2),
     type(None): st.none(),
 }
 """Whatever else is no type of the SDK is where a file may stand for its content."""
@@ -128,7 +148,10 @@ def values(kind: Any, depth: int) -> SearchStrategy[Any]:
     if origin in {Annotated, Required, NotRequired}:
         return values(inner[0], depth)
     if origin in {Union, types.UnionType}:
-        return st.one_of([values(each, depth) for each in inner if depth > 0 or not _is_deep(each)] or [st.none()])
+        return st.one_of(
+            [values(each, depth) for each in inner if depth > 0 or not _is_deep(each)]
+            or [st.none()]
+        )
     if isinstance(origin, type) and issubclass(origin, Iterable):
         return _several(origin, inner, depth)
     return LEAVES.get(kind, st.just(Path("a.pdf")))
@@ -150,24 +173,37 @@ def _objects(kind: Any, fields: Mapping[str, Any], depth: int) -> SearchStrategy
         some = {name: values(each, depth - 1) for name, each in fields.items()}
         return st.fixed_dictionaries(some).map(lambda made: kind.model_construct(**made))
     required = {name: values(fields[name], depth - 1) for name in sorted(kind.__required_keys__)}
-    optional = {name: values(fields[name], depth - 1) for name in sorted(kind.__optional_keys__) if depth > 0}
+    optional = {
+        name: values(fields[name], depth - 1)
+        for name in sorted(kind.__optional_keys__)
+        if depth > 0
+    }
     return st.fixed_dictionaries(required, optional=optional)
 
 
 SAMPLING = st.fixed_dictionaries(
-    {}, optional={name: st.sampled_from([0, 0.5, 1, 1.0, None]) for name in ("temperature", "top_p", "top_k")}
+    {},
+    optional={
+        name: st.sampled_from([0, 0.5, 1, 1.0, None]) for name in ("temperature", "top_p", "top_k")
+    },
 )
 
 
 def requests() -> SearchStrategy[dict[str, Any]]:
     """Return requests of every type of the SDK, and some of the corpus with parts of such, in the body or beside it."""
     made = st.sampled_from(REQUESTS).flatmap(lambda kind: values(kind, DEPTH))
-    laid_over = st.tuples(st.sampled_from([load(path)["request"] for path in CORPUS]), made, st.randoms()).map(
-        lambda three: three[0] | {name: each for name, each in three[1].items() if three[2].random() < 1 / 2}
+    laid_over = st.tuples(
+        st.sampled_from([load(path)["request"] for path in CORPUS]), made, st.randoms()
+    ).map(
+        lambda three: (
+            three[0] | {name: each for name, each in three[1].items() if three[2].random() < 1 / 2}
+        )
     )
     sampled = SAMPLING.map(lambda sampling: {"extra_body": sampling}) | SAMPLING
     beside = st.tuples(made, sampled).map(lambda both: {"extra_body": both[0] | both[1]})
-    return st.tuples(made | laid_over, sampled | sampled | beside).map(lambda both: both[0] | both[1])
+    return st.tuples(made | laid_over, sampled | sampled | beside).map(
+        lambda both: both[0] | both[1]
+    )
 
 
 def snapshot(value: Any) -> Any:

@@ -162,7 +162,10 @@ def plain(stage: Stage) -> Arguments:
 
 def untrusted(stage: Stage) -> Arguments:
     """The certificate is nobody's."""
-    return {"base_url": stage.stack.enter_context(serve(tls=certified(trustme.CA()))).url, "transport": None}
+    return {
+        "base_url": stage.stack.enter_context(serve(tls=certified(trustme.CA()))).url,
+        "transport": None,
+    }
 
 
 def netrc(stage: Stage) -> Arguments:
@@ -207,10 +210,17 @@ def redirect(target: Callable[[Stage], str], twin: str, status: int = 307) -> Sc
 
 def refusing(status: int, headers: Mapping[str, str] | None = None, **given: Any) -> Scenario:
     """Return the scenario of that status."""
-    return always(lambda: failure(status, "api_error", headers=headers), "untyped", says=f"answered {status}", **given)
+    return always(
+        lambda: failure(status, "api_error", headers=headers),
+        "untyped",
+        says=f"answered {status}",
+        **given,
+    )
 
 
-def body(content: bytes, says: str, *, of: str | None = JSON["content-type"], status: int = 200) -> Scenario:
+def body(
+    content: bytes, says: str, *, of: str | None = JSON["content-type"], status: int = 200
+) -> Scenario:
     """Return the scenario of that body, of that type, which a twin takes for what it looks like."""
     headers = {} if of is None else {"content-type": of}
     return always(lambda: reply(status, content, headers), "adopts", says=says)
@@ -246,18 +256,28 @@ CONNECTIONS: Final[Mapping[str, Scenario]] = {
     "N1-refused": Scenario(gone, "untyped", 0, says="ConnectError"),
     "N1-closed": always(lambda: [End.CLOSE], "untyped", requests=3),
     "N1-closed-within-the-head": always(lambda: [GOOD[:30], End.CLOSE], "untyped", requests=3),
-    "N1-reset": always(lambda: [head(200, {**JSON, "content-length": "9"}) + b"{", End.RESET], "untyped", requests=3),
+    "N1-reset": always(
+        lambda: [head(200, {**JSON, "content-length": "9"}) + b"{", End.RESET],
+        "untyped",
+        requests=3,
+    ),
     "N1-less-than-its-length": always(lambda: [GOOD[:-1], End.CLOSE], "untyped", requests=3),
-    "N1-cut-chunk": always(lambda: [head(200, CHUNKED) + b"fff\r\n" + PAGE[:99], End.CLOSE], "untyped", requests=3),
+    "N1-cut-chunk": always(
+        lambda: [head(200, CHUNKED) + b"fff\r\n" + PAGE[:99], End.CLOSE], "untyped", requests=3
+    ),
     "N1-no-last-chunk": always(
-        lambda: [head(200, CHUNKED) + b"%x\r\n%b\r\n" % (len(PAGE), PAGE), End.CLOSE], "untyped", requests=3
+        lambda: [head(200, CHUNKED) + b"%x\r\n%b\r\n" % (len(PAGE), PAGE), End.CLOSE],
+        "untyped",
+        requests=3,
     ),
     "N1-not-http": always(lambda: [b"junk\r\n\r\n", End.CLOSE], "untyped", requests=3),
     "N2-no-such-host": Scenario(nameless, "untyped", 0),
     "N2-black-hole": Scenario(unreached, "untyped late", 0, deadline=SHORT),
     "N3-silence": always(lambda: [60.0], "untyped late", deadline=SHORT),
     "N3-silence-within-the-body": always(lambda: [GOOD[:-9], 60.0], "untyped late", deadline=SHORT),
-    "N3-slow-head": always(lambda: chain(slowly(SLOW_HEAD, 40), [PAGE]), "adopts late", deadline=SHORT),
+    "N3-slow-head": always(
+        lambda: chain(slowly(SLOW_HEAD, 40), [PAGE]), "adopts late", deadline=SHORT
+    ),
     "N3-slow-body": always(lambda: slowly(GOOD, 40), "adopts late", deadline=SHORT),
     "N3-slow-chunks": always(
         lambda: chain(
@@ -268,30 +288,48 @@ CONNECTIONS: Final[Mapping[str, Scenario]] = {
         "adopts late",
         deadline=SHORT,
     ),
-    "N3-slow-refusal": always(lambda: slowly(failure(500, "api_error"), 40), "untyped late", deadline=SHORT),
+    "N3-slow-refusal": always(
+        lambda: slowly(failure(500, "api_error"), 40), "untyped late", deadline=SHORT
+    ),
     "N4-bomb": always(
-        lambda: reply(200, gzip.compress(PAGE + b" " * 2**23, 1), JSON | {"content-encoding": "gzip"}),
+        lambda: reply(
+            200, gzip.compress(PAGE + b" " * 2**23, 1), JSON | {"content-encoding": "gzip"}
+        ),
         "adopts",
         says="more than 4194304 bytes",
     ),
     "N4-nested": always(
-        lambda: reply(200, gzip.compress(gzip.compress(PAGE)), JSON | {"content-encoding": "gzip, gzip"}),
+        lambda: reply(
+            200, gzip.compress(gzip.compress(PAGE)), JSON | {"content-encoding": "gzip, gzip"}
+        ),
         "adopts",
         says="which was not asked for",
     ),
-    "N4-no-gzip": always(lambda: reply(200, PAGE, {**JSON, "content-encoding": "gzip"}), "untyped", requests=3),
+    "N4-no-gzip": always(
+        lambda: reply(200, PAGE, {**JSON, "content-encoding": "gzip"}), "untyped", requests=3
+    ),
     "N4-length-too-short": always(
-        lambda: [head(200, {**JSON, "content-length": "99"}) + PAGE, End.CLOSE], "untyped", says=NOT_JSON
+        lambda: [head(200, {**JSON, "content-length": "99"}) + PAGE, End.CLOSE],
+        "untyped",
+        says=NOT_JSON,
     ),
     "N5-body": always(
-        lambda: chain([head(200, JSON) + PAGE], repeat(b" " * 65536, 80), [End.CLOSE]), "adopts", says="more than"
+        lambda: chain([head(200, JSON) + PAGE], repeat(b" " * 65536, 80), [End.CLOSE]),
+        "adopts",
+        says="more than",
     ),
     "N5-headers": always(
-        lambda: chain([b"HTTP/1.1 200 OK\r\n"], repeat(b"x-more: of it\r\n" * 100, 200)), "untyped", requests=3
+        lambda: chain([b"HTTP/1.1 200 OK\r\n"], repeat(b"x-more: of it\r\n" * 100, 200)),
+        "untyped",
+        requests=3,
     ),
-    "N5-long-header": always(lambda: head(200, {**JSON, "x-long": "l" * 2**20}), "untyped", requests=3),
+    "N5-long-header": always(
+        lambda: head(200, {**JSON, "x-long": "l" * 2**20}), "untyped", requests=3
+    ),
     "N5-informational": always(
-        lambda: chain(chain.from_iterable(repeat((b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.025), 40)), [GOOD]),
+        lambda: chain(
+            chain.from_iterable(repeat((b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.025), 40)), [GOOD]
+        ),
         "adopts late",
         deadline=SHORT,
     ),
@@ -302,29 +340,44 @@ CONNECTIONS: Final[Mapping[str, Scenario]] = {
 }
 REDIRECTS: Final[Mapping[str, Scenario]] = {
     **{
-        f"N6-{status}": redirect(lambda stage: f"{stage.elsewhere().url}{PATH}", "adopts strays", status)
+        f"N6-{status}": redirect(
+            lambda stage: f"{stage.elsewhere().url}{PATH}", "adopts strays", status
+        )
         for status in (301, 302, 303, 307, 308)
     },
-    "N6-other-name": redirect(lambda stage: f"http://localhost:{stage.api.port}{PATH}", "adopts asks"),
+    "N6-other-name": redirect(
+        lambda stage: f"http://localhost:{stage.api.port}{PATH}", "adopts asks"
+    ),
     "N6-itself": redirect(lambda _: PATH, "adopts asks"),
     "N6-file": redirect(lambda _: "file:///etc/passwd", "untyped"),
     "N6-downgrade": Scenario(downgrade, "adopts strays", 0, says="308, a redirect"),
 }
 STATUSES: Final[Mapping[str, Scenario]] = {
     **{f"N9-{status}": refusing(status) for status in (300, 400, 404, 422, 501, 599)},
-    **{f"N9-{status}": refusing(status, requests=3) for status in (408, 409, 500, 502, 503, 504, 529)},
+    **{
+        f"N9-{status}": refusing(status, requests=3)
+        for status in (408, 409, 500, 502, 503, 504, 529)
+    },
     **{f"K7-{status}": refusing(status, next_try=REFUSED_DELAY) for status in (401, 403)},
     "R2-400-but-told-to": refusing(400, {"x-should-retry": "true"}, requests=3),
     "R2-500-but-told-not-to": refusing(500, {"x-should-retry": "false"}),
     "R3-429-soon": refusing(429, {"retry-after": "1"}, requests=3),
     "R3-429-later": refusing(429, {"retry-after": "100"}, next_try=100.0),
     "R4-429-without-a-time": refusing(429, next_try=REFUSED_DELAY),
-    "N9-500-with-a-page": always(lambda: reply(500, PAGE, JSON), "adopts", requests=3, says="answered 500"),
-    "N9-html": always(lambda: reply(502, b"<h1>Bad</h1>", {"content-type": "text/html"}), "untyped", requests=3),
-    "K1-echo": always(
-        lambda: failure(401, "authentication_error", f"invalid x-api-key {KEY}"), "untyped", next_try=REFUSED_DELAY
+    "N9-500-with-a-page": always(
+        lambda: reply(500, PAGE, JSON), "adopts", requests=3, says="answered 500"
     ),
-    "K5-cookie": always(lambda: reply(500, headers={"set-cookie": "session=1; Path=/"}), "untyped", requests=3),
+    "N9-html": always(
+        lambda: reply(502, b"<h1>Bad</h1>", {"content-type": "text/html"}), "untyped", requests=3
+    ),
+    "K1-echo": always(
+        lambda: failure(401, "authentication_error", f"invalid x-api-key {KEY}"),
+        "untyped",
+        next_try=REFUSED_DELAY,
+    ),
+    "K5-cookie": always(
+        lambda: reply(500, headers={"set-cookie": "session=1; Path=/"}), "untyped", requests=3
+    ),
     "K5-netrc": Scenario(netrc, "untyped", next_try=REFUSED_DELAY),
     "K1-token": Scenario(token, "untyped", next_try=REFUSED_DELAY),
 }
@@ -335,34 +388,58 @@ PAYLOADS: Final[Mapping[str, Scenario]] = {
     "N7-utf-16": body(PAGE.decode().encode("utf-16"), NOT_JSON),
     "N7-bom": body(b"\xef\xbb\xbf" + PAGE, NOT_JSON),
     "N7-206": body(PAGE, "answered 206", status=206),
-    "N7-page-of-html": always(lambda: reply(200, b"<h1>", {"content-type": "text/html"}), "untyped", says=NOT_JSON),
+    "N7-page-of-html": always(
+        lambda: reply(200, b"<h1>", {"content-type": "text/html"}), "untyped", says=NOT_JSON
+    ),
     "N7-204": always(lambda: reply(204), "untyped", says="answered 204"),
     "N7-304": always(lambda: reply(304), "untyped", says="answered 304"),
     "N7-empty": always(lambda: reply(200, b"", JSON), "untyped", says=NOT_JSON),
-    "N8-overloaded": always(lambda: failure(200, "overloaded_error"), "untyped", requests=3, says="overloaded_error"),
+    "N8-overloaded": always(
+        lambda: failure(200, "overloaded_error"), "untyped", requests=3, says="overloaded_error"
+    ),
     "N8-key": always(
-        lambda: failure(200, "authentication_error"), "untyped", says="authentication_error", next_try=REFUSED_DELAY
+        lambda: failure(200, "authentication_error"),
+        "untyped",
+        says="authentication_error",
+        next_try=REFUSED_DELAY,
     ),
     "P1-circle": in_turn(lambda: [page(FIRST)] * 2, "adopts", requests=2, says="in a circle"),
     "P1-alternating": in_turn(
         lambda: [page(FIRST), page(SECOND), page(FIRST)], "adopts", requests=3, says="in a circle"
     ),
-    "P1-null": in_turn(lambda: [page(FIRST, last_id=None)], "adopts", says="its cursor is no model of the page"),
+    "P1-null": in_turn(
+        lambda: [page(FIRST, last_id=None)], "adopts", says="its cursor is no model of the page"
+    ),
     "P1-missing": listing(has_more=True, last_id={}, says="its cursor is no model of the page"),
-    "P1-not-in-data": in_turn(lambda: [page(FIRST, last_id="x")], "adopts", says="its cursor is no model"),
+    "P1-not-in-data": in_turn(
+        lambda: [page(FIRST, last_id="x")], "adopts", says="its cursor is no model"
+    ),
     "P2-endless": in_turn(
-        lambda: [page(each) for each in entries(101)], "adopts", requests=100, says="more than 100 pages"
+        lambda: [page(each) for each in entries(101)],
+        "adopts",
+        requests=100,
+        says="more than 100 pages",
     ),
     "P3-text": listing(has_more="false", says="has_more must be true or false"),
     "P3-number": listing(has_more=1, says="has_more must be true or false"),
     "P3-null": listing(has_more=None, says="has_more must be true or false"),
-    "P3-missing": always(lambda: reply(200, {"data": entries(20)}), "adopts", says="has_more must be true or false"),
-    "P4-empty-page": in_turn(lambda: [page()], "adopts", says="an empty page says that there is more"),
-    "P5-refused": in_turn(twice(lambda: failure(500, "api_error"), 3), "adopts", requests=6, says="answered 500"),
-    "P5-broken": in_turn(twice(lambda: reply(200, PAGE[:-1], JSON)), "adopts", requests=2, says=NOT_JSON),
+    "P3-missing": always(
+        lambda: reply(200, {"data": entries(20)}), "adopts", says="has_more must be true or false"
+    ),
+    "P4-empty-page": in_turn(
+        lambda: [page()], "adopts", says="an empty page says that there is more"
+    ),
+    "P5-refused": in_turn(
+        twice(lambda: failure(500, "api_error"), 3), "adopts", requests=6, says="answered 500"
+    ),
+    "P5-broken": in_turn(
+        twice(lambda: reply(200, PAGE[:-1], JSON)), "adopts", requests=2, says=NOT_JSON
+    ),
     "P5-silence": in_turn(twice(lambda: [60.0]), "adopts", requests=2, deadline=SHORT),
     "P8-null": listing(data=None, says="data must be a list"),
-    "P8-missing": always(lambda: reply(200, {"has_more": False}), "untyped", says="data must be a list"),
+    "P8-missing": always(
+        lambda: reply(200, {"has_more": False}), "untyped", says="data must be a list"
+    ),
     "P8-object": listing(data={}, says="data must be a list"),
     "P8-nulls": listing(data=[None] * 3),
     "P8-numbers": listing(data=[1, 2.5]),
@@ -380,7 +457,10 @@ PAYLOADS: Final[Mapping[str, Scenario]] = {
         for constant in ("NaN", "Infinity", "-Infinity")
     },
     "P12-empty": in_turn(
-        lambda: [reply(200, {"data": [], "has_more": False})], "adopts", requests=2, says="the next one differs"
+        lambda: [reply(200, {"data": [], "has_more": False})],
+        "adopts",
+        requests=2,
+        says="the next one differs",
     ),
 }
 FAULTS: Final[Mapping[str, Scenario]] = {**CONNECTIONS, **REDIRECTS, **STATUSES, **PAYLOADS}

@@ -29,7 +29,12 @@ STATUS: Final = Path("/proc/self/statm")
 WARM: Final = 3000
 """Refreshes after which all that is remembered for good is there."""
 
-FAULTS: Final = (b"", b"{", b'{"data": null, "has_more": false}', b'{"data": [{}], "has_more": false}')
+FAULTS: Final = (
+    b"",
+    b"{",
+    b'{"data": null, "has_more": false}',
+    b'{"data": [{}], "has_more": false}',
+)
 
 Told = tuple[Catalogue | None, Catalogue, CatalogueDiff]
 Result = TypeVar("Result")
@@ -37,7 +42,9 @@ Result = TypeVar("Result")
 
 def alone(work: Callable[..., Result], *arguments: object) -> Result:
     """Return what the work returns in a process of its own, which logs nothing."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=logging.disable) as pool:
+    with ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=logging.disable
+    ) as pool:
         return pool.submit(work, *arguments).result()
 
 
@@ -138,7 +145,9 @@ def grown_over_sockets(directory: Path) -> tuple[int, int]:
     ]
     clock = FakeClock()
     with serve(entries(6)) as api:
-        router = Router(live(api.url, plain_transport()), cache_dir=directory, clock=clock, sleep=clock.sleep)
+        router = Router(
+            live(api.url, plain_transport()), cache_dir=directory, clock=clock, sleep=clock.sleep
+        )
         threads = threading.active_count()
         before = files = failed = 0
         for at, fault in enumerate(islice(cycle(faults), 3000)):

@@ -31,7 +31,12 @@ def catalogue(generation: int) -> Stored:
     """Return a catalogue every part of which says of which generation it is."""
     padding = "x" * (generation % 997)
     entries = [
-        {"id": f"claude-{at}", "generation": generation, "display_name": padding, "capabilities": {"pdf_input": True}}
+        {
+            "id": f"claude-{at}",
+            "generation": generation,
+            "display_name": padding,
+            "capabilities": {"pdf_input": True},
+        }
         for at in range(MODELS)
     ]
     return Stored(entries, float(generation), {"etag": str(generation)})
@@ -79,7 +84,9 @@ def write_for_ever(write: Callable[[Stored], bool], first: int, tell: int) -> No
     raise AssertionError("a write was refused")
 
 
-def kill(directory: str, *, writers: int, kills: int, seed: int, naive: bool = False) -> dict[str, Any]:
+def kill(
+    directory: str, *, writers: int, kills: int, seed: int, naive: bool = False
+) -> dict[str, Any]:
     """Kill writers at random moments of their writes, a reader looking after each kill, and count what went wrong."""
     began, random = time.monotonic(), Random(seed)  # noqa: S311 - moments, not secrets
     told, tell = os.pipe()
@@ -88,7 +95,10 @@ def kill(directory: str, *, writers: int, kills: int, seed: int, naive: bool = F
     write = writer_of(store, naive=naive)
     unreadable = interrupted = refused = done = 0
     while done < kills:
-        children = [spawn(partial(write_for_ever, write, random.randrange(10**6), tell)) for _ in range(writers)]
+        children = [
+            spawn(partial(write_for_ever, write, random.randrange(10**6), tell))
+            for _ in range(writers)
+        ]
         for _ in children:
             os.read(told, 1)
         time.sleep(random.uniform(0.0, 0.002 * (1 + writers)))
@@ -117,7 +127,13 @@ def temporary_files(directory: str) -> list[str]:
 
 
 def crowd(
-    directory: str, *, readers: int, writers: int, seconds: float, threads: bool, naive: bool = False
+    directory: str,
+    *,
+    readers: int,
+    writers: int,
+    seconds: float,
+    threads: bool,
+    naive: bool = False,
 ) -> dict[str, int]:
     """Let readers read while writers write, and count the reads that are not one whole catalogue."""
     Store(directory, IDENTITY).write(catalogue(0))
@@ -151,8 +167,13 @@ def crowd(
         broken = sum(os.waitpid(child, 0)[1] != 0 for child in [spawn(one) for one in work])
     os.close(tell)
     with open(told, encoding="ascii") as file:
-        counts = [sum(column) for column in zip(*(map(int, line.split()) for line in file), strict=True)]
-    return {**dict(zip(("reads", "bad", "writes", "refused"), counts, strict=True)), "broken": broken}
+        counts = [
+            sum(column) for column in zip(*(map(int, line.split()) for line in file), strict=True)
+        ]
+    return {
+        **dict(zip(("reads", "bad", "writes", "refused"), counts, strict=True)),
+        "broken": broken,
+    }
 
 
 def take_turns(directory: str, *, processes: int, locked: bool = True) -> dict[str, int]:
@@ -160,7 +181,11 @@ def take_turns(directory: str, *, processes: int, locked: bool = True) -> dict[s
     marker, told, tell = os.path.join(directory, "held"), *os.pipe()
 
     def hold() -> None:
-        with Store(directory, IDENTITY).locked(60.0) if locked else nullcontext(enter_result=True) as held:
+        with (
+            Store(directory, IDENTITY).locked(60.0)
+            if locked
+            else nullcontext(enter_result=True) as held
+        ):
             overlaps = 0
             try:
                 os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
@@ -174,7 +199,9 @@ def take_turns(directory: str, *, processes: int, locked: bool = True) -> dict[s
     broken = sum(os.waitpid(child, 0)[1] != 0 for child in [spawn(hold) for _ in range(processes)])
     os.close(tell)
     with open(told, encoding="ascii") as file:
-        counts = [sum(column) for column in zip(*(map(int, line.split()) for line in file), strict=True)]
+        counts = [
+            sum(column) for column in zip(*(map(int, line.split()) for line in file), strict=True)
+        ]
     return {**dict(zip(("held", "overlaps"), counts, strict=True)), "broken": broken}
 
 
@@ -244,7 +271,11 @@ def probe(
         return {"store": None}
     with limited(limit):
         met = everything(store, writes, fetched_at)
-    return {**met, "log": listener.lines, "then": everything(store, 1, fetched_at + 1) if limit else None}
+    return {
+        **met,
+        "log": listener.lines,
+        "then": everything(store, 1, fetched_at + 1) if limit else None,
+    }
 
 
 def everything(store: Store, writes: int, fetched_at: int) -> dict[str, Any]:
@@ -278,7 +309,10 @@ def limited(limit: tuple[str, int] | None) -> Iterator[None]:
     name, most = limit
     kind = getattr(resource, f"RLIMIT_{name}")
     if name == "AS":
-        most += int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+        most += (
+            int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+            * resource.getpagesize()
+        )
     if name == "NOFILE":
         free = os.open(os.devnull, os.O_RDONLY)
         os.close(free)
@@ -303,7 +337,8 @@ def write(directory: str, *, generation: int = 1) -> bool:
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
-    command.__name__: command for command in (kill, crowd, take_turns, hold, fork_while_holding, probe, sweep, write)
+    command.__name__: command
+    for command in (kill, crowd, take_turns, hold, fork_while_holding, probe, sweep, write)
 }
 
 if __name__ == "__main__":

@@ -38,7 +38,19 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 LEVELS = ("low", "medium", "high", "xhigh", "max")
 ABSENT = object()
 
-IDS = ("a", "A", "b", "b-1", "claude-opus-5-5", "claude-opus-4-8", "claude-sonnet-5", "x.y:z", "p/q@r", "0", "zz")
+IDS = (
+    "a",
+    "A",
+    "b",
+    "b-1",
+    "claude-opus-5-5",
+    "claude-opus-4-8",
+    "claude-sonnet-5",
+    "x.y:z",
+    "p/q@r",
+    "0",
+    "zz",
+)
 DATES = (
     "2026-09-28T00:00:00Z",
     "2026-09-28T00:00:00+14:00",
@@ -90,7 +102,22 @@ ODD_SUPPORTED: tuple[Any, ...] = (
     "true",
     [{"supported": True}],
 )
-VALUES = (True, False, 0, 1, 1.0, 2.5, -1, "", "stable", "two words", "true", "5", "2026-09-28T16:24:00Z", "2026-09-28")
+VALUES = (
+    True,
+    False,
+    0,
+    1,
+    1.0,
+    2.5,
+    -1,
+    "",
+    "stable",
+    "two words",
+    "true",
+    "5",
+    "2026-09-28T16:24:00Z",
+    "2026-09-28",
+)
 LISTS: tuple[Any, ...] = ([], ["a"], ["a", "b"], ["stable"])
 
 _CAPABILITY = (*[ABSENT] * 4, *SUPPORTED * 12, *ODD_SUPPORTED)
@@ -98,7 +125,15 @@ _DATE = (*DATES * 2, *ODD_DATES)
 _LIMIT = (*LIMITS * 2, *ODD_LIMITS)
 _PRICE = (*PRICES * 2, *ODD_PRICES)
 _TREE = (
-    *("pdf_input", "citations", "nova", "nova.deep", "nova.deep.types.deeper", "types", "types.types"),
+    *(
+        "pdf_input",
+        "citations",
+        "nova",
+        "nova.deep",
+        "nova.deep.types.deeper",
+        "types",
+        "types.types",
+    ),
     *("thinking", "thinking.types.adaptive", "thinking.adaptive", "thinking.types.disabled"),
     *("effort", *(f"effort.{level}" for level in LEVELS), "context_management.compact_20260112"),
 )
@@ -111,7 +146,17 @@ _POOLS: Mapping[str, tuple[Any, ...]] = {
     "max_input_tokens": _LIMIT,
     "max_tokens": _LIMIT,
     "allowed_fallback_models": (*LISTS * 2, None, "a", [1], ["a", None], {}),
-    "lifecycle": (*["active"] * 7, ABSENT, None, "deprecated", "retired", "Active", "zombie", 1, ["active"]),
+    "lifecycle": (
+        *["active"] * 7,
+        ABSENT,
+        None,
+        "deprecated",
+        "retired",
+        "Active",
+        "zombie",
+        1,
+        ["active"],
+    ),
     "deprecated_at": (*_DATE, ABSENT),
     "retires_at": (*_DATE, *[None] * 15, *[ABSENT] * 5),
     "line": ("opus", "opus", "sonnet", "haiku", None, "Opus", "", 5),
@@ -154,7 +199,11 @@ def entries(draw: st.DrawFn) -> Entry:
     shape = _SHAPES[choices[1] % len(_SHAPES)]
     for (path, pool), choice in zip(_POOLS.items(), choices[2:], strict=True):
         value = pool[choice % len(pool)]
-        if value is ABSENT or path not in shape or (path.startswith("capabilities.") and entry["capabilities"] is None):
+        if (
+            value is ABSENT
+            or path not in shape
+            or (path.startswith("capabilities.") and entry["capabilities"] is None)
+        ):
             continue
         *parents, last = path.split(".")
         node = entry
@@ -208,7 +257,10 @@ _KEYS = {
 }
 """Where the tree states each capability; two places may state one, and then must agree."""
 
-NAMES = Names([name for name in _KEYS if ".types." not in name], ["channel", "quota.rpm", "quota.per.day", "quota"])
+NAMES = Names(
+    [name for name in _KEYS if ".types." not in name],
+    ["channel", "quota.rpm", "quota.per.day", "quota"],
+)
 
 
 def _at(entry: Any, path: str) -> Any:
@@ -223,7 +275,9 @@ def stated(entry: Mapping[str, Any], name: str) -> Support:
         value = _at(entry, name)
         return value if isinstance(value, bool) else None
     found = {
-        value for key in _KEYS[name] if isinstance(value := _at(entry.get("capabilities"), f"{key}.supported"), bool)
+        value
+        for key in _KEYS[name]
+        if isinstance(value := _at(entry.get("capabilities"), f"{key}.supported"), bool)
     }
     return found.pop() if len(found) == 1 else None
 
@@ -232,13 +286,21 @@ def date_of(value: Any) -> datetime | None:
     """Return the moment that a raw date means: aware, and later than the epoch's own day."""
     try:
         moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo and moment.astimezone(UTC).year > 1970 else _new_year(moment)
+        return (
+            moment.astimezone(UTC)
+            if moment.tzinfo and moment.astimezone(UTC).year > 1970
+            else _new_year(moment)
+        )
     except (TypeError, ValueError, OverflowError):
         return None
 
 
 def _new_year(moment: datetime) -> datetime | None:
-    return moment if moment.tzinfo and moment > datetime(1970, 1, 1, 23, 59, 59, 999_999, tzinfo=UTC) else None
+    return (
+        moment
+        if moment.tzinfo and moment > datetime(1970, 1, 1, 23, 59, 59, 999_999, tzinfo=UTC)
+        else None
+    )
 
 
 def _limit_of(value: Any) -> int | None:
@@ -255,7 +317,9 @@ def _text_of(value: Any) -> str | None:
 
 
 def _list_of(value: Any) -> list[str] | None:
-    return value if isinstance(value, list) and all(isinstance(each, str) for each in value) else None
+    return (
+        value if isinstance(value, list) and all(isinstance(each, str) for each in value) else None
+    )
 
 
 def _not(support: Support) -> Support:
@@ -283,7 +347,9 @@ def _level(op: str, level: str) -> Said:
     return Said(f"effort {op} {level}", truth)
 
 
-def _compared(field: str, read: Callable[[Any], Any], op: str, literal: str, meaning: Meaning) -> Said:
+def _compared(
+    field: str, read: Callable[[Any], Any], op: str, literal: str, meaning: Meaning
+) -> Said:
     bound, holds = meaning
 
     def truth(entry: Mapping[str, Any], _: datetime) -> Support:
@@ -339,11 +405,15 @@ def _ordered(field: str, read: Callable[[Any], Any], literals: Mapping[str, Any]
 
 
 def _equal(field: str, literals: Mapping[str, Any]) -> list[Said]:
-    return [each for each in _ordered(field, _text_of, literals) if each.text.split()[1] in {"==", "!="}]
+    return [
+        each for each in _ordered(field, _text_of, literals) if each.text.split()[1] in {"==", "!="}
+    ]
 
 
 def _dated(field: str) -> list[Said]:
-    bounds = [each for each in _ordered(field, date_of, _DAYS) if each.text.split()[1] not in {"==", "!="}]
+    bounds = [
+        each for each in _ordered(field, date_of, _DAYS) if each.text.split()[1] not in {"==", "!="}
+    ]
     days = [
         _compared(field, date_of, op, text, (day, holds))
         for op, holds in (("==", _same_day), ("!=", _other_day))
@@ -389,7 +459,9 @@ def _relative(field: str, op: str, text: str, days: int) -> Said:
 
 
 def _like(field: str, pattern: str) -> Said:
-    return _compared(field, _text_of, "like", f'"{pattern}"', (re.compile(translate(pattern)), _fits))
+    return _compared(
+        field, _text_of, "like", f'"{pattern}"', (re.compile(translate(pattern)), _fits)
+    )
 
 
 def _fits(value: str, pattern: re.Pattern[str]) -> bool:
@@ -403,7 +475,11 @@ LITERALS: tuple[Said, ...] = (
     *(_level(op, level) for op in (">=", "<=") for level in LEVELS),
     *(_level(">", level) for level in LEVELS[:-1]),
     *(_level("<", level) for level in LEVELS[1:]),
-    *_ordered("max_input_tokens", _limit_of, {text: value for text, value in _NUMBERS.items() if text != "0.5"}),
+    *_ordered(
+        "max_input_tokens",
+        _limit_of,
+        {text: value for text, value in _NUMBERS.items() if text != "0.5"},
+    ),
     *_among("max_tokens", _limit_of, {"64k": 64_000, "128k": 128_000, "1": 1}),
     *_ordered("price.input", _price_of, _NUMBERS),
     *_among("price.output", _price_of, {"0.50": 0.5, "25": 25, "1": 1}),
@@ -433,14 +509,26 @@ UNKNOWN_FIELDS: tuple[str, ...] = tuple(
     for field in ("channel", "quota.rpm", "quota.per.day", "quota")
     for op, values in {
         **dict.fromkeys(
-            _OPS, ("1", "2.5", "true", "stable", '"two words"', "2026-09-28", "2026-09-28T16:24:00Z", "-1")
+            _OPS,
+            (
+                "1",
+                "2.5",
+                "true",
+                "stable",
+                '"two words"',
+                "2026-09-28",
+                "2026-09-28T16:24:00Z",
+                "-1",
+            ),
         ),
         "like": ("sta*", '"*"', "2026*"),
         "has": ("a", "stable"),
         "in": ("(1, stable)", "(true, 2026-09-28)"),
         "not in": ("(1, stable)", "(a, 2026-09-28)"),
     }.items()
-    for value in (f'"{each}"' if op == "like" and "*" in each and '"' not in each else each for each in values)
+    for value in (
+        f'"{each}"' if op == "like" and "*" in each and '"' not in each else each for each in values
+    )
 )
 """Comparisons of fields that the vocabulary does not know: each value is read by the type it comes in."""
 
@@ -466,16 +554,21 @@ class _Algebra(Generic[Term]):
             if len(stack) > 1 and choice % 3 < 2:
                 last = stack.pop()
                 stack.append((self.conjoin, self.disjoin)[choice % 3](stack.pop(), last))
-            for operator_ in {1: (self.negate,), 2: (self.allow,), 3: (self.allow, self.negate)}.get(
-                choice // 3 % 6, ()
-            ):
+            for operator_ in {
+                1: (self.negate,),
+                2: (self.allow,),
+                3: (self.allow, self.negate),
+            }.get(choice // 3 % 6, ()):
                 stack.append(operator_(stack.pop()))
         return reduce(self.disjoin if choices[-1:] > b"\x7f" else self.conjoin, stack)
 
 
 @st.composite
 def _combined(
-    draw: st.DrawFn, algebra: _Algebra[Term], leaves: SearchStrategy[list[Term]], choices: SearchStrategy[bytes]
+    draw: st.DrawFn,
+    algebra: _Algebra[Term],
+    leaves: SearchStrategy[list[Term]],
+    choices: SearchStrategy[bytes],
 ) -> Term:
     return algebra.combined(draw(leaves), draw(choices))
 
@@ -521,10 +614,16 @@ def texts() -> SearchStrategy[str]:
     return st.sampled_from(TEXTS)
 
 
-def requirements(literals: Iterable[str] = TEXTS, max_leaves: int = 6) -> SearchStrategy[Requirement]:
+def requirements(
+    literals: Iterable[str] = TEXTS, max_leaves: int = 6
+) -> SearchStrategy[Requirement]:
     """Return requirements built by `&`, `|`, `~` and `possibility` from literals."""
-    algebra: _Algebra[Requirement] = _Algebra(operator.and_, operator.or_, operator.invert, possibility)
-    leaves = st.lists(st.sampled_from([parse(text) for text in literals]), min_size=1, max_size=max_leaves)
+    algebra: _Algebra[Requirement] = _Algebra(
+        operator.and_, operator.or_, operator.invert, possibility
+    )
+    leaves = st.lists(
+        st.sampled_from([parse(text) for text in literals]), min_size=1, max_size=max_leaves
+    )
     return _combined(algebra, leaves, st.binary(max_size=max_leaves))
 
 

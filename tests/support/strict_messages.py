@@ -33,7 +33,10 @@ def listing() -> list[Entry]:
 def traits() -> dict[str, dict[str, bool]]:
     """Return what is documented that each model takes or does not, by id."""
     models = json.loads((DATA / "documented.json").read_text())["models"]
-    return {id: {name: each["value"] for name, each in facts.get("traits", {}).items()} for id, facts in models.items()}
+    return {
+        id: {name: each["value"] for name, each in facts.get("traits", {}).items()}
+        for id, facts in models.items()
+    }
 
 
 class Rules:
@@ -87,7 +90,11 @@ class Rules:
         if body.get("compaction") and self.lacks("compaction", body["compaction"]["type"]):
             yield "compaction is not supported for this model."
         container = body.get("container")
-        if isinstance(container, dict) and container.get("skills") and self.lacks("server_tools", "code_execution"):
+        if (
+            isinstance(container, dict)
+            and container.get("skills")
+            and self.lacks("server_tools", "code_execution")
+        ):
             yield "skills are not supported for this model."
         for each in body.get("fallbacks", ()) if body.get("fallbacks") != "default" else ():
             if each["model"] not in self.entry["allowed_fallback_models"]:
@@ -95,18 +102,24 @@ class Rules:
 
     def refusals_of_parameters(self, body: Mapping[str, Any]) -> Iterator[str]:
         """Return what of the other parameters it refuses."""
-        if ((body.get("output_config") or {}).get("format") or body.get("output_format")) and self.lacks(
-            "structured_outputs"
-        ):
+        if (
+            (body.get("output_config") or {}).get("format") or body.get("output_format")
+        ) and self.lacks("structured_outputs"):
             yield "This model does not support structured outputs."
         if body.get("speed") == "fast" and self.refuses("fast_mode"):
             yield f"'{self.entry['id']}' does not support the `speed` parameter."
-        if (body.get("tool_choice") or {}).get("type") in {"any", "tool"} and self.refuses("forced_tool_choice"):
+        if (body.get("tool_choice") or {}).get("type") in {"any", "tool"} and self.refuses(
+            "forced_tool_choice"
+        ):
             yield "tool_choice forces tool use is not compatible with this model"
         if body.get("temperature", 1) != 1 or "top_p" in body or "top_k" in body:
             yield "sampling parameters are not supported"  # by any model, in the version of the API that the SDK speaks
         last = (body.get("messages") or [{}])[-1]
-        if last.get("role") == "assistant" and self.refuses("prefill") and not body.get("compaction"):
+        if (
+            last.get("role") == "assistant"
+            and self.refuses("prefill")
+            and not body.get("compaction")
+        ):
             ends = last["content"] if isinstance(last["content"], list) else [{"type": "text"}]
             if ends[-1]["type"] == "text" and not body.get("fallback_credit_token"):
                 yield "This model does not support assistant message prefill."
@@ -121,7 +134,9 @@ class Rules:
                 if re.fullmatch(rf"{server}_\d+", kind) and self.lacks("server_tools", server):
                     yield f"'{self.entry['id']}' does not support {server}."
             by_code = any(each.startswith("code_execution_") for each in callers or ())
-            is_filtered = re.fullmatch(r"web_(search|fetch)_20260[2-9]\d\d", kind) and callers != ["direct"]
+            is_filtered = re.fullmatch(r"web_(search|fetch)_20260[2-9]\d\d", kind) and callers != [
+                "direct"
+            ]
             if (by_code or is_filtered) and self.lacks("code_execution"):
                 yield f"'{self.entry['id']}' does not support programmatic tool calling: set allowed_callers"
             if is_filtered and self.refuses("dynamic_filtering"):
@@ -160,11 +175,16 @@ class StrictMessages(FakeMessages):
         super().__init__(faults)
         self.refused: list[tuple[str, str]] = []
         documented = traits()
-        self.rules = {entry["id"]: Rules(entry, documented.get(entry["id"], {})) for entry in listing()}
+        self.rules = {
+            entry["id"]: Rules(entry, documented.get(entry["id"], {})) for entry in listing()
+        }
 
     def answer(self, request: Request) -> bytes:
         """Answer as the API does: messages, counts of tokens, batches."""
-        if not isinstance(request, Posted) or request.headers.get("authorization") != f"Bearer {KEY}":
+        if (
+            not isinstance(request, Posted)
+            or request.headers.get("authorization") != f"Bearer {KEY}"
+        ):
             return failure(401, "authentication_error", "invalid x-api-key")
         path, _, _ = request.path.partition("?")
         served: dict[str, Callable[[Posted], bytes]] = {
@@ -173,17 +193,26 @@ class StrictMessages(FakeMessages):
         }
         asked = [request.said]
         if path == f"{MESSAGES}/batches":
-            served[path], asked = lambda _: reply(200, BATCH), [each["params"] for each in request.said["requests"]]
+            served[path], asked = (
+                lambda _: reply(200, BATCH),
+                [each["params"] for each in request.said["requests"]],
+            )
         if path not in served:
             return failure(404, "not_found_error", "Not found")
-        is_longer = path.endswith("/batches") and "output-300k-" in request.headers.get("anthropic-beta", "")
+        is_longer = path.endswith("/batches") and "output-300k-" in request.headers.get(
+            "anthropic-beta", ""
+        )
         refusals = (self.refusal(body, longer=is_longer) for body in asked)
         return next(filter(None, refusals), None) or served[path](request)
 
     def answer_of(self, request: Posted) -> bytes:
         """Answer for the model that is asked, at once or as a stream."""
         is_stream = request.said.get("stream")
-        return b"".join(streamed(request.model, "Well.")) if is_stream else reply(200, message(request.model, "Well."))
+        return (
+            b"".join(streamed(request.model, "Well."))
+            if is_stream
+            else reply(200, message(request.model, "Well."))
+        )
 
     def refusal(self, body: Mapping[str, Any], *, longer: bool) -> bytes | None:
         """Return the refusal of a request, `None` where its model takes it."""

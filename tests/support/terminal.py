@@ -70,7 +70,10 @@ class Terminal:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         os.close(self.descriptor)
         self._reader.join(LONGEST)
@@ -103,26 +106,39 @@ def ended(process: subprocess.Popen[bytes]) -> Ran:
             out, err = process.communicate(timeout=LONGEST)
         finally:
             process.kill()
-    return Ran(process.returncode, *((written or b"").decode("utf-8", "backslashreplace") for written in (out, err)))
+    return Ran(
+        process.returncode,
+        *((written or b"").decode("utf-8", "backslashreplace") for written in (out, err)),
+    )
 
 
 def spawned(
-    *arguments: str, environ: Mapping[str, str] | None = None, code: str = COMMAND, options: Iterable[str] = ()
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    code: str = COMMAND,
+    options: Iterable[str] = (),
 ) -> Ran:
     """Run the command in a process of its own, its outputs piped."""
     return ended(started(*arguments, environ=environ, code=code, options=options))
 
 
 def spawned_on_terminal(
-    *arguments: str, environ: Mapping[str, str] | None = None, code: str = COMMAND, columns: int = 100
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    code: str = COMMAND,
+    columns: int = 100,
 ) -> Ran:
     """Run the command in a process of its own, each of its outputs a terminal."""
     with Terminal(columns) as out, Terminal(columns) as err:
-        ran = ended(started(*arguments, out=out.descriptor, err=err.descriptor, environ=environ, code=code))
+        ran = ended(
+            started(*arguments, out=out.descriptor, err=err.descriptor, environ=environ, code=code)
+        )
     return Ran(ran.status, out.screen, err.screen)
 
 
-def on_terminal(run: Callable[[list[str]], int], *arguments: str, out: bool = True, err: bool = True) -> Ran:
+def on_terminal(
+    run: Callable[[list[str]], int], *arguments: str, out: bool = True, err: bool = True
+) -> Ran:
     """Run the command here, with a terminal for those of its outputs that are said to be one."""
     with (
         _Output(redirect_stdout, "strict", terminal=out) as stdout,
@@ -136,11 +152,17 @@ class _Output:
     """Where one of the outputs of this process goes: a terminal, or a text in memory."""
 
     def __init__(
-        self, redirect: Callable[[io.TextIOBase], AbstractContextManager[object]], errors: str, *, terminal: bool
+        self,
+        redirect: Callable[[io.TextIOBase], AbstractContextManager[object]],
+        errors: str,
+        *,
+        terminal: bool,
     ) -> None:
         self._terminal = Terminal() if terminal else None
         self._file: io.TextIOBase = (
-            io.TextIOWrapper(io.FileIO(self._terminal.descriptor, "w", closefd=False), "utf-8", errors)
+            io.TextIOWrapper(
+                io.FileIO(self._terminal.descriptor, "w", closefd=False), "utf-8", errors
+            )
             if self._terminal
             else io.StringIO()
         )
@@ -152,7 +174,10 @@ class _Output:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._redirected.__exit__(kind, error, traceback)
         if isinstance(self._file, io.StringIO):

@@ -40,7 +40,13 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 def requirements() -> Requirement:
     """Build requirements, from text, from keywords, and from others."""
-    need = require("thinking.adaptive", pdf_input=True, effort="max", line=["opus", "sonnet"], min_input_tokens="200k")
+    need = require(
+        "thinking.adaptive",
+        pdf_input=True,
+        effort="max",
+        line=["opus", "sonnet"],
+        min_input_tokens="200k",
+    )
     assert_type(need, Requirement)
     assert_type(require(min_output_tokens=64_000), Requirement)
     assert_type(need & require("citations"), Requirement)
@@ -92,7 +98,12 @@ def models(catalogue: Catalogue) -> None:
 def sources(catalogue: Catalogue) -> list[Source]:
     """Make every source there is."""
     return [
-        AnthropicSource(api_key="k", base_url="https://gateway.example", betas=["a-beta"], workspace_id="wrkspc_1"),
+        AnthropicSource(
+            api_key="k",
+            base_url="https://gateway.example",
+            betas=["a-beta"],
+            workspace_id="wrkspc_1",
+        ),
         AnthropicSource(auth_token="t", lifecycle=("active", "retired"), page_size=100),  # noqa: S106 - of nobody
         BundledSource(),
         FileSource("listing.json"),
@@ -129,7 +140,9 @@ def locks(lock: Lock) -> LockError | None:
     """Hold a router with a lock, as a value or by its file, and catch what it raises."""
     assert_type(lock.policies, Mapping[str, Locked])
     policies = {name: locked.policy for name, locked in lock.policies.items()}
-    router = Router(BundledSource(), policies=policies, lock=lock, on_lock_broken="newest", frozen=True)
+    router = Router(
+        BundledSource(), policies=policies, lock=lock, on_lock_broken="newest", frozen=True
+    )
     assert_type([router.select(name) for name in policies], list[Model])
     Router(BundledSource(), policies="router.toml", lock="router.lock")
     try:
@@ -176,9 +189,13 @@ class OwnSource:
     remote = False
     identity: str | None = None
 
-    def fetch(self, deadline: object, progress: Any = None, held: Catalogue | None = None) -> Catalogue:
+    def fetch(
+        self, deadline: object, progress: Any = None, held: Catalogue | None = None
+    ) -> Catalogue:
         """Return a catalogue of its own."""
-        return Catalogue.from_listing([{"id": "mine", "created_at": (NOW - timedelta(days=1)).isoformat()}], as_of=NOW)
+        return Catalogue.from_listing(
+            [{"id": "mine", "created_at": (NOW - timedelta(days=1)).isoformat()}], as_of=NOW
+        )
 
 
 def own() -> str:

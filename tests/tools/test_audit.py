@@ -25,7 +25,9 @@ from router.cli._commands import run
 from router.cli._files import MAX_BYTES, File, Skipped, read_files
 
 CORPUS: Final = DATA / "audit"
-EXPECTED: Final[dict[str, list[list[Any]]]] = json.loads((DATA / "audit.json").read_text(encoding="utf-8"))
+EXPECTED: Final[dict[str, list[list[Any]]]] = json.loads(
+    (DATA / "audit.json").read_text(encoding="utf-8")
+)
 NOW: Final = datetime(2026, 11, 22, tzinfo=UTC)
 BUNDLED: Final = Catalogue.bundled()
 AUDIT: Final = Audit(BUNDLED, now=NOW)
@@ -50,7 +52,9 @@ def test_the_corpus(name: str) -> None:
     """In real-shaped files every name is found, on its line and with its model and verdict, and nothing else is."""
     findings = AUDIT.findings((CORPUS / name).read_bytes(), name)
 
-    assert [[each.line, each.text, each.model, each.verdict.value] for each in findings] == EXPECTED[name]
+    assert [
+        [each.line, each.text, each.model, each.verdict.value] for each in findings
+    ] == EXPECTED[name]
     assert {each.path for each in findings} == {name}
 
 
@@ -58,7 +62,9 @@ def test_the_corpus_is_whole() -> None:
     """The corpus has 17 languages and formats, names in each, and every verdict."""
     assert len(EXPECTED) == len(list(CORPUS.iterdir())) == 17
     assert all(EXPECTED.values())
-    assert {verdict for places in EXPECTED.values() for *_, verdict in places} == {each.value for each in AuditVerdict}
+    assert {verdict for places in EXPECTED.values() for *_, verdict in places} == {
+        each.value for each in AuditVerdict
+    }
 
 
 def by_prefix(text: str) -> set[tuple[int, str]]:
@@ -69,7 +75,9 @@ def by_prefix(text: str) -> set[tuple[int, str]]:
 
 def by_word(text: str) -> set[tuple[int, str]]:
     """Find a name where words begin and end."""
-    pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(NAMES, key=len, reverse=True)))})\b")
+    pattern = re.compile(
+        rf"\b(?:{'|'.join(map(re.escape, sorted(NAMES, key=len, reverse=True)))})\b"
+    )
     return {(text.count("\n", 0, match.start()) + 1, match[0]) for match in pattern.finditer(text)}
 
 
@@ -94,7 +102,12 @@ APART: Final = st.one_of(
 )
 
 
-@given(name=st.sampled_from(NAMES), before=APART | st.sampled_from(".:@"), after=APART, also=st.text(max_size=5))
+@given(
+    name=st.sampled_from(NAMES),
+    before=APART | st.sampled_from(".:@"),
+    after=APART,
+    also=st.text(max_size=5),
+)
 def test_a_name_between_what_goes_on_nowhere(name: str, before: str, after: str, also: str) -> None:
     """A name is found between any two characters that are no part of a name, with its place, whatever else is there."""
     text = f"x\n{before}{name}{after}{also}"
@@ -111,7 +124,11 @@ def test_what_stands_before_makes_another_name(name: str, before: str, after: st
     assert found(f" {before}{name}{after}") == []
 
 
-@given(name=st.sampled_from(NAMES), join=st.sampled_from(("", ".", "@", "%40")), after=GOES_ON.filter(str.isalnum))
+@given(
+    name=st.sampled_from(NAMES),
+    join=st.sampled_from(("", ".", "@", "%40")),
+    after=GOES_ON.filter(str.isalnum),
+)
 def test_what_stands_after_makes_another_name(name: str, join: str, after: str) -> None:
     """A name that goes on after it is another one, also where a dot or an at comes between."""
     assert found(f" {name}{join}{after} ") == []
@@ -200,7 +217,9 @@ def test_the_verdict_follows_the_lifecycle_and_the_date() -> None:
     ]
 
 
-@pytest.mark.parametrize(("within", "verdict"), [("0d", "deprecated"), ("1w", "deprecated"), ("8d", "retiring")])
+@pytest.mark.parametrize(
+    ("within", "verdict"), [("0d", "deprecated"), ("1w", "deprecated"), ("8d", "retiring")]
+)
 def test_within_says_what_is_soon(within: str, verdict: str) -> None:
     """Eight days before its day a model is retiring where eight days are soon, and not where seven are."""
     finding = only("claude-sonnet-4-5", Audit(BUNDLED, within=within, now=NOW))
@@ -248,7 +267,11 @@ def test_what_a_finding_carries() -> None:
 def test_a_live_listing_is_completed() -> None:
     """What the API lists no more, or says no lifecycle of, is known from the bundled catalogue; what it says counts."""
     listed = [
-        {"id": "claude-opus-4-1-20250805", "lifecycle": "deprecated", "retires_at": "2030-01-01T00:00:00Z"},
+        {
+            "id": "claude-opus-4-1-20250805",
+            "lifecycle": "deprecated",
+            "retires_at": "2030-01-01T00:00:00Z",
+        },
         {"id": "claude-2.0"},
         {"id": "mine-1", "lifecycle": "retired"},
     ]
@@ -269,7 +292,9 @@ def test_a_listed_id_goes_before_another_s_alias() -> None:
     listed = [{"id": "claude-opus-4-1", "lifecycle": "active"}, {"id": "claude-opus-4-1@20250805"}]
     audit = Audit(Catalogue.from_listing(listed, documented=None), now=NOW)
 
-    assert [finding.model for finding in audit.findings("claude-opus-4-1 claude-opus-4-1@20250805")] == [
+    assert [
+        finding.model for finding in audit.findings("claude-opus-4-1 claude-opus-4-1@20250805")
+    ] == [
         "claude-opus-4-1",
         "claude-opus-4-1@20250805",
     ]
@@ -277,9 +302,16 @@ def test_a_listed_id_goes_before_another_s_alias() -> None:
 
 def test_the_longer_name_counts() -> None:
     """Where one id begins like another and goes on after a slash or a colon, what stands there is the longer one."""
-    audit = Audit(Catalogue.from_listing([{"id": "mine"}, {"id": "mine/two"}, {"id": "mine:two"}]), now=NOW)
+    audit = Audit(
+        Catalogue.from_listing([{"id": "mine"}, {"id": "mine/two"}, {"id": "mine:two"}]), now=NOW
+    )
 
-    assert found("mine/two mine:two mine/three mine", audit) == ["mine/two", "mine:two", "mine", "mine"]
+    assert found("mine/two mine:two mine/three mine", audit) == [
+        "mine/two",
+        "mine:two",
+        "mine",
+        "mine",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -337,7 +369,12 @@ def test_no_bytes_break_it(before: bytes, after: bytes) -> None:
 
     is_utf_16 = before.replace(b"\0", b"")[:2] in {b"\xff\xfe", b"\xfe\xff"}
     is_accepted = b"ignore" in before + after
-    assert is_utf_16 or is_accepted or b"\0" in after or "claude-2.1" in [each.text for each in findings]
+    assert (
+        is_utf_16
+        or is_accepted
+        or b"\0" in after
+        or "claude-2.1" in [each.text for each in findings]
+    )
 
 
 def written(root: Path, files: Mapping[str, str | bytes]) -> Path:
@@ -345,7 +382,9 @@ def written(root: Path, files: Mapping[str, str | bytes]) -> Path:
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
+        path.write_bytes(
+            content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+        )
     return root
 
 
@@ -365,7 +404,18 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_directory_is_walked_by_name(here: Path) -> None:
     """Files come in the order of names, with the path as given; what belongs to version control is left out."""
-    written(here, {"b/c.py": "", "b/a.py": "", "a.py": "", ".env": "", ".git/config": "", "b/.hg/x": "", ".svn/x": ""})
+    written(
+        here,
+        {
+            "b/c.py": "",
+            "b/a.py": "",
+            "a.py": "",
+            ".env": "",
+            ".git/config": "",
+            "b/.hg/x": "",
+            ".svn/x": "",
+        },
+    )
 
     assert read(".") == [".env", "a.py", "b/a.py", "b/c.py"]
     assert read("b") == ["b/a.py", "b/c.py"]
@@ -414,11 +464,23 @@ def test_what_is_no_file_is_not_opened(here: Path) -> None:
 
 def test_large_files_are_told_of(here: Path) -> None:
     """A text above the limit is not read but told of, and no failure; one at the limit is read, a binary one is not."""
-    written(here, {"at.json": b"x" * MAX_BYTES, "above.json": b"x" * (MAX_BYTES + 1), "b.so": bytes(MAX_BYTES + 1)})
+    written(
+        here,
+        {
+            "at.json": b"x" * MAX_BYTES,
+            "above.json": b"x" * (MAX_BYTES + 1),
+            "b.so": bytes(MAX_BYTES + 1),
+        },
+    )
 
-    assert list(read_files(["above.json"])) == [Skipped("above.json", "larger than 5 MB", is_failure=False)]
+    assert list(read_files(["above.json"])) == [
+        Skipped("above.json", "larger than 5 MB", is_failure=False)
+    ]
     assert read(".") == ["at.json", "b.so"]
-    assert [len(each.content) for each in read_files(".") if isinstance(each, File)] == [MAX_BYTES, 8192]
+    assert [len(each.content) for each in read_files(".") if isinstance(each, File)] == [
+        MAX_BYTES,
+        8192,
+    ]
 
 
 RULES: Final[list[dict[str, str]]] = [
@@ -426,7 +488,9 @@ RULES: Final[list[dict[str, str]]] = [
     {".gitignore": "a/**/z.py\n**/cache\nlogs/**\n!logs/keep.py\n"},
     {".gitignore": "*\n!*/\n!*.py\n"},
     {".gitignore": "/*\n!/src\n/src/*\n!/src/deep/\n"},
-    {".gitignore": "# no rule\n\\#file\n\\!file\n\nspace\\ \ntrailing   \n[ab].py\nc?.py\n[!x]y.txt\n"},
+    {
+        ".gitignore": "# no rule\n\\#file\n\\!file\n\nspace\\ \ntrailing   \n[ab].py\nc?.py\n[!x]y.txt\n"
+    },
     {".gitignore": "*.py\n", "src/.gitignore": "!a.py\n", "src/deep/.gitignore": "a.py\n"},
     {".gitignore": "src\n!src/a.py\n"},
     {".gitignore": "src/*\r\n!src/a.py\r\n"},
@@ -437,9 +501,38 @@ RULES: Final[list[dict[str, str]]] = [
     {"src/.gitignore": "*\n", "a/.gitignore": "**\n!.gitignore\n", "docs/.gitignore": "!*\n"},
 ]
 TREE: Final = [
-    *("a.py", "b.py", "cc.py", "keep.log", "x.log", "only-here.py", "#file", "!file", "space ", "trailing", "ay.txt"),
-    *("src/a.py", "src/x.log", "src/only-here.py", "src/deep/a.py", "src/deep/b.txt", "build/a.py", "src/build/b.py"),
-    *("docs/a.txt", "docs/deep/a.txt", "a/z.py", "a/b/z.py", "a/b/c/z.py", "a/cache/f.py", "cache", "foo/bar/a.py"),
+    *(
+        "a.py",
+        "b.py",
+        "cc.py",
+        "keep.log",
+        "x.log",
+        "only-here.py",
+        "#file",
+        "!file",
+        "space ",
+        "trailing",
+        "ay.txt",
+    ),
+    *(
+        "src/a.py",
+        "src/x.log",
+        "src/only-here.py",
+        "src/deep/a.py",
+        "src/deep/b.txt",
+        "build/a.py",
+        "src/build/b.py",
+    ),
+    *(
+        "docs/a.txt",
+        "docs/deep/a.txt",
+        "a/z.py",
+        "a/b/z.py",
+        "a/b/c/z.py",
+        "a/cache/f.py",
+        "cache",
+        "foo/bar/a.py",
+    ),
     *("logs/keep.py", "logs/other.py", "logs/deep/keep.py", "foo/a.py", "src/trailing/a.py"),
 ]
 
@@ -450,7 +543,15 @@ def not_ignored(root: Path) -> set[str]:
     if git is None:
         pytest.skip("there is no git")
     quiet = {**environment(), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    listing = [git, "-c", "core.quotePath=false", "ls-files", "-z", "--others", "--exclude-standard"]
+    listing = [
+        git,
+        "-c",
+        "core.quotePath=false",
+        "ls-files",
+        "-z",
+        "--others",
+        "--exclude-standard",
+    ]
     for command in ([git, "init", "-q"], listing):
         ran = subprocess.run(command, cwd=root, env=quiet, capture_output=True, check=True)  # noqa: S603 - our own
     return {os.fsdecode(name) for name in ran.stdout.split(b"\0") if name}
@@ -464,7 +565,9 @@ def test_ignored_as_git_ignores(here: Path, rules: dict[str, str]) -> None:
     assert set(read(".")) == not_ignored(here)
 
 
-SEGMENTS: Final = st.sampled_from(["a", "b", "*", "?", "**", "a*", "*b", "[ab]", "[!a]", "a.b", "*.b", "\\a"])
+SEGMENTS: Final = st.sampled_from(
+    ["a", "b", "*", "?", "**", "a*", "*b", "[ab]", "[!a]", "a.b", "*.b", "\\a"]
+)
 PATTERNS: Final = st.builds(
     "{}{}{}{}".format,
     st.sampled_from(["", "", "!"]),
@@ -477,13 +580,22 @@ PATTERNS: Final = st.builds(
 @settings(max_examples=40)
 @given(
     rules=st.dictionaries(
-        st.sampled_from(["", "a/", "b/a/"]), st.lists(PATTERNS, min_size=1, max_size=5), min_size=1, max_size=3
+        st.sampled_from(["", "a/", "b/a/"]),
+        st.lists(PATTERNS, min_size=1, max_size=5),
+        min_size=1,
+        max_size=3,
     )
 )
-def test_any_rules_are_those_of_git(rules: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_rules_are_those_of_git(
+    rules: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Whatever rules a tree has, at whatever depth, the files are read that Git itself does not ignore."""
     root = tmp_path_factory.mktemp("tree")
-    tree = [f"{above}{name}" for above in ("", "a/", "b/", "a/a/", "b/a/", "b/a.b/") for name in ("x", "ab", "f.b")]
+    tree = [
+        f"{above}{name}"
+        for above in ("", "a/", "b/", "a/a/", "b/a/", "b/a.b/")
+        for name in ("x", "ab", "f.b")
+    ]
     written(root, dict.fromkeys(tree, ""))
     written(root, {f"{above}.gitignore": "\n".join(lines) for above, lines in rules.items()})
 
@@ -492,7 +604,10 @@ def test_any_rules_are_those_of_git(rules: dict[str, list[str]], tmp_path_factor
 
 def test_rules_above_a_directory_count(here: Path) -> None:
     """What the repository's own .gitignore says of a directory below counts there, and none beyond the repository's."""
-    written(here, {".gitignore": "*.py", "repository/.gitignore": "/src/*.log\n", "repository/.git/HEAD": ""})
+    written(
+        here,
+        {".gitignore": "*.py", "repository/.gitignore": "/src/*.log\n", "repository/.git/HEAD": ""},
+    )
     written(here / "repository", {"src/a.log": "", "src/a.py": "", "a.log": ""})
 
     assert read("repository/src") == ["repository/src/a.py"]
@@ -500,7 +615,16 @@ def test_rules_above_a_directory_count(here: Path) -> None:
 
 def test_what_is_given_is_read_though_it_is_ignored(here: Path) -> None:
     """A file or directory that is named is read, whatever ignores it; the rules inside of the directory still count."""
-    written(here, {".git/HEAD": "", ".gitignore": "build/\n*.log\n", "build/a.py": "", "build/b.log": "", "x.log": ""})
+    written(
+        here,
+        {
+            ".git/HEAD": "",
+            ".gitignore": "build/\n*.log\n",
+            "build/a.py": "",
+            "build/b.log": "",
+            "x.log": "",
+        },
+    )
     written(here, {"build/.gitignore": "c.py\n", "build/c.py": ""})
 
     assert read("x.log", "build") == ["x.log", "build/.gitignore", "build/a.py", "build/b.log"]
@@ -517,7 +641,11 @@ def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, li
 def test_the_command_finds(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a path the current directory is audited: a line for what is not fine, and a summary on standard error."""
     written(
-        here, {"app.py": 'a = "claude-opus-5"\nb = "claude-3-opus-20240229"\n', "b.yaml": "m: claude-mythos-preview"}
+        here,
+        {
+            "app.py": 'a = "claude-opus-5"\nb = "claude-3-opus-20240229"\n',
+            "b.yaml": "m: claude-mythos-preview",
+        },
     )
 
     assert listed(capsys) == (
@@ -537,13 +665,21 @@ def test_nothing_found(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written(here, {"app.py": "m = 'claude-opus-5'"})
 
     assert listed(capsys) == (0, [], ["router: 1 file, 1 model id: 1 ok"])
-    assert listed(capsys, "app.py", "--source", "bundled") == (0, [], ["router: 1 file, 1 model id: 1 ok"])
+    assert listed(capsys, "app.py", "--source", "bundled") == (
+        0,
+        [],
+        ["router: 1 file, 1 model id: 1 ok"],
+    )
 
 
 def test_dates_of_partners_are_theirs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a name on Bedrock or Google Cloud it is said once whose the dates are; of others it is not."""
     written(
-        here, {"a.txt": "anthropic.claude-v2:1 claude-3-opus@20240229", "b.txt": "claude-2.1 claude-opus-5@default"}
+        here,
+        {
+            "a.txt": "anthropic.claude-v2:1 claude-3-opus@20240229",
+            "b.txt": "claude-2.1 claude-opus-5@default",
+        },
     )
 
     assert [line for line in listed(capsys)[2] if "dates" in line] == [
@@ -579,7 +715,9 @@ def test_json(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("also", [[], ["--json"]])
-def test_what_cannot_be_read_is_no_pass(here: Path, capsys: pytest.CaptureFixture[str], also: list[str]) -> None:
+def test_what_cannot_be_read_is_no_pass(
+    here: Path, capsys: pytest.CaptureFixture[str], also: list[str]
+) -> None:
     """A path that is not there, or cannot be read, is told of and ends in status 2, after all else was audited."""
     written(here, {"a.py": "claude-2.1"})
     status = run(["audit", *also, "nowhere.py", "a.py", "zero\0.py"])
@@ -625,13 +763,24 @@ def test_bad_usage(
 
 def test_a_hostile_catalogue(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What a catalogue says is escaped, and aliases that are no ids, an empty one among them, are no names."""
-    entry = {"id": "mine", "lifecycle": "retired", "replacement": "\x1b[2J", "aliases": ["", "\n", "a b", "yours"]}
+    entry = {
+        "id": "mine",
+        "lifecycle": "retired",
+        "replacement": "\x1b[2J",
+        "aliases": ["", "\n", "a b", "yours"],
+    }
     entries = [entry, {"id": "anthropic."}]
-    written(here, {"a.txt": "mine a b yours", "own.json": json.dumps({"data": entries, "has_more": False})})
+    written(
+        here,
+        {"a.txt": "mine a b yours", "own.json": json.dumps({"data": entries, "has_more": False})},
+    )
 
     assert listed(capsys, "a.txt", "--source", "own.json")[:2] == (
         1,
-        [r"a.txt:1:1: mine is retired; use \x1b[2J", r"a.txt:1:10: yours (mine) is retired; use \x1b[2J"],
+        [
+            r"a.txt:1:1: mine is retired; use \x1b[2J",
+            r"a.txt:1:10: yours (mine) is retired; use \x1b[2J",
+        ],
     )
 
 
@@ -705,16 +854,30 @@ def audited(root: Path, files: int) -> float:
     ran = spawned("audit", str(root))
     after = os.times()
 
-    assert ran.out == f"{root}/package0/last.py:1:1: claude-2.1 was retired on 2025-07-21; use claude-opus-4-8\n"
+    assert (
+        ran.out
+        == f"{root}/package0/last.py:1:1: claude-2.1 was retired on 2025-07-21; use claude-opus-4-8\n"
+    )
     assert f"{files + 2} files" in ran.err.replace(",", "")
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    return (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
 
 
 def test_a_large_file_is_no_slower_than_its_size() -> None:
     """What begins like a name again and again takes no more than its size says: there is no backtracking."""
-    texts = ("claude-", "claude-opus-4-", "${a", "%2Fclaude-2.1", "xclaude-2.1", "anthropic.claude-v2:")
+    texts = (
+        "claude-",
+        "claude-opus-4-",
+        "${a",
+        "%2Fclaude-2.1",
+        "xclaude-2.1",
+        "anthropic.claude-v2:",
+    )
     for text in texts:
-        small, large = (min(spent(text * (size // len(text))) for _ in range(3)) for size in (50_000, 400_000))
+        small, large = (
+            min(spent(text * (size // len(text))) for _ in range(3)) for size in (50_000, 400_000)
+        )
         assert large < 24 * small + 0.02
 
 

@@ -80,16 +80,26 @@ def test_the_marks_are_what_each_model_is_known_to_support() -> None:
     assert shown.models == Catalogue.bundled().models
     for model in shown.models:
         assert shown.supports(model) == tuple(model.support(name) for name in shown.capabilities)
-    assert {support for model in shown.models for support in shown.supports(model)} == {True, False, None}
+    assert {support for model in shown.models for support in shown.supports(model)} == {
+        True,
+        False,
+        None,
+    }
 
 
 def test_families_stand_together_and_levels_in_their_order() -> None:
     """A family begins with itself; its levels go from the lowest on, and what is no level comes after them by name."""
-    levels = {key: {"supported": True} for key in ["xhigh", "low", "beyond", "max", "high", "medium"]}
-    shown = matrix(Catalogue.from_listing([{"id": "m", "capabilities": {"effort": levels, "effort2": {}}}]))
+    levels = {
+        key: {"supported": True} for key in ["xhigh", "low", "beyond", "max", "high", "medium"]
+    }
+    shown = matrix(
+        Catalogue.from_listing([{"id": "m", "capabilities": {"effort": levels, "effort2": {}}}])
+    )
 
     efforts = next(family for family in shown.families if family[0] == "effort")
-    assert efforts == tuple(f"effort{level}" for level in ["", ".low", ".medium", ".high", ".xhigh", ".max", ".beyond"])
+    assert efforts == tuple(
+        f"effort{level}" for level in ["", ".low", ".medium", ".high", ".xhigh", ".max", ".beyond"]
+    )
     assert [family[0].partition(".")[0] for family in shown.families] == sorted(
         {name.partition(".")[0] for name in shown.capabilities}
     )
@@ -120,7 +130,9 @@ def test_only_what_is_asked_for(only: list[str], columns: list[str]) -> None:
         ("line", RequirementError, "a field"),
     ],
 )
-def test_a_path_that_means_nothing_is_an_error(path: str, error: type[Exception], said: str) -> None:
+def test_a_path_that_means_nothing_is_an_error(
+    path: str, error: type[Exception], said: str
+) -> None:
     """A column that is asked for and not there would look like an answer."""
     with pytest.raises(error, match=said):
         matrix(Catalogue.from_listing(LISTING), only=[path])
@@ -150,7 +162,9 @@ def seen(out: str) -> dict[tuple[str, str], str]:
 
 
 @pytest.mark.parametrize("columns", [40, 80, 100, 200])
-def test_the_picture_says_what_the_catalogue_says(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+def test_the_picture_says_what_the_catalogue_says(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
     """At any width each model has its mark for each capability once, and no line is longer than the terminal."""
     monkeypatch.setenv("COLUMNS", str(columns))
     catalogue = Catalogue.bundled()
@@ -158,7 +172,9 @@ def test_the_picture_says_what_the_catalogue_says(monkeypatch: pytest.MonkeyPatc
 
     models = catalogue.where("line in (opus, haiku)")
     names = matrix(catalogue).capabilities
-    assert seen(ran.out) == {(model.id, name): MARKS[model.support(name)] for model in models for name in names}
+    assert seen(ran.out) == {
+        (model.id, name): MARKS[model.support(name)] for model in models for name in names
+    }
     assert max(len(line) for line in STYLED.sub("", ran.out).splitlines()) <= columns
     assert STYLED.sub("", ran.out).endswith("\n✓ supported  ✗ unsupported  ? unknown\n")
 
@@ -166,7 +182,8 @@ def test_the_picture_says_what_the_catalogue_says(monkeypatch: pytest.MonkeyPatc
 def test_a_wide_terminal_has_one_block_and_a_narrow_one_folds() -> None:
     """The models are repeated only where the columns do not fit beside each other."""
     blocks = {
-        columns: spawned_on_terminal("matrix", columns=columns).out.count("claude-opus-5-5") for columns in (80, 200)
+        columns: spawned_on_terminal("matrix", columns=columns).out.count("claude-opus-5-5")
+        for columns in (80, 200)
     }
 
     assert blocks[200] == 1 < blocks[80]
@@ -178,7 +195,15 @@ def test_a_family_stays_together_where_it_fits(monkeypatch: pytest.MonkeyPatch) 
     for columns in (28, 50, 64):
         monkeypatch.setenv("COLUMNS", str(columns))
         out = on_terminal(
-            run, "matrix", "--only", "effort", "--only", "thinking", "--where", "line == sonnet", "--no-color"
+            run,
+            "matrix",
+            "--only",
+            "effort",
+            "--only",
+            "thinking",
+            "--where",
+            "line == sonnet",
+            "--no-color",
         ).out
         begun[columns] = [re.findall(r"╭ (\S+)\n", block)[0] for block in out.split("\n\n")[:-1]]
 
@@ -202,10 +227,14 @@ def test_each_mark_has_a_colour_of_its_own(listing: str) -> None:
     """Colour helps whoever sees it; the marks differ without."""
     out = on_terminal(run, "matrix", "--only", "effort", "--source", listing).out
 
-    assert {"\x1b[32m✓\x1b[0m", "\x1b[31m✗\x1b[0m", "\x1b[33m?\x1b[0m"} <= {*re.findall(r"\x1b\[3\dm.\x1b\[0m", out)}
+    assert {"\x1b[32m✓\x1b[0m", "\x1b[31m✗\x1b[0m", "\x1b[33m?\x1b[0m"} <= {
+        *re.findall(r"\x1b\[3\dm.\x1b\[0m", out)
+    }
 
 
-def test_an_id_longer_than_the_terminal_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_id_longer_than_the_terminal_is_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is folded, and every character of it is there in each block."""
     monkeypatch.setenv("COLUMNS", "50")
     path = saved(tmp_path, [{"id": "q" * 256, "lifecycle": "retired"}])
@@ -219,7 +248,15 @@ def test_a_terminal_without_unicode_has_plain_marks(listing: str) -> None:
     """Where the output cannot encode them, other marks and leaders say the same."""
     environ = environment(PYTHONIOENCODING="ascii")
     out = spawned_on_terminal(
-        "matrix", "--only", "effort.max", "--only", "pdf_input", "--source", listing, "--no-color", environ=environ
+        "matrix",
+        "--only",
+        "effort.max",
+        "--only",
+        "pdf_input",
+        "--source",
+        listing,
+        "--no-color",
+        environ=environ,
     ).out
 
     assert out.splitlines()[:4] == [
@@ -234,10 +271,13 @@ def test_an_empty_catalogue_has_a_picture(tmp_path: Path) -> None:
     """Names without models, on a terminal and in a pipe."""
     path = saved(tmp_path, [])
 
-    assert on_terminal(run, "matrix", "--source", path, "--only", "pdf_input", "--no-color").out.startswith(
-        "╭ pdf_input\n\n"
+    assert on_terminal(
+        run, "matrix", "--source", path, "--only", "pdf_input", "--no-color"
+    ).out.startswith("╭ pdf_input\n\n")
+    assert (
+        spawned("matrix", "--source", path, "--only", "pdf_input").out
+        == "id  pdf_input  lifecycle\n"
     )
-    assert spawned("matrix", "--source", path, "--only", "pdf_input").out == "id  pdf_input  lifecycle\n"
 
 
 # In a pipe, and for programs
@@ -245,7 +285,9 @@ def test_an_empty_catalogue_has_a_picture(tmp_path: Path) -> None:
 
 def test_a_pipe_has_one_line_a_model(command: Command, listing: str) -> None:
     """Whole names above, and what may be empty or has spaces last: a column is a field of awk."""
-    assert command("--only", "effort.max", "--only", "holograms", "--only", "pdf_input", "--source", listing) == Ran(
+    assert command(
+        "--only", "effort.max", "--only", "holograms", "--only", "pdf_input", "--source", listing
+    ) == Ran(
         0,
         "id          effort.max  holograms  holograms.moving  pdf_input  lifecycle\n"
         "claude-new  ✗           ?          ?                 ✓          active, limited\n"
@@ -263,7 +305,9 @@ def test_where_filters_the_models(command: Command, listing: str) -> None:
 
 def test_json_keeps_unknown_apart(command: Command, listing: str) -> None:
     """True, false and null are the three values; a program need not read marks."""
-    status, out, err = command("--only", "effort.max", "--only", "pdf_input", "--source", listing, "--json")
+    status, out, err = command(
+        "--only", "effort.max", "--only", "pdf_input", "--source", listing, "--json"
+    )
     answer = json.loads(out)
 
     assert (status, err) == (0, "")
@@ -336,7 +380,11 @@ class Read(HTMLParser):
 
     @property
     def policy(self) -> str:
-        (policy,) = [a["content"] for _, a in self.elements if a.get("http-equiv") == "Content-Security-Policy"]
+        (policy,) = [
+            a["content"]
+            for _, a in self.elements
+            if a.get("http-equiv") == "Content-Security-Policy"
+        ]
         assert policy
         return policy
 
@@ -393,7 +441,8 @@ def test_the_page_asks_nothing_of_the_network() -> None:
     assert not re.search(r"url\(|@import|https?:", read.blocks["style"] + read.blocks["script"])
     assert not any(name.startswith("on") for _, a in read.elements for name in a)
     assert not re.search(
-        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(", read.blocks["script"]
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(",
+        read.blocks["script"],
     )
 
 
@@ -401,7 +450,9 @@ def test_what_a_person_reads_has_no_tricks() -> None:
     """Characters that turn or hide text stand in the page as escapes."""
     data = data_of(page_of(HOSTILE))
     shown = [model[key] for model in data["models"] for key in ("id", "name", "caution")]
-    shown += [capability["name"] for capability in data["capabilities"]] + [line["shown"] for line in data["lines"]]
+    shown += [capability["name"] for capability in data["capabilities"]] + [
+        line["shown"] for line in data["lines"]
+    ]
 
     assert all(text.isprintable() for text in shown)
     assert any(r"\u202e" in text for text in shown)
@@ -422,7 +473,10 @@ def test_the_page_names_its_catalogue() -> None:
 
 def test_what_no_requirement_can_name_has_no_tick() -> None:
     """A name with a blank, a keyword and a field are shown; all others are ticked with the term that names them."""
-    named = {each["name"]: (each["term"], each["negated"]) for each in data_of(page_of(HOSTILE))["capabilities"]}
+    named = {
+        each["name"]: (each["term"], each["negated"])
+        for each in data_of(page_of(HOSTILE))["capabilities"]
+    }
 
     assert {name for name, (term, _) in named.items() if term is None} == {
         *(
@@ -470,7 +524,9 @@ def test_a_slider_compares_as_the_language_does(entries: list[dict[str, Any]]) -
 def test_a_value_without_a_spelling_is_no_step() -> None:
     """A limit of forty digits is known of its model, and no slider can be set to it."""
     data = data_of(page_of(HOSTILE))
-    limits = {bound["field"]: [step["shown"] for step in bound["steps"]] for bound in data["bounds"]}
+    limits = {
+        bound["field"]: [step["shown"] for step in bound["steps"]] for bound in data["bounds"]
+    }
 
     assert limits == {
         "max_input_tokens": [str(2**53), str(2**53 + 1)],
@@ -486,13 +542,20 @@ def test_the_guard_rails_are_those_of_the_catalogue(source: str) -> None:
     catalogue = Catalogue([*Catalogue.bundled(), *Catalogue.from_listing(HOSTILE)], source=source)
     data = data_of(page(catalogue, matrix(catalogue)))
 
-    assert [rail["field"] for rail in data["rails"]] == ["lifecycle", "access"][: 1 if source == "live" else 2]
+    assert [rail["field"] for rail in data["rails"]] == ["lifecycle", "access"][
+        : 1 if source == "live" else 2
+    ]
     for at, rail in enumerate(data["rails"]):
         admitted = [model["id"] for model in data["models"] if model["admitted"][at] == "1"]
-        others = " and ".join(each["lifted"] for each in data["rails"] if each is not rail) or "true"
+        others = (
+            " and ".join(each["lifted"] for each in data["rails"] if each is not rail) or "true"
+        )
         assert admitted == [model.id for model in catalogue.candidates(others)]
         assert 0 < len(admitted) < len(catalogue)
-    assert catalogue.candidates(" and ".join(rail["lifted"] for rail in data["rails"])) == catalogue.models
+    assert (
+        catalogue.candidates(" and ".join(rail["lifted"] for rail in data["rails"]))
+        == catalogue.models
+    )
 
 
 # The file of the page
@@ -507,7 +570,10 @@ def test_the_page_is_written_and_told(command: Command, listing: str, tmp_path: 
 
     assert ran == Ran(0, "", f"wrote {path}\n")
     assert [each.name for each in path.parent.iterdir()] == [path.name]
-    assert [model["id"] for model in data_of(path.read_text("ascii"))["models"]] == ["claude-new", "claude-old"]
+    assert [model["id"] for model in data_of(path.read_text("ascii"))["models"]] == [
+        "claude-new",
+        "claude-old",
+    ]
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask()
 
 
@@ -536,7 +602,9 @@ def test_a_link_is_followed(command: Command, listing: str, tmp_path: Path) -> N
     assert (tmp_path / "real.html").read_text("ascii").startswith("<!doctype html>")
 
 
-def test_a_pipe_is_written_to_and_not_replaced(command: Command, listing: str, tmp_path: Path) -> None:
+def test_a_pipe_is_written_to_and_not_replaced(
+    command: Command, listing: str, tmp_path: Path
+) -> None:
     """A device is no file whose place another one could take."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -552,9 +620,15 @@ def test_a_pipe_is_written_to_and_not_replaced(command: Command, listing: str, t
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("", "is a directory: name a file in it"), ("nowhere/m.html", "cannot be written: No such file")]
+    ("name", "said"),
+    [
+        ("", "is a directory: name a file in it"),
+        ("nowhere/m.html", "cannot be written: No such file"),
+    ],
 )
-def test_what_is_no_file_is_refused(command: Command, listing: str, tmp_path: Path, name: str, said: str) -> None:
+def test_what_is_no_file_is_refused(
+    command: Command, listing: str, tmp_path: Path, name: str, said: str
+) -> None:
     """Bad usage, told with the path, and nothing is left behind."""
     before = sorted(tmp_path.iterdir())
     ran = command("--html", str(tmp_path / name), "--source", listing)
