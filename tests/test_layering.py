@@ -21,6 +21,7 @@ LAYERS = (
     ("requirements",),
     ("requirements._satisfiability",),
     ("requirements._expression",),
+    ("requirements._literals",),
     ("requirements._parser",),
     ("catalogue",),
     ("catalogue._policy",),

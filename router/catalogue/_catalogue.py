@@ -58,7 +58,7 @@ _STATED_AS_TEXT: Final = "lifecycle"
 """The field of which a guard-rail also keeps out what is stated as no text: that is stated, and not active."""
 
 _IS_RELATIVE: Final = 2
-"""Where the outline of a requirement says so."""
+"""Where the references of a requirement says so."""
 
 _State = tuple[
     tuple[Model, ...],
@@ -278,7 +278,7 @@ class Catalogue:
         if rows:
             model = self.models[-rows.bit_length()]
             key = asked.text if needs else question
-            if not asked.outline[_IS_RELATIVE] and len(key or "") <= LONGEST_REMEMBERED:
+            if not asked.references[_IS_RELATIVE] and len(key or "") <= LONGEST_REMEMBERED:
                 if len(answers) >= _REMEMBERED:
                     answers.clear()
                 answers[key] = model
@@ -500,9 +500,9 @@ class Catalogue:
     def _met(self, requirement: Requirement, now: datetime | None) -> int:
         """Return the rows known to meet the requirement and its guard-rails."""
         try:
-            _, fields, _, texts = requirement.outline
+            _, fields, _, texts = requirement.references
         except AttributeError:
-            _, fields, _, texts = requirement.outlined()
+            _, fields, _, texts = requirement.all_references()
         rows = self._guards.get(fields)
         if rows is None:
             rows = self._guard(fields)

@@ -17,7 +17,8 @@ from router.models._field_types import KINDS, NEVER
 from router.models._index import rows_of
 from router.models._model import Model, Support
 from router.models._vocabulary import DURATIONS
-from router.requirements._expression import Comparison, Maybe, Places, Requirement, moment
+from router.requirements._expression import Maybe, Places, Requirement, moment
+from router.requirements._literals import Comparison
 
 if TYPE_CHECKING:
     from router.catalogue._catalogue import Catalogue

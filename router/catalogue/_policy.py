@@ -24,7 +24,8 @@ from router._errors import ConfigurationError, RequirementError, nearest, quoted
 from router.models._field_types import read_days
 from router.models._model import Model
 from router.models._vocabulary import CAPABILITIES, FIELDS
-from router.requirements._expression import Comparison, Requirement, conjunction
+from router.requirements._expression import Requirement, conjunction
+from router.requirements._literals import Comparison
 from router.requirements._parser import KEYWORDS, parse, require
 
 ORDERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(

@@ -20,7 +20,8 @@ from router.cli._writing import write_file
 from router.models._field_types import KINDS, write_text
 from router.models._model import Model, Support
 from router.models._vocabulary import FIELDS, packaged
-from router.requirements._expression import Capability, Comparison, Requirement
+from router.requirements._expression import Requirement
+from router.requirements._literals import Capability, Comparison
 from router.requirements._parser import parse
 from router.tools._matrix import Matrix, family
 

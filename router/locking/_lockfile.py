@@ -40,13 +40,8 @@ from router.catalogue._policy import (
 )
 from router.models._field_types import KINDS
 from router.models._model import Model, is_id
-from router.requirements._expression import (
-    Comparison,
-    Requirement,
-    conjunction,
-    moment,
-    possibility,
-)
+from router.requirements._expression import Requirement, conjunction, moment, possibility
+from router.requirements._literals import Comparison
 
 VERSION: Final = 1
 WITHIN: Final = 60

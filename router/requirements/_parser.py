@@ -31,17 +31,15 @@ from router.models._vocabulary import (
 )
 from router.requirements._expression import (
     MAX_DEPTH,
-    Comparison,
-    Level,
     Requirement,
-    capability,
+    and_with_places,
     conjunction,
     disjunction,
-    joined,
     negation,
     possibility,
     remembered,
 )
+from router.requirements._literals import Comparison, Level, capability
 
 Need = bool | str | int | Sequence[str]
 """What a keyword of `require` takes."""
@@ -89,7 +87,7 @@ def require(requirement: str | Requirement | None = None, /, **needs: Need) -> R
             f"a requirement must be text or a Requirement (got {type(requirement).__name__})"
         )
     return (
-        joined([stated, *(_keyword(name, need) for name, need in needs.items())])
+        and_with_places([stated, *(_keyword(name, need) for name, need in needs.items())])
         if needs
         else stated
     )

@@ -11,7 +11,8 @@ import pytest
 from router._errors import RequirementError, RequirementSyntaxError
 from router.catalogue._catalogue import Catalogue
 from router.models._model import Model
-from router.requirements._expression import MAX_DEPTH, And, Capability, Comparison, Level, Or
+from router.requirements._expression import MAX_DEPTH, And, Or
+from router.requirements._literals import Capability, Comparison, Level
 from router.requirements._parser import parse, require
 
 EMPTY = 'expected a requirement, got an empty text; what everything meets is "true"'
