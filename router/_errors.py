@@ -21,14 +21,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
-    from typing import Any, Self
-
-    from router.catalogue._catalogue import Catalogue
-    from router.catalogue._decision import Decision
-    from router.catalogue._policy import Policy
-    from router.execution._run import Attempt
-    from router.requirements._expression import Requirement
+    from typing import Any
 
 _LONGEST_SHOWN = 200
 """Characters of a foreign text that a message repeats."""
@@ -159,26 +152,6 @@ class UnknownNameError(RequirementError, LookupError):
         return f"unknown name {quoted(self.name)}{_suggestion(self.nearest)}{policies}"
 
 
-class NoModelError(RouterError, LookupError):
-    """No model of `catalogue` is known to meet `requirement`, which may be a policy; explained when it is asked for."""
-
-    def __init__(
-        self, requirement: Requirement | Policy, catalogue: Catalogue, now: datetime | None = None
-    ) -> None:
-        super().__init__(requirement, catalogue, now)
-        self.requirement = requirement
-        self.catalogue = catalogue
-        self.now = now
-
-    @property
-    def decision(self) -> Decision:
-        """The reason: which terms no model meets, and which models come nearest."""
-        return self.catalogue.explain(self.requirement, now=self.now)
-
-    def __str__(self) -> str:
-        return str(self.decision)
-
-
 class UnknownModelError(RouterError, LookupError):
     """An id or alias that the catalogue does not list; carries `id` and the `nearest` listed ones.
 
@@ -297,40 +270,6 @@ class UnfitRequestError(RouterError, ValueError):
         if len(self.unsupported) > len(first):
             asked.append(f"and {len(self.unsupported) - len(first):,} more")
         return f"{shortened(self.model)} cannot serve this request: {'; '.join(asked)}"
-
-
-class FallbackExhaustedError(RouterError, ExceptionGroup[Exception]):
-    """Every model that a run could try has failed; carries the `attempts`, and their errors as a group.
-
-    `set_aside` are the ids that were not called, since those models have failed before.
-    """
-
-    attempts: tuple[Attempt, ...]
-    set_aside: tuple[str, ...]
-
-    def __new__(
-        cls, reason: str, attempts: Sequence[Attempt], set_aside: Sequence[str] = ()
-    ) -> Self:
-        self = super().__new__(
-            cls, reason, [each.error for each in attempts if each.error is not None]
-        )
-        self.attempts = tuple(attempts)
-        self.set_aside = tuple(set_aside)
-        return self
-
-    def derive(self, errors: Sequence[Any]) -> ExceptionGroup[Any]:
-        """Return the group of some of its errors, as `except*` wants it."""
-        of_them = [each for each in self.attempts if any(each.error is error for error in errors)]
-        if len(of_them) < len(errors):
-            return ExceptionGroup(self.message, errors)
-        return FallbackExhaustedError(self.message, of_them, self.set_aside)
-
-    def __str__(self) -> str:
-        lines = [printable(self.message), *map(str, self.attempts)]
-        return "\n  ".join([*lines, *(f"{id} is set aside" for id in self.set_aside)])
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.message, self.attempts, self.set_aside)
 
 
 class ConfigurationError(RouterError, ValueError):

@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from attrs import evolve
 
-from router._errors import ConfigurationError, NoModelError, UnknownNameError, nearest, quoted
+from router._errors import ConfigurationError, UnknownNameError, nearest, quoted
 from router._fork import unforked
 from router._hooks import check_count, check_hook
-from router.catalogue._catalogue import Asked, Catalogue, CatalogueDiff, impact_of
+from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
-from router.catalogue._policy import Policy, alone, check_policies, is_policy_name, read_policies
+from router.catalogue._diff import CatalogueDiff, impact_of
+from router.catalogue._explanation import NoModelError
+from router.catalogue._policy import (
+    Asked,
+    Policy,
+    alone,
+    check_policies,
+    is_policy_name,
+    read_policies,
+)
 from router.models._model import Model
 from router.refresh._credential import Credential
 from router.refresh._listing import Progress

@@ -38,7 +38,7 @@ from router._errors import (
     printable,
 )
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._decision import Term
+from router.catalogue._terms import Term
 from router.models._index import Masks
 from router.models._model import Model
 from router.models._vocabulary import CAPABILITIES, FIELDS

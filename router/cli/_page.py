@@ -14,7 +14,7 @@ import click
 
 from router._errors import ConfigurationError, RequirementError, printable
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._decision import shown
+from router.catalogue._terms import shown
 from router.cli._output import catalogue_json, caution
 from router.cli._writing import write_file
 from router.models._field_types import KINDS, write_text

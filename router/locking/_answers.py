@@ -10,9 +10,9 @@ from attrs import evolve, frozen
 
 from router._errors import LockError
 from router._hooks import Log
-from router.catalogue._catalogue import Asked, Catalogue
+from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
-from router.catalogue._policy import Policy
+from router.catalogue._policy import Asked, Policy
 from router.locking._lockfile import Lock, broken_by, listed
 from router.models._model import Model
 

@@ -28,8 +28,8 @@ from typing import Any, Final
 from attrs import evolve, field, frozen
 
 from router._errors import ConfigurationError, RequirementError, quoted
-from router.catalogue._catalogue import GUARD_RAILS, Catalogue
-from router.catalogue._decision import Decision, Reason, shown, unmet_terms
+from router.catalogue._catalogue import Catalogue
+from router.catalogue._decision import Decision, Reason
 from router.catalogue._policy import (
     POLICY_KEYS,
     Policy,
@@ -38,6 +38,8 @@ from router.catalogue._policy import (
     read_table,
     read_toml,
 )
+from router.catalogue._snapshot import GUARD_RAILS
+from router.catalogue._terms import shown, unmet_terms
 from router.models._field_types import KINDS
 from router.models._model import Model, is_id
 from router.requirements._expression import Requirement, conjunction, moment, possibility

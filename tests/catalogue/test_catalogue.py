@@ -19,15 +19,17 @@ from router._errors import (
     CatalogueError,
     ConfigurationError,
     MalformedEntryError,
-    NoModelError,
     RequirementError,
     UnknownModelError,
     UnknownNameError,
     nearest,
 )
-from router.catalogue._catalogue import Catalogue, CatalogueDiff, Change, read_listing
+from router.catalogue._catalogue import Catalogue
+from router.catalogue._diff import CatalogueDiff, Change
+from router.catalogue._explanation import NoModelError
 from router.catalogue._policy import Policy, read_policy
 from router.locking._lockfile import check, outdated, resolve
+from router.models._entries import read_listing
 from router.models._model import Model
 from router.models._vocabulary import Names
 from router.refresh._sources import StaticSource
@@ -524,7 +526,7 @@ def test_no_stream_of_questions_grows_the_memory() -> None:
             bound <= 1_000
         )
     assert len(catalogue.answers) <= 1_024
-    assert len(catalogue._built) <= 4_096
+    assert len(catalogue._masks) <= 4_096
     for number in range(3_000):
         catalogue.select(parse(f"max_tokens >= 1 or maybe x{number} == 1"), default=None)
     assert len(catalogue._guards) <= 1_024
@@ -815,9 +817,9 @@ def test_a_catalogue_is_warmed_by_the_last_one() -> None:
         one.select(text, default=None)
 
     cold = Catalogue.from_listing(entries).warmed_by(one, lambda: False)
-    assert (cold.answers, cold._built) == ({}, {})
+    assert (cold.answers, cold._masks) == ({}, {})
     assert other.warmed_by(one) is other
-    assert other._built.keys() == one._built.keys()
+    assert other._masks.keys() == one._masks.keys()
     assert other._guards.keys() == one._guards.keys()
     assert {text: model.id for text, model in other.answers.items()} == {
         texts[0]: "a",

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from attrs.exceptions import FrozenInstanceError
 
-from router._errors import NoModelError
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._decision import Decision, Reason, Term, Unmet, unmet_terms
+from router.catalogue._decision import Decision, Reason
+from router.catalogue._explanation import NoModelError
+from router.catalogue._terms import Term, Unmet, unmet_terms
 from router.requirements._parser import parse, require
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
