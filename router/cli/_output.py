@@ -21,7 +21,8 @@ from router.catalogue._snapshot import Snapshot
 from router.catalogue._terms import Unmet, shown, unmet_terms
 from router.catalogue._why import Why
 from router.cli._session import Session
-from router.locking._lockfile import LockProblem, Outdated, Relocked, Resolution
+from router.locking._checking import LockProblem
+from router.locking._resolution import Outdated, Relocked, Resolution
 from router.models._model import Model, Support
 from router.models._packaged_facts import source_text
 from router.models._vocabulary import CAPABILITIES, DURATIONS, FIELDS

@@ -13,7 +13,8 @@ from router._hooks import Log
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
 from router.catalogue._policy import Asked, Policy
-from router.locking._lockfile import Lock, broken_by, listed
+from router.locking._checking import broken_by, listed
+from router.locking._lockfile import Lock
 from router.models._model import Model
 
 log: Final = Log(__package__)

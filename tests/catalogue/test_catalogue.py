@@ -28,7 +28,8 @@ from router.catalogue._catalogue import Catalogue
 from router.catalogue._diff import CatalogueDiff, Change
 from router.catalogue._explanation import NoModelError
 from router.catalogue._policy import Policy, read_policy
-from router.locking._lockfile import check, outdated, resolve
+from router.locking._checking import check
+from router.locking._resolution import outdated, resolve
 from router.models._entries import read_listing
 from router.models._model import Model
 from router.models._vocabulary import Names
