@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-_LONGEST_SHOWN = 200
+_MAX_TEXT = 200
 """Characters of a foreign text that a message repeats."""
 
-_LONGEST_SENTENCE = 1000
+_MAX_SENTENCE = 1000
 """Characters of a sentence that a message repeats, such as what changed since a lock."""
 
-_UNSUPPORTED_SHOWN = 10
+_MAX_PLACES = 10
 """Places of a request that a message names."""
 
-_LONGEST_NAME = 256
+_MAX_NAME = 256
 """Characters of the longest id: a longer name was never meant to be one that is known."""
 
-_NAMES_SHOWN = 10
+_MAX_NAMES = 10
 _WINDOW = 36
-_ALIKE = 0.6
-_AS_GOOD = 0.1
+_MIN_LIKENESS = 0.6
+_SAME_LIKENESS = 0.1
 
 
 def printable(text: str) -> str:
@@ -64,7 +64,7 @@ def quoted(value: object) -> str:
     return shortened(text)
 
 
-def shortened(text: str, longest: int = _LONGEST_SHOWN) -> str:
+def shortened(text: str, longest: int = _MAX_TEXT) -> str:
     """Return `text` as `printable` has it, cut where it is long."""
     return printable(text if len(text) <= longest else f"{text[:longest]}...")
 
@@ -72,18 +72,18 @@ def shortened(text: str, longest: int = _LONGEST_SHOWN) -> str:
 def listed(names: Sequence[str]) -> str:
     """Return the first names, each as `shortened` has it, with commas."""
     return ", ".join(
-        [*map(shortened, names[:_NAMES_SHOWN]), *(["..."] if len(names) > _NAMES_SHOWN else [])]
+        [*map(shortened, names[:_MAX_NAMES]), *(["..."] if len(names) > _MAX_NAMES else [])]
     )
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
     """Return the known names most like `name`, as a whole or by their last part, best first."""
-    if len(name) > _LONGEST_NAME:
+    if len(name) > _MAX_NAME:
         return ()
     scores = {
         each: max(_likeness(name, each), _likeness(_last(name), _last(each))) for each in set(known)
     }
-    enough = max(_ALIKE, max(scores.values(), default=0.0) - _AS_GOOD)
+    enough = max(_MIN_LIKENESS, max(scores.values(), default=0.0) - _SAME_LIKENESS)
     best = sorted((-score, each) for each, score in scores.items() if score >= enough)
     return tuple(each for _, each in best[:limit])
 
@@ -95,7 +95,7 @@ def _likeness(one: str, other: str) -> float:
     matcher = SequenceMatcher(None, one, other)
     return (
         matcher.ratio()
-        if matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE
+        if matcher.real_quick_ratio() >= _MIN_LIKENESS and matcher.quick_ratio() >= _MIN_LIKENESS
         else 0.0
     )
 
@@ -104,7 +104,8 @@ def _last(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def _suggestion(names: Sequence[str]) -> str:
+def did_you_mean(names: Sequence[str]) -> str:
+    """Return the end of a message that names what may have been meant; empty without names."""
     return f"; did you mean {' or '.join(map(printable, names))}?" if names else ""
 
 
@@ -149,7 +150,7 @@ class UnknownNameError(RequirementError, LookupError):
 
     def __str__(self) -> str:
         policies = f" (policies: {listed(self.policies)})" if self.policies else ""
-        return f"unknown name {quoted(self.name)}{_suggestion(self.nearest)}{policies}"
+        return f"unknown name {quoted(self.name)}{did_you_mean(self.nearest)}{policies}"
 
 
 class UnknownModelError(RouterError, LookupError):
@@ -175,7 +176,7 @@ class UnknownModelError(RouterError, LookupError):
         return self._nearest
 
     def __str__(self) -> str:
-        return f"unknown model {quoted(self.id)}{_suggestion(self.nearest)}"
+        return f"unknown model {quoted(self.id)}{did_you_mean(self.nearest)}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Reading `nearest` ends the search, so that the state holds no catalogue.
@@ -200,7 +201,7 @@ class LockError(RouterError, LookupError):
             if self.id is not None
             else ""
         )
-        changed = shortened(self.changed, _LONGEST_SENTENCE)
+        changed = shortened(self.changed, _MAX_SENTENCE)
         return f"the policy {shortened(self.policy)} {locked}{changed}; `router lock` locks it anew"
 
 
@@ -265,7 +266,7 @@ class UnfitRequestError(RouterError, ValueError):
         super().__init__(model, self.unsupported)
 
     def __str__(self) -> str:
-        first = self.unsupported[:_UNSUPPORTED_SHOWN]
+        first = self.unsupported[:_MAX_PLACES]
         asked = [f"{shortened(path)} asks for {shortened(term)}" for path, term in first]
         if len(self.unsupported) > len(first):
             asked.append(f"and {len(self.unsupported) - len(first):,} more")

@@ -18,7 +18,7 @@ from router.catalogue._policy import Asked, Policy, alone
 from router.catalogue._snapshot import Snapshot, remember
 from router.models._entries import read_listing
 from router.models._field_types import read_date
-from router.models._index import picked
+from router.models._index import take_rows
 from router.models._model import Model
 from router.models._packaged_facts import (
     PACKAGED,
@@ -172,7 +172,7 @@ class Catalogue(Snapshot):
             rows = self._met(tier, now)
             if rows:
                 best, *_ = self._ranked(policy, rows, now)
-                return min(picked(self.models, best), key=policy.standing)
+                return min(take_rows(self.models, best), key=policy.sort_key)
         if default is not RAISE:
             return default
         raise NoModelError(policy, self, now)

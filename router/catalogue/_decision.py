@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from router._errors import nearest, printable
+from router._errors import did_you_mean, nearest, printable
 from router.catalogue._policy import Policy
 from router.catalogue._snapshot import Snapshot
 from router.catalogue._terms import Term, Unmet, abbreviated
@@ -152,9 +152,7 @@ class Decision:
             for text in _texts_of(requirement)
             for each in nearest(text, filter(None, values), limit=1)
         ]
-        return abbreviated(requirement) + (
-            f"; did you mean {' or '.join(map(printable, near))}?" if near else ""
-        )
+        return abbreviated(requirement) + did_you_mean(near)
 
     def _failing(self) -> dict[Term, list[Support]]:
         """Return the supports of every term that some model does not meet."""
@@ -215,6 +213,6 @@ def _texts_of(requirement: Requirement) -> tuple[str, ...]:
     return requirement.value if isinstance(requirement.value, tuple) else (requirement.value,)
 
 
-def _listed(ids: tuple[str, ...], shown: int = 5) -> str:
-    more = len(ids) - shown
-    return ", ".join(ids[:shown]) + (f" and {more} more" if more > 0 else "")
+def _listed(ids: tuple[str, ...], most: int = _MAX_IDS) -> str:
+    more = len(ids) - most
+    return ", ".join(ids[:most]) + (f" and {more} more" if more > 0 else "")

@@ -14,6 +14,7 @@ from router._errors import (
     ConfigurationError,
     RequirementError,
     UnknownModelError,
+    did_you_mean,
     nearest,
     quoted,
     shortened,
@@ -83,7 +84,7 @@ class Verdict:
         )
         source = f" by the {self.source} catalogue" if self.source else ""
         if self.reason is GateReason.UNKNOWN_MODEL:
-            near = f"; did you mean {self.nearest[0]}?" if self.nearest else ""
+            near = did_you_mean(self.nearest[:1])
             return f"no model {shortened(self.model)} is known{source}{decided}{near}"
         if self.reason is GateReason.STALE:
             return f"no catalogue is recent enough to know {shortened(self.model)}{decided}"
@@ -126,7 +127,7 @@ class Gate:
             try:
                 given: object = self.id
                 id = given if isinstance(given, str) else quoted(given)
-                model, support = catalogue.judged(id, asked)
+                model, support = catalogue.judge(id, asked)
                 model_id, reason = model.id, _REASONS[support]
             except UnknownModelError as error:
                 unknown, reason = error, GateReason.UNKNOWN_MODEL
@@ -151,8 +152,7 @@ class Gate:
         if not levels:
             raise RequirementError(f"{quoted(name)} has no levels; there is {', '.join(LEVELS)}")
         if at_most is not None and at_most not in levels:
-            near = nearest(str(at_most), levels, limit=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(nearest(str(at_most), levels, limit=1))
             raise RequirementError(
                 f"at_most must be one of {', '.join(levels)} (got {quoted(at_most)}){hint}"
             )

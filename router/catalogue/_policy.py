@@ -20,7 +20,14 @@ from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
-from router._errors import ConfigurationError, RequirementError, nearest, quoted, shortened
+from router._errors import (
+    ConfigurationError,
+    RequirementError,
+    did_you_mean,
+    nearest,
+    quoted,
+    shortened,
+)
 from router.models._field_types import read_days
 from router.models._model import Model
 from router.models._vocabulary import CAPABILITIES, FIELDS
@@ -109,7 +116,7 @@ class Policy:
         """The fields that the order ranks by, the first before the second."""
         return ORDERS[self.order]
 
-    def standing(self, model: Model) -> tuple[float, ...]:
+    def sort_key(self, model: Model) -> tuple[float, ...]:
         """Return how the model stands by the order, smaller before larger; what is unknown stands last."""
         sign = -1.0 if self.order == "largest_context" else 1.0
         return tuple(
@@ -277,6 +284,5 @@ def check_keys(where: str, prefix: str, table: Mapping[str, Any], known: Sequenc
     """Raise `ConfigurationError` for a key that a table cannot have."""
     for key in table:
         if key not in known:
-            near = nearest(key, known, limit=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}"
+            hint = did_you_mean(nearest(key, known, limit=1)) or f"; there is {', '.join(known)}"
             raise ConfigurationError(f"{where}: {shortened(prefix + key)}: unknown key{hint}")

@@ -42,7 +42,7 @@ class Place:
 
     def field_before(self, other: Place) -> str | None:
         """Return the first field of the order in which the two models differ."""
-        keys = zip(self.policy.standing(self.model), self.policy.standing(other.model), strict=True)
+        keys = zip(self.policy.sort_key(self.model), self.policy.sort_key(other.model), strict=True)
         for name, (mine, its) in zip(self.policy.ranked_by, keys, strict=True):
             if mine != its:
                 return name

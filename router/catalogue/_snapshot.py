@@ -22,7 +22,7 @@ from router._errors import (
 from router.catalogue._policy import Asked, Policy, alone
 from router.models._entries import canonical_json
 from router.models._field_types import ORDERED
-from router.models._index import Index, Masks, mask_of, picked
+from router.models._index import Index, Masks, mask_of, take_rows
 from router.models._model import Model, Support
 from router.models._vocabulary import DURATIONS, FIELDS, Names
 from router.requirements._expression import LONGEST_REMEMBERED, Requirement, moment
@@ -145,7 +145,7 @@ class Snapshot:
             now = moment(now)
         if isinstance(requirement, Policy):
             return tuple(islice(self._chain(alone(requirement, needs), now), limit))
-        return tuple(picked(self.models, self._met(require(requirement, **needs), now), limit))
+        return tuple(take_rows(self.models, self._met(require(requirement, **needs), now), limit))
 
     def where(
         self,
@@ -158,7 +158,7 @@ class Snapshot:
         """Return every model known to meet the requirement, newest first: a filter, without guard-rails."""
         asked = require(requirement, **needs)
         self.check_names(asked)
-        return tuple(picked(self.models, asked.masks(self._index, moment(now))[0]))
+        return tuple(take_rows(self.models, asked.masks(self._index, moment(now))[0]))
 
     def supports(
         self,
@@ -173,9 +173,9 @@ class Snapshot:
 
         Raises `UnknownModelError` for an id that the catalogue does not list.
         """
-        return self.judged(id, require(requirement, **needs), now)[1] is True
+        return self.judge(id, require(requirement, **needs), now)[1] is True
 
-    def judged(
+    def judge(
         self, id: str, requirement: Requirement, now: datetime | None = None
     ) -> tuple[Model, Support]:
         """Return the model of that id or alias, and whether it meets the requirement."""
@@ -267,7 +267,7 @@ class Snapshot:
             rows = self._met(tier, now) & left
             left ^= rows
             for group in self._ranked(policy, rows, now):
-                yield from sorted(picked(self.models, group), key=policy.standing)
+                yield from sorted(take_rows(self.models, group), key=policy.sort_key)
 
     def _ranked(self, policy: Policy, rows: int, now: datetime | None) -> list[int]:
         """Return the rows in groups that the preferences tell apart, the preferred one first."""

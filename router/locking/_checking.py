@@ -119,7 +119,7 @@ def _described(catalogue: Snapshot) -> str:
     return f"the {catalogue.source} catalogue{as_of}"
 
 
-def stays(within: int) -> Requirement:
+def retires_after(within: int) -> Requirement:
     """Return the requirement that a model is not known to retire within so many days."""
     return possibility(Comparison("retires_in", "duration", ">=", within))
 
@@ -159,7 +159,7 @@ def _problems_of(
             yield LockProblem(name, *_ending(model))
         if model.lifecycle == "retired" or tier.fields & RETIREMENT_FIELDS:
             return
-        if not stays(within).matches(model, now=now):
+        if not retires_after(within).matches(model, now=now):
             yield LockProblem(name, ProblemKind.RETIRING, f"{model.id} {_retiring(model, now)}")
 
     found = [tuple(problems(tier)) for tier in locked.policy.tiers]

@@ -14,7 +14,14 @@ from router.catalogue._explanation import decide
 from router.catalogue._policy import Policy
 from router.catalogue._snapshot import Snapshot
 from router.catalogue._terms import shown
-from router.locking._checking import RETIREMENT_FIELDS, WITHIN, check, listed, stays, with_name
+from router.locking._checking import (
+    RETIREMENT_FIELDS,
+    WITHIN,
+    check,
+    listed,
+    retires_after,
+    with_name,
+)
 from router.locking._lockfile import Lock, Locked
 from router.models._model import Model
 from router.requirements._expression import Requirement, moment
@@ -74,7 +81,7 @@ def resolve(
     is_ahead = old is not None and old.is_ahead_of(catalogue)
     causes = {} if is_ahead else dict.fromkeys(upgrade, "upgraded")
     for problem in reversed(check(old, policies, catalogue, within=within, now=at)):
-        causes[problem.policy] = problem.what  # the first problem of a policy is the one that stays
+        causes[problem.policy] = problem.what  # of several, the first remains
     before = old.policies if old is not None else {}
     after: dict[str, Locked] = {}
     unmet: dict[str, Decision] = {}
@@ -84,12 +91,12 @@ def resolve(
         if not cause:
             after[name] = before[name]
         elif name in policies:
-            decision = _chosen(name, policies[name], catalogue, within, at)
+            decision = _choose(name, policies[name], catalogue, within, at)
             if decision.model is None:
                 unmet[name] = decision
                 continue
             entry = Locked(with_name(name, policies[name]), decision.model.id, _why(decision))
-            after[name] = _kept_or(before.get(name), entry)
+            after[name] = _keep_or_replace(before.get(name), entry)
         changes.append(Relocked(name, before.get(name), after.get(name), cause))
     return Resolution(_lock_of(after, catalogue, old), tuple(changes), unmet)
 
@@ -125,7 +132,7 @@ def outdated(
         locked = lock.policies.get(name) if lock is not None else None
         if lock is not None and locked is not None and lock.is_ahead_of(catalogue):
             continue
-        newest = _chosen(name, policies[name], catalogue, within, at).model
+        newest = _choose(name, policies[name], catalogue, within, at).model
         if locked is None or newest is None or newest.id != locked.model:
             model = listed(catalogue, locked.model) if locked is not None else None
             adds, lacks = (
@@ -137,29 +144,31 @@ def outdated(
     return tuple(found)
 
 
-def _kept_or(before: Locked | None, after: Locked) -> Locked:
+def _keep_or_replace(before: Locked | None, after: Locked) -> Locked:
     """Return the entry as it was, where the same policy resolves to the same model again: `why` tells of that day."""
     same = before is not None and (before.policy, before.model) == (after.policy, after.model)
     return before if before is not None and same else after
 
 
-def _chosen(name: str, policy: Policy, catalogue: Snapshot, within: int, now: datetime) -> Decision:
+def _choose(name: str, policy: Policy, catalogue: Snapshot, within: int, now: datetime) -> Decision:
     """Return what a policy resolves to."""
     policy = with_name(name, policy)
     try:
         staying = evolve(
             policy,
-            require=_staying(policy.require, within),
-            alternatives=[_staying(each, within) for each in policy.alternatives],
+            require=_lasting(policy.require, within),
+            alternatives=[_lasting(each, within) for each in policy.alternatives],
         )
         return decide(catalogue, staying, now)
     except RequirementError as error:
         raise ConfigurationError(f"policy {name}: {error}") from error
 
 
-def _staying(requirement: Requirement, within: int) -> Requirement:
+def _lasting(requirement: Requirement, within: int) -> Requirement:
     """Return the requirement for models that do not retire so soon, unless it speaks of retirement itself."""
-    return requirement if requirement.fields & RETIREMENT_FIELDS else requirement & stays(within)
+    if requirement.fields & RETIREMENT_FIELDS:
+        return requirement
+    return requirement & retires_after(within)
 
 
 def _why(decision: Decision) -> str:

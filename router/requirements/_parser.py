@@ -19,7 +19,14 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from router._errors import RequirementError, RequirementSyntaxError, nearest, quoted, shortened
+from router._errors import (
+    RequirementError,
+    RequirementSyntaxError,
+    did_you_mean,
+    nearest,
+    quoted,
+    shortened,
+)
 from router.models._field_types import KINDS, Kind
 from router.models._vocabulary import (
     CAPABILITIES,
@@ -46,7 +53,7 @@ Need = bool | str | int | Sequence[str]
 
 KEYWORDS: Final = frozenset({"and", "or", "not", "maybe", "in", "like", "has", "true"})
 OPERATORS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "like", "has", "in"})
-_LONGEST: Final = 10**30
+_MAX_PRINTED: Final = 10**30
 RESERVED: Final = frozenset({"now", "limit", "default"})
 
 _TOKEN: Final = re.compile(
@@ -113,24 +120,25 @@ def _keyword(name: str, need: Need) -> Requirement:
     if "." in name:
         raise RequirementError(f"{quoted(name)} is dotted: what has dots is required in text")
     if isinstance(need, bool):
-        supported = capability(capability_name(_checked(name)))
+        supported = capability(capability_name(_check_name(name)))
         return supported if need else negation(supported)
     if name in MINIMUMS:
         return _comparison(
-            name, MINIMUMS[name], ">=", need if isinstance(need, str) else _shown(need)
+            name, MINIMUMS[name], ">=", need if isinstance(need, str) else _format_need(need)
         )
     if isinstance(need, str):
-        return _named(name, need)
+        return _with_value(name, need)
     if isinstance(need, Sequence) and need and all(isinstance(each, str) for each in need):
-        return _any_named(name, need)
+        return _with_one_of(name, need)
     if type(need) is int and name in MINIMUMS.values():
         minimum = next(short for short, field in MINIMUMS.items() if field == name)
+        number = _format_need(need)
         raise RequirementError(
-            f"{name}={_shown(need)} says neither minimum nor maximum: write {minimum}={_shown(need)}, or text"
+            f"{name}={number} says neither minimum nor maximum: write {minimum}={number}, or text"
         )
     hint = _minimum_hint(name) if type(need) is int else ""
     raise RequirementError(
-        f"{shortened(name)}= must be a bool, a string or a list of strings (got {_shown(need)}){hint}"
+        f"{shortened(name)}= must be a bool, a string or a list of strings (got {_format_need(need)}){hint}"
     )
 
 
@@ -143,26 +151,26 @@ def _minimum_hint(name: str) -> str:
     return f"; did you mean {meant[0]}=?" if meant else ""
 
 
-def _shown(need: object) -> str:
+def _format_need(need: object) -> str:
     """Return the value as Python writes it, where it is not too long to be written or read."""
-    return "a longer number" if isinstance(need, int) and abs(need) > _LONGEST else quoted(need)
+    return "a longer number" if isinstance(need, int) and abs(need) > _MAX_PRINTED else quoted(need)
 
 
-def _any_named(name: str, values: Sequence[str]) -> Requirement:
-    either = [_named(name, each) for each in values]
+def _with_one_of(name: str, values: Sequence[str]) -> Requirement:
+    either = [_with_value(name, each) for each in values]
     equals = tuple(each for each in either if isinstance(each, Comparison) and each.op == "==")
     if len(equals) < len(either):
         return disjunction(either)
     return _membership(name, equals[0].kind, "in", [each.value for each in equals])
 
 
-def _named(name: str, value: str) -> Requirement:
+def _with_value(name: str, value: str) -> Requirement:
     if name in FIELDS:
         return _comparison(name, name, "has" if FIELDS[name] == "list" else "==", value)
-    return capability(capability_name(_checked(f"{name}.{value}")))
+    return capability(capability_name(_check_name(f"{name}.{value}")))
 
 
-def _checked(name: str) -> str:
+def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise RequirementError(f"{quoted(name)} is not a name: a name is words joined by dots")
     if name in FIELDS:
@@ -199,7 +207,7 @@ def _canonical(kind: Kind, op: str, value: Any) -> Any:
 
 
 @remembered(1024)
-def _bare(word: str) -> Requirement | None:
+def _read_capability(word: str) -> Requirement | None:
     """Return the capability that a word names by itself, `None` where it names none."""
     return (
         None
@@ -258,16 +266,16 @@ class _Parser:
         parts = [self._conjunction()]
         while self._take("or"):
             parts.append(self._conjunction())
-        return self._built(disjunction, parts) if len(parts) > 1 else parts[0]
+        return self._build(disjunction, parts) if len(parts) > 1 else parts[0]
 
     def _conjunction(self) -> Requirement:
         parts = [self._unary()]
         while self._take("and"):
             parts.append(self._unary())
-        return self._built(conjunction, parts) if len(parts) > 1 else parts[0]
+        return self._build(conjunction, parts) if len(parts) > 1 else parts[0]
 
     def _unary(self) -> Requirement:
-        named = _bare(self.word)
+        named = _read_capability(self.word)
         if named is not None and self.words[self.at + 1] in _AFTER_A_NAME:
             self._next()
             return named
@@ -289,11 +297,11 @@ class _Parser:
         if token.text in KEYWORDS or not _NAME.fullmatch(token.text):
             return self._keyword(token)
         self._next()
-        return self._named(token)
+        return self._after_name(token)
 
     def _keyword(self, token: _Token) -> Requirement:
         if self._take("("):
-            self._deeper(token)
+            self._enter_parenthesis(token)
             inside = self._expression()
             if not self._take(")"):
                 raise self._error(
@@ -307,7 +315,7 @@ class _Parser:
             raise self._error(f"a name, words joined by dots, got {token}")
         raise self._error(f"a name or an opening parenthesis, got {token}{_case_hint(token)}")
 
-    def _named(self, token: _Token) -> Requirement:
+    def _after_name(self, token: _Token) -> Requirement:
         negated = self._take("not")
         if negated and self.word != "in":
             raise self._error(f'"in" after "not", got {self.token}')
@@ -357,11 +365,11 @@ class _Parser:
 
     def _value(self, kind: Kind, op: str, name: _Token) -> Any:
         token = self.token
-        spelt = token.kind
-        if spelt not in {"word", "string"} or (spelt == "word" and token.text in _NO_VALUES):
+        is_string = token.kind == "string"
+        if not is_string and (token.kind != "word" or token.text in _NO_VALUES):
             quote = f'; quote it to mean the text: "{token.text}"' if token.text in KEYWORDS else ""
             raise self._error(f"{kind.expected} for {name}, got {token}{quote}")
-        text = self._string(token) if spelt == "string" else token.text
+        text = self._string(token) if is_string else token.text
         self._next()
         try:
             return _canonical(kind, op, kind.parse(text))
@@ -384,8 +392,7 @@ class _Parser:
                 operator,
             )
         if token.text not in levels:
-            near = nearest(token.text, levels, limit=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(nearest(token.text, levels, limit=1))
             raise self._error(f'a level of "{name}" ({", ".join(levels)}), got {token}{hint}')
         self._next()
         at = levels.index(token.text) + {"<": -1, ">": 1}.get(op, 0)
@@ -395,14 +402,14 @@ class _Parser:
             )
         return Level(name, ">=" if op in {">", ">="} else "<=", levels[at])
 
-    def _built(self, build: Any, parts: list[Requirement]) -> Requirement:
+    def _build(self, build: Any, parts: list[Requirement]) -> Requirement:
         try:
             requirement: Requirement = build(parts)
         except RequirementError as error:
             raise RequirementSyntaxError(self.text, self.token.at, str(error)) from None
         return requirement
 
-    def _deeper(self, token: _Token) -> None:
+    def _enter_parenthesis(self, token: _Token) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise self._too_deep(token)
@@ -428,11 +435,11 @@ class _Parser:
         return _Token(self.text, self.at, self.word)
 
     def _error(self, expected: str, token: _Token | None = None) -> RequirementSyntaxError:
-        come_to = self.token
-        if come_to.kind == "odd":
-            problem = f"unexpected {come_to.text!r}{_HINTS.get(come_to.text, '')}"
-            return RequirementSyntaxError(self.text, come_to.at, problem)
-        return RequirementSyntaxError(self.text, (token or come_to).at, f"expected {expected}")
+        current = self.token
+        if current.kind == "odd":
+            problem = f"unexpected {current.text!r}{_HINTS.get(current.text, '')}"
+            return RequirementSyntaxError(self.text, current.at, problem)
+        return RequirementSyntaxError(self.text, (token or current).at, f"expected {expected}")
 
 
 def _case_hint(token: _Token) -> str:
