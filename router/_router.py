@@ -33,7 +33,8 @@ from router.refresh._listing import Progress
 from router.refresh._loader import CLOCK, Loader, OnError, OnRefresh
 from router.refresh._sources import AnthropicSource, BundledSource, Source
 from router.requirements._expression import Requirement, moment
-from router.requirements._parser import Need, require
+from router.requirements._needs import Need
+from router.requirements._parser import require
 
 if TYPE_CHECKING:
     from router._status import RouterStatus

@@ -24,6 +24,7 @@ LAYERS = (
     ("requirements._satisfiability",),
     ("requirements._expression",),
     ("requirements._literals",),
+    ("requirements._needs",),
     ("requirements._parser",),
     ("catalogue",),
     ("catalogue._policy", "catalogue._diff"),

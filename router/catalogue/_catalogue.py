@@ -28,7 +28,8 @@ from router.models._packaged_facts import (
 )
 from router.models._vocabulary import Names, packaged
 from router.requirements._expression import LONGEST_REMEMBERED, Requirement, moment
-from router.requirements._parser import Need, parse, require
+from router.requirements._needs import Need
+from router.requirements._parser import parse, require
 
 log: Final = Log(__package__)
 

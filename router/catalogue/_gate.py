@@ -23,7 +23,8 @@ from router.catalogue._catalogue import Catalogue
 from router.models._model import Model, Support
 from router.models._vocabulary import LEVELS, capability_name
 from router.requirements._expression import Requirement
-from router.requirements._parser import Need, require
+from router.requirements._needs import Need
+from router.requirements._parser import require
 
 
 class GateReason(Enum):

@@ -33,7 +33,8 @@ from router.models._model import Model
 from router.models._vocabulary import CAPABILITIES, FIELDS
 from router.requirements._expression import Requirement, conjunction
 from router.requirements._literals import Comparison
-from router.requirements._parser import KEYWORDS, parse, require
+from router.requirements._needs import KEYWORDS
+from router.requirements._parser import parse, require
 
 ORDERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {

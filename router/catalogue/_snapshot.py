@@ -26,7 +26,8 @@ from router.models._index import Index, Masks, mask_of, take_rows
 from router.models._model import Model, Support
 from router.models._vocabulary import DURATIONS, FIELDS, Names
 from router.requirements._expression import LONGEST_REMEMBERED, Requirement, moment
-from router.requirements._parser import Need, parse, require
+from router.requirements._needs import Need
+from router.requirements._parser import parse, require
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")

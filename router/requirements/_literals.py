@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 from operator import and_, or_
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from router.models._field_types import KINDS, ORDER, ORDERED, any_of, compare, shifted, span
+from router.models._field_types import KINDS, ORDER, ORDERED, Kind, any_of, compare, shifted, span
 from router.models._index import Index, Masks
 from router.models._model import Model, Support
 from router.models._vocabulary import DURATIONS, LEVELS
@@ -169,6 +170,21 @@ class Comparison(Requirement):
         if DURATIONS[self.field]["direction"] == "since":
             return _MIRRORED[self.op], shifted(now, -self.value)
         return self.op, shifted(now, self.value)
+
+
+def membership(name: str, kind: str, op: str, values: Sequence[Any]) -> Comparison:
+    """Return the requirement that a field is, or is not, among the values."""
+    among = tuple(sorted(set(values)))
+    if len(among) == 1:
+        return Comparison(name, kind, "==" if op == "in" else "!=", among[0])
+    return Comparison(name, kind, op, among)
+
+
+def canonical_value(kind: Kind, op: str, value: Any) -> Any:
+    """Return the value as the canonical text has it: a date that must be equal is a day."""
+    if kind.name == "date" and op in _EQUALITY:
+        return value.replace(hour=0, minute=0, second=0, microsecond=0)
+    return value
 
 
 @remembered(1024)
