@@ -267,10 +267,10 @@ class Router:
         now: datetime | None = None,
         **needs: Need,
     ) -> Any:
-        """Return the newest model known to meet the requirement and the guard-rails; of a policy, what it is locked to.
+        """Return the newest model known to meet the requirement and the default filters.
 
-        Raises `NoModelError` where there is none, or returns `default` if one is given; raises `LockError` where a
-        lock does not hold.
+        For a policy that is locked, this is the locked model. Raises `NoModelError` where there is none, or returns
+        `default` if one is given; raises `LockError` where a lock does not hold.
         """
         if now is not None:
             now = moment(now)
@@ -304,7 +304,7 @@ class Router:
         now: datetime | None = None,
         **needs: Need,
     ) -> tuple[Model, ...]:
-        """Return every model known to meet the requirement and the guard-rails, best first, at most `limit`.
+        """Return every model known to meet the requirement and the default filters, best first, at most `limit`.
 
         No lock counts: these are the models that there are to choose from.
         """

@@ -133,7 +133,7 @@ class Catalogue(Snapshot):
         now: datetime | None = None,
         **needs: Need,
     ) -> Any:
-        """Return the newest model known to meet the requirement and the guard-rails.
+        """Return the newest model known to meet the requirement and the default filters.
 
         Raises `NoModelError` where there is none, or returns `default` if one is given; raises
         `RequirementError` for a requirement that means nothing.
@@ -195,8 +195,8 @@ class Catalogue(Snapshot):
 
     def warmed_by(self, other: Catalogue, has_time: Callable[[], bool] = lambda: True) -> Catalogue:
         """Return this catalogue, ready for the questions that were asked of the other one, while there is time."""
-        for fields in list(other._guards):
-            self._guard(fields)
+        for fields in list(other._default_rows):
+            self._rows_by_default(fields)
         for text in list(other._masks):
             if not has_time():
                 return self

@@ -50,7 +50,7 @@ class Decision:
     reason: Reason
     requirement: Requirement
     terms: tuple[Term, ...]
-    """The conjuncts of the requirement, then the guard-rails that applied."""
+    """The conjuncts of the requirement, then the default filters that applied."""
     candidates: tuple[str, ...]
     """The ids of every model that meets all terms, best first."""
     _rejected: dict[str, tuple[Unmet, ...]]
@@ -100,7 +100,7 @@ class Decision:
         )
 
     def unmet(self, id: str) -> tuple[Unmet, ...]:
-        """Return what a rejected model lacks, guard-rails apart."""
+        """Return what a rejected model lacks, default filters apart."""
         return tuple(each for each in self._rejected.get(id, ()) if not each.term.implicit)
 
     def __str__(self) -> str:
@@ -132,8 +132,8 @@ class Decision:
             if supports.count(None):
                 counts.append(f"unknown for {supports.count(None)}")
             counts += self._asked_at(term)
-            rail = " [guard-rail]" if term.implicit else ""
-            lines.append(f"  {abbreviated(term.requirement)}: {', '.join(counts)}{rail}")
+            mark = " [default filter]" if term.implicit else ""
+            lines.append(f"  {abbreviated(term.requirement)}: {', '.join(counts)}{mark}")
         if len(self.terms) > _MAX_TERMS:
             lines.append(f"  and {len(self.terms) - _MAX_TERMS} more terms")
         return lines
@@ -182,13 +182,13 @@ class Decision:
             ]
         if len(unmet_by_all) > _MAX_LISTED:
             lines.append(f"  nor {len(unmet_by_all) - _MAX_LISTED} more terms")
-        guarded = [id for id in self._rejected if not self.unmet(id)]
-        for id in guarded[:_MAX_LISTED]:
-            rails = "; ".join(
+        filtered = [id for id in self._rejected if not self.unmet(id)]
+        for id in filtered[:_MAX_LISTED]:
+            filters = "; ".join(
                 f"{abbreviated(each.term.requirement)} ({each.why})" for each in self._rejected[id]
             )
-            lines.append(f"  {id} meets it, but not the guard-rail {rails}")
-        if not unmet_by_all and not guarded:
+            lines.append(f"  {id} meets it, but not the default filter {filters}")
+        if not unmet_by_all and not filtered:
             lines.append("  each term is met by some model, but no model meets them all")
         if self.nearest:
             lines.append("  nearest:")

@@ -47,7 +47,7 @@ class NoModelError(RouterError, LookupError):
 
 
 def decide(catalogue: Snapshot, asked: Requirement | Policy, now: datetime) -> Decision:
-    """Return the best model of `catalogue` for a requirement and its guard-rails, or a policy, with the reason."""
+    """Return the best model of `catalogue` for a requirement and its default filters, or a policy, with the reason."""
     policy = asked if isinstance(asked, Policy) else None
     tiers = asked.tiers if isinstance(asked, Policy) else (asked,)
     chain = catalogue.candidates(asked, now=now)
@@ -58,7 +58,7 @@ def decide(catalogue: Snapshot, asked: Requirement | Policy, now: datetime) -> D
     requirement = tiers[tier]
     terms = (
         *(Term(each) for each in requirement.terms),
-        *(Term(each, implicit=True) for each in catalogue.guard_rails(requirement.fields)),
+        *(Term(each, implicit=True) for each in catalogue.default_filters(requirement.fields)),
     )
     top = len(catalogue.models) - 1
     lacking = _lacking(catalogue, terms, now)
@@ -132,7 +132,7 @@ def _nearest(
 ) -> tuple[str, ...]:
     """Return the ids that lack the fewest terms and would be admitted if those were dropped.
 
-    A guard-rail comes back when the last term that spoke of its field is dropped.
+    A default filter comes back when the last term that spoke of its field is dropped.
     """
     by_count: dict[int, list[str]] = {}
     for id, unmet in rejected.items():
@@ -151,10 +151,7 @@ def _admitted(
     remaining = [
         each.requirement.fields for each in terms if not each.implicit and each not in dropped
     ]
-    return all(
-        catalogue.admits(guard_rail, catalogue[id])
-        for guard_rail in catalogue.guard_rails(frozenset().union(*remaining))
-    )
+    return not catalogue.failed_filters(frozenset().union(*remaining), catalogue[id])
 
 
 def _notes(

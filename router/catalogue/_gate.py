@@ -93,7 +93,7 @@ class Verdict:
 
 
 class Gate:
-    """The features of one model, by id or alias, as the current catalogue knows them; guard-rails do not apply."""
+    """The features of one model, by id or alias, as the current catalogue knows them; default filters do not apply."""
 
     def __init__(
         self,

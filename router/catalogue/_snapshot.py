@@ -33,13 +33,13 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 Default = TypeVar("Default")
 
-GUARD_RAILS: Final[Mapping[str, Requirement]] = MappingProxyType(
+DEFAULT_FILTERS: Final[Mapping[str, Requirement]] = MappingProxyType(
     {"lifecycle": parse("maybe lifecycle == active"), "access": parse("maybe access != limited")}
 )
 """What is required without being asked for, by the field whose mention makes it fall away."""
 
 _STATED_AS_TEXT: Final = "lifecycle"
-"""The field of which a guard-rail also keeps out what is stated as no text: that is stated, and not active."""
+"""The field of which a default filter also keeps out what is stated as no text: that is stated, and not active."""
 
 MAX_REMEMBERED: Final = 1024
 """How many questions a catalogue remembers, with their answers."""
@@ -69,8 +69,8 @@ class Snapshot:
 
     __slots__ = (
         "_by_id",
+        "_default_rows",
         "_digest",
-        "_guards",
         "_index",
         "_masks",
         "_unreadable_lifecycle",
@@ -123,8 +123,8 @@ class Snapshot:
         """What `select` answered, by text: what it would answer again."""
         self._masks: dict[str, int] = {}
         """The rows known to meet a term, by its text."""
-        self._guards: dict[frozenset[str], int] = {}
-        """The rows that the guard-rails let pass, by the fields that a requirement names."""
+        self._default_rows: dict[frozenset[str], int] = {}
+        """The rows that the default filters let pass, by the fields that a requirement names."""
         self._digest: str | None = None
 
     def candidates(
@@ -136,7 +136,7 @@ class Snapshot:
         now: datetime | None = None,
         **needs: Need,
     ) -> tuple[Model, ...]:
-        """Return every model known to meet the requirement and the guard-rails, best first, at most `limit`.
+        """Return every model known to meet the requirement and the default filters, best first, at most `limit`.
 
         Best is newest, or what the policy says.
         """
@@ -156,7 +156,7 @@ class Snapshot:
         now: datetime | None = None,
         **needs: Need,
     ) -> tuple[Model, ...]:
-        """Return every model known to meet the requirement, newest first: a filter, without guard-rails."""
+        """Return every model known to meet the requirement, newest first: a filter, without default filters."""
         asked = require(requirement, **needs)
         self.check_names(asked)
         return tuple(take_rows(self.models, asked.masks(self._index, moment(now))[0]))
@@ -199,27 +199,31 @@ class Snapshot:
         """The bitsets over the models, the newest at the highest bit."""
         return self._index
 
-    def guard_rails(self, fields: frozenset[str]) -> tuple[Requirement, ...]:
-        """Return the guard-rails of a requirement that speaks of `fields`.
+    def default_filters(self, fields: frozenset[str]) -> tuple[Requirement, ...]:
+        """Return the default filters of a requirement that speaks of `fields`.
 
         A live answer lists only what the key may call, so access is no question there.
         """
         return tuple(
-            guard_rail
-            for name, guard_rail in GUARD_RAILS.items()
+            default_filter
+            for name, default_filter in DEFAULT_FILTERS.items()
             if name not in fields and not (name == "access" and self.source in {"live", "disk"})
         )
 
-    def admits(self, guard_rail: Requirement, model: Model) -> bool:
-        """Return whether a guard-rail lets the model pass: the definition of `admitted`."""
-        return guard_rail.matches(model) and not (
-            _STATED_AS_TEXT in guard_rail.fields and _has_unreadable_lifecycle(model)
+    def admits(self, default_filter: Requirement, model: Model) -> bool:
+        """Return whether a default filter lets the model pass: the definition of `admitted`."""
+        return default_filter.matches(model) and not (
+            _STATED_AS_TEXT in default_filter.fields and _has_unreadable_lifecycle(model)
         )
 
-    def admitted(self, guard_rail: Requirement) -> Masks:
-        """Return the rows that a guard-rail lets pass, and those that it is known to keep out."""
-        yes, no = guard_rail.masks(self._index, EARLIEST)
-        unreadable = self._unreadable_lifecycle if _STATED_AS_TEXT in guard_rail.fields else 0
+    def failed_filters(self, fields: frozenset[str], model: Model) -> tuple[Requirement, ...]:
+        """Return the default filters of a requirement that names `fields` which the model does not pass."""
+        return tuple(each for each in self.default_filters(fields) if not self.admits(each, model))
+
+    def admitted(self, default_filter: Requirement) -> Masks:
+        """Return the rows that a default filter lets pass, and those that it is known to keep out."""
+        yes, no = default_filter.masks(self._index, EARLIEST)
+        unreadable = self._unreadable_lifecycle if _STATED_AS_TEXT in default_filter.fields else 0
         return yes ^ (yes & unreadable), no | unreadable
 
     def __getitem__(self, id: str) -> Model:
@@ -281,14 +285,14 @@ class Snapshot:
         return groups
 
     def _met(self, requirement: Requirement, now: datetime | None) -> int:
-        """Return the rows known to meet the requirement and its guard-rails."""
+        """Return the rows known to meet the requirement and its default filters."""
         try:
             _, fields, _, texts = requirement.references
         except AttributeError:
             _, fields, _, texts = requirement.all_references()
-        rows = self._guards.get(fields)
+        rows = self._default_rows.get(fields)
         if rows is None:
-            rows = self._guard(fields)
+            rows = self._rows_by_default(fields)
         masks = self._masks
         try:
             for text in texts:
@@ -299,7 +303,7 @@ class Snapshot:
         return rows
 
     def _known(self, requirement: Requirement, now: datetime | None) -> int:
-        """Return the rows known to meet the requirement; no guard-rails apply."""
+        """Return the rows known to meet the requirement; no default filters apply."""
         return reduce(and_, (self._mask(term, now) for term in requirement.terms), self._index.all)
 
     def _mask(self, term: Requirement, now: datetime | None) -> int:
@@ -316,12 +320,12 @@ class Snapshot:
             remember(self._masks, term.text, yes, max(_MASKS.start, min(_MASKS.stop, affordable)))
         return yes
 
-    def _guard(self, fields: frozenset[str]) -> int:
+    def _rows_by_default(self, fields: frozenset[str]) -> int:
         rows = self._index.all
-        for guard_rail in self.guard_rails(fields):
-            rows &= self.admitted(guard_rail)[0]
+        for default_filter in self.default_filters(fields):
+            rows &= self.admitted(default_filter)[0]
         if sum(map(len, fields)) <= LONGEST_REMEMBERED:
-            remember(self._guards, fields, rows)
+            remember(self._default_rows, fields, rows)
         return rows
 
     def _check_policy(self, policy: Policy) -> None:

@@ -1,4 +1,4 @@
-"""Terms: the conditions that a requirement and its guard-rails set, and what one model lacks of them."""
+"""Terms: the conditions that a requirement and its default filters set, and what one model lacks of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_REQUIREMENT_LENGTH: Final = 400
 
 @frozen
 class Term:
-    """One condition that a model must meet; `implicit` for a guard-rail that nobody spelled out."""
+    """One condition that a model must meet; `implicit` for a default filter that nobody spelled out."""
 
     requirement: Requirement
     implicit: bool = False
@@ -69,7 +69,7 @@ def shown(value: Any) -> str:
 def unmet_terms(
     requirement: Requirement, model: Model, *, now: datetime | None = None
 ) -> tuple[Unmet, ...]:
-    """Return the terms of the requirement that one model does not meet; no guard-rails apply."""
+    """Return the terms of the requirement that one model does not meet; no default filters apply."""
     at = moment(now)
     supports = ((Term(each), each.truth(model, at)) for each in requirement.terms)
     return tuple(

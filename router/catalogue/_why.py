@@ -72,20 +72,20 @@ def why(
 
 
 def _lack(unmet: Unmet) -> str:
-    return f"{unmet}{' [guard-rail]' if unmet.term.implicit else ''}"
+    return f"{unmet}{' [default filter]' if unmet.term.implicit else ''}"
 
 
 def _lacks(
     catalogue: Snapshot, tier: Requirement, model: Model, now: datetime
 ) -> tuple[Unmet, ...]:
-    rails = (
-        rail for rail in catalogue.guard_rails(tier.fields) if not catalogue.admits(rail, model)
-    )
     kept_out = (
-        Unmet(Term(rail, implicit=True), support=False, found=_found(rail, model)) for rail in rails
+        Unmet(Term(each, implicit=True), support=False, found=_found(each, model))
+        for each in catalogue.failed_filters(tier.fields, model)
     )
     return (*unmet_terms(tier, model, now=now), *kept_out)
 
 
-def _found(rail: Requirement, model: Model) -> str | None:
-    return next((model.values[name] for name in rail.fields if name in model.values), None)
+def _found(default_filter: Requirement, model: Model) -> str | None:
+    return next(
+        (model.values[name] for name in default_filter.fields if name in model.values), None
+    )

@@ -295,7 +295,9 @@ def explain(
 
 @cli.command()
 @click.option(
-    "--where", metavar="REQUIREMENT", help="Only the models known to meet it; no guard-rails apply."
+    "--where",
+    metavar="REQUIREMENT",
+    help="Only the models known to meet it; no default filters apply.",
 )
 @common
 def models(
@@ -317,7 +319,9 @@ def models(
 
 @cli.command("matrix")
 @click.option(
-    "--where", metavar="REQUIREMENT", help="Only the models known to meet it; no guard-rails apply."
+    "--where",
+    metavar="REQUIREMENT",
+    help="Only the models known to meet it; no default filters apply.",
 )
 @click.option(
     "--only",

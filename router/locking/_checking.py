@@ -10,7 +10,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from router.catalogue._policy import Policy
-from router.catalogue._snapshot import GUARD_RAILS, Snapshot
+from router.catalogue._snapshot import DEFAULT_FILTERS, Snapshot
 from router.catalogue._terms import unmet_terms
 from router.locking._lockfile import Lock, Locked
 from router.models._model import Model
@@ -141,21 +141,17 @@ def _problems_of(
 
     def problems(tier: Requirement) -> Iterator[LockProblem]:
         unmet = unmet_terms(tier, model, now=now)
-        lifecycle, access = (
-            rail
-            if rail in catalogue.guard_rails(tier.fields) and not catalogue.admits(rail, model)
-            else None
-            for rail in (GUARD_RAILS["lifecycle"], GUARD_RAILS["access"])
-        )
+        failed = catalogue.failed_filters(tier.fields, model)
+        access = DEFAULT_FILTERS["access"]
         lacks = [
             *map(str, unmet),
-            *([f"{access} (access is {model.access})"] if access is not None else []),
+            *([f"{access} (access is {model.access})"] if access in failed else []),
         ]
         if lacks and is_judge:
             yield LockProblem(
                 name, ProblemKind.UNMET, f"{model.id} does not meet {'; '.join(lacks)}"
             )
-        if lifecycle is not None and not lock.is_ahead_of(catalogue):
+        if DEFAULT_FILTERS["lifecycle"] in failed and not lock.is_ahead_of(catalogue):
             yield LockProblem(name, *_ending(model))
         if model.lifecycle == "retired" or tier.fields & RETIREMENT_FIELDS:
             return

@@ -235,7 +235,7 @@ def test_a_catalogue_is_warmed_by_the_last_one() -> None:
     assert (cold.answers, cold._masks) == ({}, {})
     assert other.warmed_by(one) is other
     assert other._masks.keys() == one._masks.keys()
-    assert other._guards.keys() == one._guards.keys()
+    assert other._default_rows.keys() == one._default_rows.keys()
     assert {text: model.id for text, model in other.answers.items()} == {
         texts[0]: "a",
         texts[2]: "a",

@@ -24,14 +24,14 @@ then claude-haiku-5-5, claude-sonnet-5-5, claude-opus-5-5, claude-fable-5-1, cla
   max_input_tokens >= 200k: met by 30 of 33, unknown for 3
   pdf_input: met by 19 of 33, unknown for 14
   thinking.adaptive: met by 16 of 33, unknown for 14
-  maybe lifecycle == active: met by 17 of 33 [guard-rail]
-  maybe access != limited: met by 29 of 33 [guard-rail]"""
+  maybe lifecycle == active: met by 17 of 33 [default filter]
+  maybe access != limited: met by 29 of 33 [default filter]"""
 ONLY_ONE = """\
 claude-sonnet-4-5-20250929: newest, the only candidate for age >= 1d and lifecycle == deprecated and retires_in < 10d
   age >= 1d: met by 29 of 33, unknown for 4
   lifecycle == deprecated: met by 2 of 33
   retires_in < 10d: met by 15 of 33, unknown for 1
-  maybe access != limited: met by 29 of 33 [guard-rail]"""
+  maybe access != limited: met by 29 of 33 [default filter]"""
 MISSED = """\
 no model meets effort.max and line == haiku and price.output <= 0.3
   nobody meets: price.output <= 0.3

@@ -23,7 +23,7 @@ no model meets effort.max and line == haiku and price.output <= 0.3
 
 
 def test_each_rejected_model_has_its_unmet_terms() -> None:
-    """Unsupported and unknown are told apart, the value found is kept, and guard-rails are marked implicit."""
+    """Unsupported and unknown are told apart, the value found is kept, and default filters are marked implicit."""
     catalogue = newest_first(
         {
             "id": "retired",
@@ -70,8 +70,8 @@ def test_the_nearest_lack_the_fewest_terms() -> None:
     assert nearest(catalogue, "a and b and c") == {"one": ["c"], "another": ["a"]}
 
 
-def test_a_model_that_only_a_guard_rail_holds_back_is_not_near() -> None:
-    """Dropping terms cannot admit a model that a guard-rail rejects, however few terms it lacks."""
+def test_a_model_that_only_a_default_filter_holds_back_is_not_near() -> None:
+    """Dropping terms cannot admit a model that a default filter rejects, however few terms it lacks."""
     catalogue = newest_first(
         {"id": "retired", "lifecycle": "retired", **supporting(a=True, b=True)},
         {"id": "limited", "access": "limited", **supporting(a=True)},
@@ -85,8 +85,8 @@ def test_a_model_that_only_a_guard_rail_holds_back_is_not_near() -> None:
     )
 
 
-def test_a_guard_rail_comes_back_with_the_term_that_lifted_it() -> None:
-    """Where the only term of lifecycle would be dropped, its guard-rail stands again, and a retired model stays out."""
+def test_a_default_filter_comes_back_with_the_term_that_lifted_it() -> None:
+    """If the only term of lifecycle is dropped, its default filter applies again, and a retired model stays out."""
     catalogue = newest_first(
         {"id": "retired", "lifecycle": "retired", **supporting(a=True)},
         {"id": "active", "lifecycle": "active", **supporting(a=False)},
@@ -96,7 +96,7 @@ def test_a_guard_rail_comes_back_with_the_term_that_lifted_it() -> None:
     }
 
 
-def test_a_guard_rail_stays_away_while_another_term_speaks_of_its_field() -> None:
+def test_a_default_filter_stays_away_while_another_term_speaks_of_its_field() -> None:
     """A retired model is near where a term that is kept speaks of lifecycle."""
     catalogue = newest_first(
         {"id": "retired", "lifecycle": "retired", **supporting(a=False)},
@@ -121,7 +121,7 @@ def test_nobody_is_near_where_no_relaxation_admits_anyone() -> None:
     )
 
 
-def test_access_is_no_guard_rail_of_a_live_answer() -> None:
+def test_access_is_no_default_filter_of_a_live_answer() -> None:
     """What a key may call is what the live answer lists, so a limited model of it is near."""
     entry = {"id": "m", "access": "limited"}
     assert nearest(newest_first(entry), "pdf_input") == {}

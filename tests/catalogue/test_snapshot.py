@@ -128,10 +128,10 @@ def test_a_live_answer_lists_only_what_the_key_may_call() -> None:
         ("deprecated_at < 2030-01-01 or pdf_input", ["active"]),
     ],
 )
-def test_a_guard_rail_falls_away_when_its_field_is_spoken_of(
+def test_a_default_filter_falls_away_when_its_field_is_spoken_of(
     text: str, expected: list[str]
 ) -> None:
-    """Anywhere in the requirement, each guard-rail for its own field alone."""
+    """Anywhere in the requirement, each default filter for its own field alone."""
     catalogue = listed(
         {"id": "active", "lifecycle": "active", **supporting(pdf_input=True)},
         {"id": "retired", "lifecycle": "retired", **supporting(pdf_input=True)},
@@ -146,7 +146,7 @@ def test_a_guard_rail_falls_away_when_its_field_is_spoken_of(
     assert ids(catalogue.candidates(text)) == expected
 
 
-def test_filters_matches_and_gates_have_no_guard_rails() -> None:
+def test_filters_matches_and_gates_have_no_default_filters() -> None:
     """`where`, `supports` and `matches` answer of any model, retired or limited."""
     catalogue = listed(
         {"id": "m", "lifecycle": "retired", "access": "limited", **supporting(pdf_input=True)}
@@ -322,7 +322,7 @@ def test_no_stream_of_questions_grows_the_memory() -> None:
     assert len(catalogue._masks) <= 4_096
     for number in range(3_000):
         catalogue.select(parse(f"max_tokens >= 1 or maybe x{number} == 1"), default=None)
-    assert len(catalogue._guards) <= 1_024
+    assert len(catalogue._default_rows) <= 1_024
 
 
 def test_two_models_of_one_id_are_no_catalogue() -> None:
@@ -382,23 +382,27 @@ def test_a_catalogue_pickles_whole() -> None:
     assert again.candidates("nova") == ()
 
 
-def test_a_guard_rail_is_the_requirement_that_it_reads_as() -> None:
-    """A guard-rail taken out of a decision answers as its text does; what keeps odd values out stands beside it."""
+def test_a_default_filter_is_the_requirement_that_it_reads_as() -> None:
+    """A default filter taken out of a decision answers as its text does; what keeps odd values out stands beside it."""
     catalogue = listed(
         {"id": "a", "lifecycle": 5},
         {"id": "b", "lifecycle": "active"},
         {"id": "c", "lifecycle": "retired"},
     )
-    (rail,) = [
+    (default_filter,) = [
         each.requirement
         for each in catalogue.explain("true").terms
         if "lifecycle" in each.requirement.fields
     ]
-    assert rail == parse("maybe lifecycle == active")
+    assert default_filter == parse("maybe lifecycle == active")
     for _ in range(2):
         assert catalogue.select().id == "b"
-        assert catalogue.select(rail).id == catalogue.select("maybe lifecycle == active").id == "a"
-    assert [catalogue.admits(rail, catalogue[id]) for id in "abc"] == [False, True, False]
+        assert (
+            catalogue.select(default_filter).id
+            == catalogue.select("maybe lifecycle == active").id
+            == "a"
+        )
+    assert [catalogue.admits(default_filter, catalogue[id]) for id in "abc"] == [False, True, False]
     assert catalogue.explain("true").rejected.keys() == {"a", "c"}
 
 

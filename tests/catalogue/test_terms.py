@@ -65,7 +65,7 @@ def test_what_is_lacking_is_named_with_what_was_found(
     assert [str(unmet) for unmet in catalogue.explain(text, now=NOW).unmet("m")] == [shown]
 
 
-def test_the_unmet_terms_of_one_model_are_asked_without_guard_rails() -> None:
+def test_the_unmet_terms_of_one_model_are_asked_without_default_filters() -> None:
     """Of a single model, retired or not, each term that it does not meet is told, with its support and value."""
     model = newest_first(
         {"id": "m", "lifecycle": "retired", "max_tokens": 1_000, **supporting(a=True, b=False)}

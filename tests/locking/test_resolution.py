@@ -36,7 +36,7 @@ from router.requirements._expression import Requirement
 
 
 def serves(model_id: str, policy: Policy, catalogue: Catalogue, now: datetime) -> bool:
-    """Return whether a model meets a policy and its guard-rails, by their definition."""
+    """Return whether a model meets a policy and its default filters, by their definition."""
     model = catalogue[model_id]
 
     def meets(requirement: Requirement) -> bool:
@@ -44,11 +44,11 @@ def serves(model_id: str, policy: Policy, catalogue: Catalogue, now: datetime) -
         fields = requirement.fields | (
             policy.minimum_age.fields if policy.minimum_age is not None else frozenset()
         )
-        rails = catalogue.guard_rails(fields)
+        filters = catalogue.default_filters(fields)
         return (
             aged
             and requirement.matches(model, now=now)
-            and all(catalogue.admits(each, model) for each in rails)
+            and all(catalogue.admits(each, model) for each in filters)
         )
 
     return any(map(meets, (policy.require, *policy.alternatives)))

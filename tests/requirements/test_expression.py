@@ -273,7 +273,7 @@ def test_what_could_be_built_can_be_written_and_read(leaf: str, depth: int) -> N
 def test_what_could_be_built_can_be_asked(
     depth: int, outermost: Callable[[Requirement, Requirement], Requirement]
 ) -> None:
-    """A requirement as deep as can be is answered, guard-rails and all."""
+    """A requirement as deep as can be is answered, default filters and all."""
     requirement = nested(depth, "a65", outermost)
     assert requirement.depth == depth
     catalogue = Catalogue.from_listing(LISTING, documented=None)
