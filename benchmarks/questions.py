@@ -77,11 +77,11 @@ def _question(chance: random.Random, anchor: Model | None, names: list[str]) -> 
 
 
 def brute_force(catalogue: Catalogue, requirement: Requirement) -> Model | None:
-    """Return the newest model known to meet the requirement and its guard-rails, looking at one after another."""
-    rails = catalogue.guard_rails(requirement.fields)
+    """Return the newest model known to meet the requirement and its default filters, looking at one after another."""
+    filters = catalogue.default_filters(requirement.fields)
     for model in catalogue:
         if requirement.matches(model, now=NOW) and all(
-            catalogue.admits(rail, model) for rail in rails
+            catalogue.admits(each, model) for each in filters
         ):
             return model
     return None

@@ -10,10 +10,8 @@ if TYPE_CHECKING:
     from router._errors import CatalogueUnavailableError as CatalogueUnavailableError
     from router._errors import ConfigurationError as ConfigurationError
     from router._errors import ConflictingEntriesError as ConflictingEntriesError
-    from router._errors import FallbackExhaustedError as FallbackExhaustedError
     from router._errors import LockError as LockError
     from router._errors import MalformedEntryError as MalformedEntryError
-    from router._errors import NoModelError as NoModelError
     from router._errors import RequirementError as RequirementError
     from router._errors import RequirementSyntaxError as RequirementSyntaxError
     from router._errors import RouterError as RouterError
@@ -24,22 +22,24 @@ if TYPE_CHECKING:
     from router._status import Cooling as Cooling
     from router._status import RouterStatus as RouterStatus
     from router.catalogue._catalogue import Catalogue as Catalogue
-    from router.catalogue._catalogue import CatalogueDiff as CatalogueDiff
-    from router.catalogue._catalogue import Change as Change
-    from router.catalogue._catalogue import Impact as Impact
     from router.catalogue._decision import Decision as Decision
     from router.catalogue._decision import Reason as Reason
-    from router.catalogue._decision import Term as Term
-    from router.catalogue._decision import Unmet as Unmet
+    from router.catalogue._diff import CatalogueDiff as CatalogueDiff
+    from router.catalogue._diff import Change as Change
+    from router.catalogue._diff import Impact as Impact
+    from router.catalogue._explanation import NoModelError as NoModelError
     from router.catalogue._gate import Gate as Gate
     from router.catalogue._gate import GateReason as GateReason
     from router.catalogue._gate import Verdict as Verdict
     from router.catalogue._policy import Policy as Policy
+    from router.catalogue._terms import Term as Term
+    from router.catalogue._terms import Unmet as Unmet
     from router.execution._failures import Failure as Failure
     from router.execution._failures import FailureClass as FailureClass
     from router.execution._failures import classify as classify
     from router.execution._run import Answer as Answer
     from router.execution._run import Attempt as Attempt
+    from router.execution._run import FallbackExhaustedError as FallbackExhaustedError
     from router.integrations.anthropic import auto_model as auto_model
     from router.locking._lockfile import Lock as Lock
     from router.locking._lockfile import Locked as Locked
@@ -72,10 +72,10 @@ _HOMES = {
     "AuditVerdict": "tools._audit",
     "BundledSource": "refresh._sources",
     "Catalogue": "catalogue._catalogue",
-    "CatalogueDiff": "catalogue._catalogue",
+    "CatalogueDiff": "catalogue._diff",
     "CatalogueError": "_errors",
     "CatalogueUnavailableError": "_errors",
-    "Change": "catalogue._catalogue",
+    "Change": "catalogue._diff",
     "ConfigurationError": "_errors",
     "ConflictingEntriesError": "_errors",
     "Cooling": "_status",
@@ -83,20 +83,20 @@ _HOMES = {
     "Decision": "catalogue._decision",
     "Failure": "execution._failures",
     "FailureClass": "execution._failures",
-    "FallbackExhaustedError": "_errors",
+    "FallbackExhaustedError": "execution._run",
     "Fallbacks": "requests._fallbacks",
     "FileSource": "refresh._sources",
     "Finding": "tools._audit",
     "Fitted": "requests._fitting",
     "Gate": "catalogue._gate",
     "GateReason": "catalogue._gate",
-    "Impact": "catalogue._catalogue",
+    "Impact": "catalogue._diff",
     "Lock": "locking._lockfile",
     "LockError": "_errors",
     "Locked": "locking._lockfile",
     "MalformedEntryError": "_errors",
     "Model": "models._model",
-    "NoModelError": "_errors",
+    "NoModelError": "catalogue._explanation",
     "Policy": "catalogue._policy",
     "Reason": "catalogue._decision",
     "RequestChange": "requests._fitting",
@@ -111,11 +111,11 @@ _HOMES = {
     "SDKSource": "refresh._sources",
     "Source": "refresh._sources",
     "StaticSource": "refresh._sources",
-    "Term": "catalogue._decision",
+    "Term": "catalogue._terms",
     "UnfitRequestError": "_errors",
     "UnknownModelError": "_errors",
     "UnknownNameError": "_errors",
-    "Unmet": "catalogue._decision",
+    "Unmet": "catalogue._terms",
     "Verdict": "catalogue._gate",
     "auto_model": "integrations.anthropic",
     "classify": "execution._failures",

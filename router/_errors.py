@@ -21,31 +21,24 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
-    from typing import Any, Self
+    from typing import Any
 
-    from router.catalogue._catalogue import Catalogue
-    from router.catalogue._decision import Decision
-    from router.catalogue._policy import Policy
-    from router.execution._run import Attempt
-    from router.requirements._expression import Requirement
-
-_LONGEST_SHOWN = 200
+_MAX_TEXT = 200
 """Characters of a foreign text that a message repeats."""
 
-_LONGEST_SENTENCE = 1000
+_MAX_SENTENCE = 1000
 """Characters of a sentence that a message repeats, such as what changed since a lock."""
 
-_UNSUPPORTED_SHOWN = 10
+_MAX_PLACES = 10
 """Places of a request that a message names."""
 
-_LONGEST_NAME = 256
+_MAX_NAME = 256
 """Characters of the longest id: a longer name was never meant to be one that is known."""
 
-_NAMES_SHOWN = 10
+_MAX_NAMES = 10
 _WINDOW = 36
-_ALIKE = 0.6
-_AS_GOOD = 0.1
+_MIN_LIKENESS = 0.6
+_SAME_LIKENESS = 0.1
 
 
 def printable(text: str) -> str:
@@ -71,7 +64,7 @@ def quoted(value: object) -> str:
     return shortened(text)
 
 
-def shortened(text: str, longest: int = _LONGEST_SHOWN) -> str:
+def shortened(text: str, longest: int = _MAX_TEXT) -> str:
     """Return `text` as `printable` has it, cut where it is long."""
     return printable(text if len(text) <= longest else f"{text[:longest]}...")
 
@@ -79,18 +72,18 @@ def shortened(text: str, longest: int = _LONGEST_SHOWN) -> str:
 def listed(names: Sequence[str]) -> str:
     """Return the first names, each as `shortened` has it, with commas."""
     return ", ".join(
-        [*map(shortened, names[:_NAMES_SHOWN]), *(["..."] if len(names) > _NAMES_SHOWN else [])]
+        [*map(shortened, names[:_MAX_NAMES]), *(["..."] if len(names) > _MAX_NAMES else [])]
     )
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
     """Return the known names most like `name`, as a whole or by their last part, best first."""
-    if len(name) > _LONGEST_NAME:
+    if len(name) > _MAX_NAME:
         return ()
     scores = {
         each: max(_likeness(name, each), _likeness(_last(name), _last(each))) for each in set(known)
     }
-    enough = max(_ALIKE, max(scores.values(), default=0.0) - _AS_GOOD)
+    enough = max(_MIN_LIKENESS, max(scores.values(), default=0.0) - _SAME_LIKENESS)
     best = sorted((-score, each) for each, score in scores.items() if score >= enough)
     return tuple(each for _, each in best[:limit])
 
@@ -102,7 +95,7 @@ def _likeness(one: str, other: str) -> float:
     matcher = SequenceMatcher(None, one, other)
     return (
         matcher.ratio()
-        if matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE
+        if matcher.real_quick_ratio() >= _MIN_LIKENESS and matcher.quick_ratio() >= _MIN_LIKENESS
         else 0.0
     )
 
@@ -111,7 +104,8 @@ def _last(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def _suggestion(names: Sequence[str]) -> str:
+def did_you_mean(names: Sequence[str]) -> str:
+    """Return the end of a message that names what may have been meant; empty without names."""
     return f"; did you mean {' or '.join(map(printable, names))}?" if names else ""
 
 
@@ -156,27 +150,7 @@ class UnknownNameError(RequirementError, LookupError):
 
     def __str__(self) -> str:
         policies = f" (policies: {listed(self.policies)})" if self.policies else ""
-        return f"unknown name {quoted(self.name)}{_suggestion(self.nearest)}{policies}"
-
-
-class NoModelError(RouterError, LookupError):
-    """No model of `catalogue` is known to meet `requirement`, which may be a policy; explained when it is asked for."""
-
-    def __init__(
-        self, requirement: Requirement | Policy, catalogue: Catalogue, now: datetime | None = None
-    ) -> None:
-        super().__init__(requirement, catalogue, now)
-        self.requirement = requirement
-        self.catalogue = catalogue
-        self.now = now
-
-    @property
-    def decision(self) -> Decision:
-        """The reason: which terms no model meets, and which models come nearest."""
-        return self.catalogue.explain(self.requirement, now=self.now)
-
-    def __str__(self) -> str:
-        return str(self.decision)
+        return f"unknown name {quoted(self.name)}{did_you_mean(self.nearest)}{policies}"
 
 
 class UnknownModelError(RouterError, LookupError):
@@ -202,7 +176,7 @@ class UnknownModelError(RouterError, LookupError):
         return self._nearest
 
     def __str__(self) -> str:
-        return f"unknown model {quoted(self.id)}{_suggestion(self.nearest)}"
+        return f"unknown model {quoted(self.id)}{did_you_mean(self.nearest)}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Reading `nearest` ends the search, so that the state holds no catalogue.
@@ -227,7 +201,7 @@ class LockError(RouterError, LookupError):
             if self.id is not None
             else ""
         )
-        changed = shortened(self.changed, _LONGEST_SENTENCE)
+        changed = shortened(self.changed, _MAX_SENTENCE)
         return f"the policy {shortened(self.policy)} {locked}{changed}; `router lock` locks it anew"
 
 
@@ -292,45 +266,11 @@ class UnfitRequestError(RouterError, ValueError):
         super().__init__(model, self.unsupported)
 
     def __str__(self) -> str:
-        first = self.unsupported[:_UNSUPPORTED_SHOWN]
+        first = self.unsupported[:_MAX_PLACES]
         asked = [f"{shortened(path)} asks for {shortened(term)}" for path, term in first]
         if len(self.unsupported) > len(first):
             asked.append(f"and {len(self.unsupported) - len(first):,} more")
         return f"{shortened(self.model)} cannot serve this request: {'; '.join(asked)}"
-
-
-class FallbackExhaustedError(RouterError, ExceptionGroup[Exception]):
-    """Every model that a run could try has failed; carries the `attempts`, and their errors as a group.
-
-    `set_aside` are the ids that were not called, since those models have failed before.
-    """
-
-    attempts: tuple[Attempt, ...]
-    set_aside: tuple[str, ...]
-
-    def __new__(
-        cls, reason: str, attempts: Sequence[Attempt], set_aside: Sequence[str] = ()
-    ) -> Self:
-        self = super().__new__(
-            cls, reason, [each.error for each in attempts if each.error is not None]
-        )
-        self.attempts = tuple(attempts)
-        self.set_aside = tuple(set_aside)
-        return self
-
-    def derive(self, errors: Sequence[Any]) -> ExceptionGroup[Any]:
-        """Return the group of some of its errors, as `except*` wants it."""
-        of_them = [each for each in self.attempts if any(each.error is error for error in errors)]
-        if len(of_them) < len(errors):
-            return ExceptionGroup(self.message, errors)
-        return FallbackExhaustedError(self.message, of_them, self.set_aside)
-
-    def __str__(self) -> str:
-        lines = [printable(self.message), *map(str, self.attempts)]
-        return "\n  ".join([*lines, *(f"{id} is set aside" for id in self.set_aside)])
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.message, self.attempts, self.set_aside)
 
 
 class ConfigurationError(RouterError, ValueError):

@@ -12,19 +12,29 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from attrs import evolve
 
-from router._errors import ConfigurationError, NoModelError, UnknownNameError, nearest, quoted
+from router._errors import ConfigurationError, UnknownNameError, nearest, quoted
 from router._fork import unforked
 from router._hooks import check_count, check_hook
-from router.catalogue._catalogue import Asked, Catalogue, CatalogueDiff, impact_of
+from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
-from router.catalogue._policy import Policy, alone, check_policies, is_policy_name, read_policies
+from router.catalogue._diff import CatalogueDiff, impact_of
+from router.catalogue._explanation import NoModelError
+from router.catalogue._policy import (
+    Asked,
+    Policy,
+    alone,
+    check_policies,
+    is_policy_name,
+    read_policies,
+)
 from router.models._model import Model
 from router.refresh._credential import Credential
 from router.refresh._listing import Progress
 from router.refresh._loader import CLOCK, Loader, OnError, OnRefresh
 from router.refresh._sources import AnthropicSource, BundledSource, Source
 from router.requirements._expression import Requirement, moment
-from router.requirements._parser import Need, require
+from router.requirements._needs import Need
+from router.requirements._parser import require
 
 if TYPE_CHECKING:
     from router._status import RouterStatus
@@ -257,10 +267,10 @@ class Router:
         now: datetime | None = None,
         **needs: Need,
     ) -> Any:
-        """Return the newest model known to meet the requirement and the guard-rails; of a policy, what it is locked to.
+        """Return the newest model known to meet the requirement and the default filters.
 
-        Raises `NoModelError` where there is none, or returns `default` if one is given; raises `LockError` where a
-        lock does not hold.
+        For a policy that is locked, this is the locked model. Raises `NoModelError` where there is none, or returns
+        `default` if one is given; raises `LockError` where a lock does not hold.
         """
         if now is not None:
             now = moment(now)
@@ -294,7 +304,7 @@ class Router:
         now: datetime | None = None,
         **needs: Need,
     ) -> tuple[Model, ...]:
-        """Return every model known to meet the requirement and the guard-rails, best first, at most `limit`.
+        """Return every model known to meet the requirement and the default filters, best first, at most `limit`.
 
         No lock counts: these are the models that there are to choose from.
         """

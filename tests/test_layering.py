@@ -1,10 +1,11 @@
-"""The rooms of the library, and which way their doors open: every import that runs, anywhere in a file, points down."""
+"""The layers of the library: every import, in a function or for type checkers alone, points down."""
 
 from __future__ import annotations
 
 import ast
 import sys
 from collections.abc import Iterable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -18,20 +19,27 @@ LAYERS = (
     ("models._field_types",),
     ("models._model", "models._index"),
     ("models._packaged_facts",),
+    ("models._entries",),
     ("requirements",),
     ("requirements._satisfiability",),
     ("requirements._expression",),
+    ("requirements._literals",),
+    ("requirements._needs",),
     ("requirements._parser",),
     ("catalogue",),
-    ("catalogue._policy",),
-    ("catalogue._decision",),
+    ("catalogue._policy", "catalogue._diff"),
+    ("catalogue._snapshot",),
+    ("catalogue._terms",),
+    ("catalogue._decision", "catalogue._ranking"),
+    ("catalogue._explanation", "catalogue._why"),
     ("catalogue._catalogue",),
-    ("catalogue._gate", "catalogue._why"),
+    ("catalogue._gate",),
     ("tools",),
     ("tools._audit", "tools._matrix"),
     ("locking",),
     ("locking._lockfile",),
-    ("locking._answers",),
+    ("locking._checking",),
+    ("locking._resolution", "locking._answers"),
     ("refresh",),
     ("refresh._credential", "refresh._deadline", "refresh._tls", "refresh._http_errors"),
     ("refresh._listing",),
@@ -46,9 +54,9 @@ LAYERS = (
     ("execution._failures", "execution._conversations"),
     ("execution._cooldown",),
     ("execution._run",),
+    ("_router",),
     ("integrations",),
     ("integrations.anthropic",),
-    ("_router",),
     ("cli._session", "cli._files"),
     ("cli._output", "cli._options", "cli._writing"),
     ("cli._audit", "cli._lock", "cli._matrix", "cli._page", "cli._route"),
@@ -60,7 +68,7 @@ LAYERS = (
 
 CONFINED = {
     "anthropic": ("integrations.anthropic",),
-    "httpx": ("refresh._http",),
+    "httpx": ("refresh._http", "refresh._sources"),
     "tenacity": ("refresh._loader",),
     "cachetools": ("execution._conversations", "refresh._sources"),
     "filelock": ("refresh._disk_cache",),
@@ -95,11 +103,9 @@ FILES = {
 
 
 def imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
-    """Return every module that is imported when a file runs, in functions too; for a member, the module it is of."""
+    """Return every module that is imported anywhere in a file; for a member of a module, that module."""
     for node in nodes:
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            yield from imports(node.orelse)
-        elif isinstance(node, ast.Import):
+        if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
@@ -129,9 +135,19 @@ def test_doors_open_downward(name: str) -> None:
     assert [target for target in own if FLOOR.get(target, PUBLIC) >= FLOOR[name]] == []
 
 
+def test_no_imports_go_round() -> None:
+    """No module imports itself by way of others; only the package names modules that import it."""
+    graph = {name: FILES.keys() & targets for name, targets in IMPORTS.items() if name != "router"}
+
+    assert {*TopologicalSorter(graph).static_order()} >= graph.keys()
+
+
 def test_the_package_imports_nothing() -> None:
-    """`import router` runs no import but that of what a name needs, when it is used."""
-    assert IMPORTS["router"] == ["__future__", "importlib"]
+    """`import router` imports nothing until a name is used: only type checkers see its imports."""
+    tree = ast.parse(FILES["router"].read_bytes())
+    tree.body = [node for node in tree.body if not isinstance(node, ast.If)]
+
+    assert sorted(set(imports([tree]))) == ["__future__", "importlib"]
 
 
 @pytest.mark.parametrize("package", CONFINED)
@@ -178,12 +194,12 @@ def test_no_room_for_odds_and_ends() -> None:
             "try:\n    from router import _fork\nexcept E:\n    from router._fork import uncut",
             ["router._fork"] * 2,
         ),
-        ("if TYPE_CHECKING:\n    import httpx\nelse:\n    import json", ["json"]),
-        ("if typing.TYPE_CHECKING:\n    import httpx", []),
+        ("if TYPE_CHECKING:\n    import httpx\nelse:\n    import json", ["httpx", "json"]),
+        ("if typing.TYPE_CHECKING:\n    import httpx", ["httpx"]),
         ("from router import Catalogue", ["router"]),
         ("from . import model", ["."]),
     ],
 )
 def test_the_walk_sees(text: str, found: list[str]) -> None:
-    """The walk sees an import wherever it stands, and none that is only for the type checker."""
+    """The walk sees an import wherever it stands, also one that is only for type checkers."""
     assert list(imports([ast.parse(text)])) == found

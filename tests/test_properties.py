@@ -14,7 +14,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from sizes import at_length, examples
 from strategies import (
-    GUARDED,
+    LIFTING,
     LITERALS,
     NOW,
     TEXTS,
@@ -38,7 +38,7 @@ from router._errors import (
     printable,
 )
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._decision import Term
+from router.catalogue._terms import Term
 from router.models._index import Masks
 from router.models._model import Model
 from router.models._vocabulary import CAPABILITIES, FIELDS
@@ -124,7 +124,7 @@ def test_the_bitsets_answer_as_the_design_says_at_any_size(size: int, catalogues
     @settings(max_examples=catalogues, phases=[Phase.generate])
     @given(
         st.lists(entries(), min_size=24, max_size=24),
-        st.lists(said((*LITERALS, *GUARDED)), min_size=2, max_size=2),
+        st.lists(said((*LITERALS, *LIFTING)), min_size=2, max_size=2),
     )
     def check(some: list[Entry], needs: list[Said]) -> None:
         listing = [{**some[at * 7 % 24], "id": f"m{at:05}"} for at in range(size)]
@@ -146,7 +146,7 @@ def test_the_bitsets_answer_as_the_design_says_at_any_size(size: int, catalogues
     check()
 
 
-SINGLE = [(need, parse(need.text)) for need in (*LITERALS, *GUARDED)]
+SINGLE = [(need, parse(need.text)) for need in (*LITERALS, *LIFTING)]
 
 
 @settings(max_examples=examples(400))
@@ -169,18 +169,18 @@ def newest_first(listing: list[Entry]) -> list[Entry]:
 
 
 def admitted(entry: Entry, text: str) -> bool:
-    """Return whether the guard-rails that `text` leaves standing admit the entry."""
+    """Return whether the default filters that `text` leaves standing admit the entry."""
     return ("lifecycle" in text or entry.get("lifecycle") in (None, "active")) and (
         "access" in text or entry.get("access") != "limited"
     )
 
 
 @settings(max_examples=examples(800))
-@given(listings(), said((*LITERALS, *GUARDED * 4)))
+@given(listings(), said((*LITERALS, *LIFTING * 4)))
 def test_the_answer_is_the_newest_of_those_known_to_meet_the_need(
     listing: list[Entry], need: Said
 ) -> None:
-    """`select` is the first of `candidates`: the models that the need and the guard-rails admit, newest first."""
+    """`select` is the first of `candidates`: the models that the need and the default filters admit, newest first."""
     catalogue = catalogue_of(listing)
     expected = [
         entry["id"]
@@ -208,7 +208,7 @@ def test_a_limit_cuts_the_end_off(
 
 @settings(max_examples=examples(300))
 @given(listings(), requirements())
-def test_a_filter_has_no_guard_rails(listing: list[Entry], requirement: Requirement) -> None:
+def test_a_filter_has_no_default_filters(listing: list[Entry], requirement: Requirement) -> None:
     """`where` keeps every model that matches, of whatever lifecycle and access."""
     catalogue = catalogue_of(listing)
     assert catalogue.where(requirement, now=NOW) == tuple(
@@ -314,7 +314,7 @@ def test_an_explanation_accounts_for_every_model(
 
 
 def support_of(term: Term, model: Model) -> bool | None:
-    """Return what a model makes of a term: a guard-rail also keeps out a lifecycle that is stated as no text."""
+    """Return what a model makes of a term: a default filter also keeps out a lifecycle that is stated as no text."""
     odd = not isinstance(model.entry.get("lifecycle"), str | None)
     if term.implicit and odd and "lifecycle" in term.requirement.fields:
         return False
@@ -336,8 +336,8 @@ def smallest_relaxation(catalogue: Catalogue, requirement: Requirement) -> tuple
 
 
 def conjunctions() -> st.SearchStrategy[Requirement]:
-    """Return conjunctions of several terms, often of fields that have a guard-rail."""
-    term = requirements((*TEXTS, *[each.text for each in GUARDED] * 4), max_leaves=2)
+    """Return conjunctions of several terms, often of fields that have a default filter."""
+    term = requirements((*TEXTS, *[each.text for each in LIFTING] * 4), max_leaves=2)
     return st.lists(term, min_size=1, max_size=4).map(conjunction)
 
 
@@ -346,7 +346,7 @@ def conjunctions() -> st.SearchStrategy[Requirement]:
 def test_nearest_is_the_smallest_relaxation(
     listing: list[Entry], requirement: Requirement, source: str
 ) -> None:
-    """The nearest models are those that the fewest dropped terms would admit, guard-rails that come back included."""
+    """The nearest models need the fewest terms dropped, and pass the default filters that come back."""
     catalogue = catalogue_of(listing, source)
     decision = catalogue.explain(requirement, now=NOW)
     assert decision.nearest == (
@@ -483,7 +483,7 @@ def test_text_goes_round(requirement: Requirement) -> None:
 
 
 @settings(max_examples=examples(300))
-@given(said((*LITERALS, *GUARDED)), entries())
+@given(said((*LITERALS, *LIFTING)), entries())
 def test_the_canonical_text_means_the_same(need: Said, entry: Entry) -> None:
     """A text and its canonical form say the same of every model."""
     model = Model.from_api(entry)

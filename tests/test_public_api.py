@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import router
-from router import Router, _errors
+from router import Router, RouterError
 
 DESIGNED = {
     *("Router", "Catalogue", "Model", "Requirement", "require", "Policy", "Decision", "Reason"),
@@ -25,10 +25,12 @@ MODULES = ["router", *(each.name for each in pkgutil.walk_packages(router.__path
 
 def test_all_is_sorted_and_complete() -> None:
     """`__all__` is the table of homes: sorted, each name once, none private, all of the design's and every error."""
+    modules = map(import_module, MODULES)
     public_errors = {
         name
-        for name, each in vars(_errors).items()
-        if inspect.isclass(each) and not name.startswith("_")
+        for module in modules
+        for name, each in vars(module).items()
+        if inspect.isclass(each) and issubclass(each, RouterError) and not name.startswith("_")
     }
 
     assert router.__all__ == sorted(set(router.__all__)) == sorted(router._HOMES)

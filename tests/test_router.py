@@ -20,12 +20,12 @@ from router import Router
 from router._errors import (
     CatalogueUnavailableError,
     ConfigurationError,
-    NoModelError,
     RequirementError,
     UnknownModelError,
     UnknownNameError,
 )
 from router.catalogue._catalogue import Catalogue
+from router.catalogue._explanation import NoModelError
 from router.catalogue._policy import Policy
 from router.refresh._sources import AnthropicSource, FileSource, StaticSource
 

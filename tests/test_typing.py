@@ -14,7 +14,7 @@ import typing_example
 
 import router
 from router import CatalogueUnavailableError, LockError, NoModelError, UnknownModelError
-from router.locking._lockfile import resolve
+from router.locking._resolution import resolve
 
 EXAMPLE = Path(typing_example.__file__)
 

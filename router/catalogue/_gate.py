@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import field, frozen
 
 from router._errors import (
     CatalogueUnavailableError,
     ConfigurationError,
     RequirementError,
     UnknownModelError,
+    did_you_mean,
     nearest,
     quoted,
     shortened,
@@ -22,7 +23,8 @@ from router.catalogue._catalogue import Catalogue
 from router.models._model import Model, Support
 from router.models._vocabulary import LEVELS, capability_name
 from router.requirements._expression import Requirement
-from router.requirements._parser import Need, require
+from router.requirements._needs import Need
+from router.requirements._parser import require
 
 
 class GateReason(Enum):
@@ -61,11 +63,16 @@ class Verdict:
     as_of: datetime | None
     stale: bool
     """Whether the catalogue is older than it may be."""
-    nearest: tuple[str, ...] = ()
-    """Of a model that is not known, the ids that may have been meant."""
+    _unknown: UnknownModelError | None = field(default=None, eq=False, repr=False)
+    """Of a model that is not listed, the error, which searches for other ids only when it is asked."""
 
     def __bool__(self) -> bool:
         return self.value
+
+    @property
+    def nearest(self) -> tuple[str, ...]:
+        """Of a model that is not known, the ids that may have been meant."""
+        return () if self._unknown is None else self._unknown.nearest
 
     @property
     def by_default(self) -> bool:
@@ -78,7 +85,7 @@ class Verdict:
         )
         source = f" by the {self.source} catalogue" if self.source else ""
         if self.reason is GateReason.UNKNOWN_MODEL:
-            near = f"; did you mean {self.nearest[0]}?" if self.nearest else ""
+            near = did_you_mean(self.nearest[:1])
             return f"no model {shortened(self.model)} is known{source}{decided}{near}"
         if self.reason is GateReason.STALE:
             return f"no catalogue is recent enough to know {shortened(self.model)}{decided}"
@@ -86,7 +93,7 @@ class Verdict:
 
 
 class Gate:
-    """The features of one model, by id or alias, as the current catalogue knows them; guard-rails do not apply."""
+    """The features of one model, by id or alias, as the current catalogue knows them; default filters do not apply."""
 
     def __init__(
         self,
@@ -106,72 +113,62 @@ class Gate:
         Raises `RequirementError` for what means nothing, as a name that nobody knows, and `ConfigurationError` for
         a default that is neither yes nor no; and nothing else.
         """
-        return self._decided(requirement, needs, default=default)[0].value
+        return self.explain(requirement, default=default, **needs).value
 
     def explain(
         self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need
     ) -> Verdict:
         """Return what `allows` would answer, with the reason and the catalogue that it comes from."""
-        verdict, unknown = self._decided(requirement, needs, default=default)
-        return verdict if unknown is None else evolve(verdict, nearest=unknown.nearest)
-
-    def _decided(
-        self, requirement: str | Requirement | None, needs: Mapping[str, Need], *, default: bool
-    ) -> tuple[Verdict, UnknownModelError | None]:
-        """Return the verdict without the nearest ids, and the error that can search for them."""
         if not isinstance(default, bool):
             raise ConfigurationError(f"default must be True or False (got {quoted(default)})")
         asked = require(requirement, **needs)
-        catalogue, model, unknown = self._found()
-        support: Support = None
+        catalogue, model_id, support, unknown = self._current(), str(self.id), None, None
+        reason = GateReason.STALE
         if catalogue is not None:
-            catalogue.check_names(asked)
-        if model is not None:
-            support = asked.support(model)
-        missing = GateReason.STALE if catalogue is None else GateReason.UNKNOWN_MODEL
-        verdict = Verdict(
+            try:
+                given: object = self.id
+                id = given if isinstance(given, str) else quoted(given)
+                model, support = catalogue.judge(id, asked)
+                model_id, reason = model.id, _REASONS[support]
+            except UnknownModelError as error:
+                unknown, reason = error, GateReason.UNKNOWN_MODEL
+        return Verdict(
             value=default if support is None else support,
-            reason=_REASONS[support] if model is not None else missing,
+            reason=reason,
             requirement=asked,
-            model=str(self.id) if model is None else model.id,
+            model=model_id,
             source=catalogue.source if catalogue is not None else None,
             as_of=catalogue.as_of if catalogue is not None else None,
             stale=catalogue is None or self._is_stale(catalogue),
+            unknown=unknown,
         )
-        return verdict, unknown
 
     def best(self, name: str, *, at_most: str | None = None) -> str | None:
         """Return the highest level of `name`, such as `effort`, that is known to be supported, `None` for none.
 
         Raises `RequirementError` for what has no levels, and for a level that it has not.
         """
-        levels = LEVELS.get(capability_name(str(name)), ())
+        short = capability_name(str(name))
+        levels = LEVELS.get(short, ())
         if not levels:
             raise RequirementError(f"{quoted(name)} has no levels; there is {', '.join(LEVELS)}")
         if at_most is not None and at_most not in levels:
-            near = nearest(str(at_most), levels, limit=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(nearest(str(at_most), levels, limit=1))
             raise RequirementError(
                 f"at_most must be one of {', '.join(levels)} (got {quoted(at_most)}){hint}"
             )
-        _, model, _ = self._found()
         allowed = levels if at_most is None else levels[: levels.index(at_most) + 1]
-        supported = [
-            each for each in allowed if model is not None and model.facts.get(f"{name}.{each}")
-        ]
-        return supported[-1] if supported else None
+        return next(
+            (each for each in reversed(allowed) if self.allows(f"{short}.{each}", default=False)),
+            None,
+        )
 
-    def _found(self) -> tuple[Catalogue | None, Model | None, UnknownModelError | None]:
+    def _current(self) -> Catalogue | None:
+        """Return the catalogue, `None` if `strict` leaves none that is recent enough."""
         try:
-            catalogue = self._catalogue()
-        except CatalogueUnavailableError:  # with `strict`: the verdict says so
-            return None, None, None
-        try:
-            return catalogue, catalogue[self.id], None
-        except UnknownModelError as error:
-            return catalogue, None, error
-        except TypeError:  # what is no text is no id either
-            return catalogue, None, None
+            return self._catalogue()
+        except CatalogueUnavailableError:
+            return None
 
     def __repr__(self) -> str:
         return f"Gate({quoted(self.id)})"

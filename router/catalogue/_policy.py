@@ -20,12 +20,21 @@ from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
-from router._errors import ConfigurationError, RequirementError, nearest, quoted, shortened
+from router._errors import (
+    ConfigurationError,
+    RequirementError,
+    did_you_mean,
+    nearest,
+    quoted,
+    shortened,
+)
 from router.models._field_types import read_days
 from router.models._model import Model
 from router.models._vocabulary import CAPABILITIES, FIELDS
-from router.requirements._expression import Comparison, Requirement, conjunction
-from router.requirements._parser import KEYWORDS, parse, require
+from router.requirements._expression import Requirement, conjunction
+from router.requirements._literals import Comparison
+from router.requirements._needs import KEYWORDS
+from router.requirements._parser import parse, require
 
 ORDERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -108,7 +117,7 @@ class Policy:
         """The fields that the order ranks by, the first before the second."""
         return ORDERS[self.order]
 
-    def standing(self, model: Model) -> tuple[float, ...]:
+    def sort_key(self, model: Model) -> tuple[float, ...]:
         """Return how the model stands by the order, smaller before larger; what is unknown stands last."""
         sign = -1.0 if self.order == "largest_context" else 1.0
         return tuple(
@@ -118,6 +127,10 @@ class Policy:
 
     def __str__(self) -> str:
         return self.name or str(self.require)
+
+
+Asked = str | Requirement | Policy | None
+"""What a question is asked with: a requirement, as text or as a value, a policy, or nothing for every model."""
 
 
 def alone(policy: Policy, needs: Mapping[str, object]) -> Policy:
@@ -272,6 +285,5 @@ def check_keys(where: str, prefix: str, table: Mapping[str, Any], known: Sequenc
     """Raise `ConfigurationError` for a key that a table cannot have."""
     for key in table:
         if key not in known:
-            near = nearest(key, known, limit=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}"
+            hint = did_you_mean(nearest(key, known, limit=1)) or f"; there is {', '.join(known)}"
             raise ConfigurationError(f"{where}: {shortened(prefix + key)}: unknown key{hint}")

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from attrs import frozen
 
-from router.catalogue._catalogue import Catalogue
-from router.catalogue._decision import Term, Unmet, shown, unmet_terms
 from router.catalogue._policy import Policy
+from router.catalogue._ranking import places
+from router.catalogue._snapshot import Snapshot
+from router.catalogue._terms import Term, Unmet, unmet_terms
 from router.models._model import Model
 from router.requirements._expression import Requirement, moment
 
@@ -52,70 +53,39 @@ class Why:
 
 
 def why(
-    catalogue: Catalogue, asked: Requirement | Policy, id: str, *, now: datetime | None = None
+    catalogue: Snapshot, asked: Requirement | Policy, id: str, *, now: datetime | None = None
 ) -> Why:
     """Return how the model of that id or alias stands; raises `UnknownModelError` for one that is not listed."""
     at = moment(now)
     policy = asked if isinstance(asked, Policy) else Policy(require=asked)
     model = catalogue[id]
-    chain = catalogue.candidates(policy, now=at)
-    selected = chain[0] if chain else None
-    if model not in chain:
+    chain = places(catalogue, policy, at)
+    selected = chain[0].model if chain else None
+    place = next((n for n, each in enumerate(chain, 1) if each.model is model), None)
+    if place is None:
         lacks = tuple(_lacks(catalogue, tier, model, at) for tier in policy.tiers)
         return Why(model, selected, None, len(chain), "", lacks)
-    place = chain.index(model) + 1
-    other = model if place > 1 else chain[1] if len(chain) > 1 else None
-    because = _because(catalogue, policy, chain[0], other, at) if other is not None else ""
+    # The selected model is compared with this one, or with the next if this one is selected.
+    other = chain[max(place - 1, 1)] if len(chain) > 1 else None
+    because = chain[0].because(other) if other is not None else ""
     return Why(model, selected, place, len(chain), because, ())
 
 
 def _lack(unmet: Unmet) -> str:
-    return f"{unmet}{' [guard-rail]' if unmet.term.implicit else ''}"
+    return f"{unmet}{' [default filter]' if unmet.term.implicit else ''}"
 
 
 def _lacks(
-    catalogue: Catalogue, tier: Requirement, model: Model, now: datetime
+    catalogue: Snapshot, tier: Requirement, model: Model, now: datetime
 ) -> tuple[Unmet, ...]:
-    rails = (
-        rail for rail in catalogue.guard_rails(tier.fields) if not catalogue.admits(rail, model)
-    )
     kept_out = (
-        Unmet(Term(rail, implicit=True), support=False, found=_found(rail, model)) for rail in rails
+        Unmet(Term(each, implicit=True), support=False, found=_found(each, model))
+        for each in catalogue.failed_filters(tier.fields, model)
     )
     return (*unmet_terms(tier, model, now=now), *kept_out)
 
 
-def _found(rail: Requirement, model: Model) -> str | None:
-    return next((model.values[name] for name in rail.fields if name in model.values), None)
-
-
-def _because(
-    catalogue: Catalogue, policy: Policy, first: Model, other: Model, now: datetime
-) -> str:
-    """Return the first rule of the policy that tells the two apart."""
-    for at, tier in enumerate(policy.tiers):
-        met = set(catalogue.candidates(tier, now=now))
-        if first in met and other not in met:
-            what = f"alternative {at}" if at else "what is required"
-            return f"it meets {what}, {other.id} but a later alternative"
-        if first in met:
-            break
-    for preference in policy.prefer:
-        if preference.matches(first, now=now) and not preference.matches(other, now=now):
-            return f"it is preferred to {other.id} for {preference}"
-    for name, *values in zip(
-        policy.ranked_by, policy.standing(first), policy.standing(other), strict=True
-    ):
-        if values[0] != values[1]:
-            mine, its = (
-                shown(each.values[name]) if name in each.values else "unknown"
-                for each in (first, other)
-            )
-            return f"{policy.order}, {name} is {mine}, of {other.id} {its}"
-    if first.created_at == other.created_at:
-        return f"it is as old as {other.id}, and its id is the smaller one"
-    mine, its = (
-        f"{each.created_at:%Y-%m-%d}" if each.created_at is not None else "on an unknown day"
-        for each in (first, other)
+def _found(default_filter: Requirement, model: Model) -> str | None:
+    return next(
+        (model.values[name] for name in default_filter.fields if name in model.values), None
     )
-    return f"it is newer, released {mine}, {other.id} {its}"

@@ -23,10 +23,10 @@ from router._errors import (
     printable_lines,
 )
 from router._router import Router
-from router.catalogue._catalogue import impact_of
-from router.catalogue._decision import standings
+from router.catalogue._diff import impact_of
 from router.catalogue._gate import Gate
 from router.catalogue._policy import Policy, read_policies
+from router.catalogue._ranking import places
 from router.cli import _output as output
 from router.cli._audit import audit
 from router.cli._lock import lock, outdated_, why
@@ -243,7 +243,10 @@ def candidates(
     """
     asked = _requirement(requirement, **needs)
     session = Session(source, lifecycle, no_color)
-    chain = standings(session.catalogue, asked)[:limit] if isinstance(asked, Policy) else ()
+    chain = [
+        (place.model, str(place))
+        for place in (places(session.catalogue, asked) if isinstance(asked, Policy) else ())
+    ][:limit]
     models = (
         session.catalogue.candidates(asked, limit=limit)
         if not chain
@@ -292,7 +295,9 @@ def explain(
 
 @cli.command()
 @click.option(
-    "--where", metavar="REQUIREMENT", help="Only the models known to meet it; no guard-rails apply."
+    "--where",
+    metavar="REQUIREMENT",
+    help="Only the models known to meet it; no default filters apply.",
 )
 @common
 def models(
@@ -314,7 +319,9 @@ def models(
 
 @cli.command("matrix")
 @click.option(
-    "--where", metavar="REQUIREMENT", help="Only the models known to meet it; no guard-rails apply."
+    "--where",
+    metavar="REQUIREMENT",
+    help="Only the models known to meet it; no default filters apply.",
 )
 @click.option(
     "--only",

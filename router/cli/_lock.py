@@ -25,7 +25,9 @@ from router.cli._options import (
 )
 from router.cli._session import Session
 from router.cli._writing import write_file
-from router.locking._lockfile import WITHIN, Lock, check, listed, outdated, resolve
+from router.locking._checking import WITHIN, check, listed
+from router.locking._lockfile import Lock
+from router.locking._resolution import outdated, resolve
 from router.requirements._expression import Requirement, moment
 from router.requirements._parser import require
 

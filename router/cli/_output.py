@@ -14,12 +14,15 @@ from attrs import asdict
 
 from router._errors import printable
 from router._status import RouterStatus
-from router.catalogue._catalogue import Catalogue, CatalogueDiff
-from router.catalogue._decision import Decision, Unmet, shown, unmet_terms
+from router.catalogue._decision import Decision
+from router.catalogue._diff import CatalogueDiff
 from router.catalogue._gate import Verdict
+from router.catalogue._snapshot import Snapshot
+from router.catalogue._terms import Unmet, shown, unmet_terms
 from router.catalogue._why import Why
 from router.cli._session import Session
-from router.locking._lockfile import LockProblem, Outdated, Relocked, Resolution
+from router.locking._checking import LockProblem
+from router.locking._resolution import Outdated, Relocked, Resolution
 from router.models._model import Model, Support
 from router.models._packaged_facts import source_text
 from router.models._vocabulary import CAPABILITIES, DURATIONS, FIELDS
@@ -70,7 +73,7 @@ def print_footer(decision: Decision) -> None:
         click.echo(f"note: {printable(note)}", err=True)
 
 
-def print_catalogue(catalogue: Catalogue) -> None:
+def print_catalogue(catalogue: Snapshot) -> None:
     """On a terminal, say on standard error which catalogue answered."""
     if on_terminal(sys.stderr):
         as_of = f" of {catalogue.as_of:%Y-%m-%d %H:%MZ}" if catalogue.as_of else ""
@@ -230,7 +233,7 @@ def listing_json(models: Iterable[Model]) -> dict[str, Any]:
     }
 
 
-def catalogue_json(catalogue: Catalogue) -> dict[str, Any]:
+def catalogue_json(catalogue: Snapshot) -> dict[str, Any]:
     """Return what identifies a catalogue for JSON."""
     return {
         "source": catalogue.source,

@@ -14,13 +14,14 @@ import click
 
 from router._errors import ConfigurationError, RequirementError, printable
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._decision import shown
+from router.catalogue._terms import shown
 from router.cli._output import catalogue_json, caution
 from router.cli._writing import write_file
 from router.models._field_types import KINDS, write_text
 from router.models._model import Model, Support
 from router.models._vocabulary import FIELDS, packaged
-from router.requirements._expression import Capability, Comparison, Requirement
+from router.requirements._expression import Requirement
+from router.requirements._literals import Capability, Comparison
 from router.requirements._parser import parse
 from router.tools._matrix import Matrix, family
 
@@ -28,7 +29,7 @@ _BOUNDS: Final = {"max_input_tokens": ">=", "max_tokens": ">=", "price.output": 
 """The fields that a slider bounds, and to which side."""
 
 _LIFTED: Final = 'maybe {field} like "*"'
-"""What every model meets, and what speaks of a field: so that its guard-rail falls away."""
+"""What every model meets, and what speaks of a field: so that its default filter falls away."""
 
 _DIGITS: Final[dict[Support, str]] = {True: "1", False: "0", None: "?"}
 _BLOCK: Final = "<{0}>(.*?)</{0}>"
@@ -76,16 +77,20 @@ def _inert(data: object) -> str:
 def _data(catalogue: Catalogue, matrix: Matrix) -> dict[str, Any]:
     lines = sorted({model.line for model in matrix.models if model.line is not None})
     bounds = [_bound(field, op, matrix.models) for field, op in _BOUNDS.items()]
-    rails = catalogue.guard_rails(frozenset())
+    filters = catalogue.default_filters(frozenset())
     return {
         "catalogue": catalogue_json(catalogue),
         "capabilities": [_capability(name) for name in matrix.capabilities],
         "lines": [{"shown": printable(line) or '""', "value": write_text(line)} for line in lines],
         "bounds": [bound for bound, _ in bounds],
-        "rails": [
-            {"field": field, "term": rail.text, "lifted": parse(_LIFTED.format(field=field)).text}
-            for rail in rails
-            for field in rail.fields
+        "default_filters": [
+            {
+                "field": field,
+                "term": each.text,
+                "lifted": parse(_LIFTED.format(field=field)).text,
+            }
+            for each in filters
+            for field in each.fields
         ],
         "models": [
             {
@@ -97,7 +102,7 @@ def _data(catalogue: Catalogue, matrix: Matrix) -> dict[str, Any]:
                 "line": None if model.line is None else lines.index(model.line),
                 "bounds": [ranks.get(model.id) for _, ranks in bounds],
                 "shown": [_shown(model, field) for field in _BOUNDS],
-                "admitted": "".join(_DIGITS[catalogue.admits(rail, model)] for rail in rails),
+                "admitted": "".join(_DIGITS[catalogue.admits(each, model)] for each in filters),
             }
             for model in matrix.models
         ],

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
-from router._errors import (
-    ConfigurationError,
-    NoModelError,
-    RequirementError,
-    printable,
-    printable_lines,
-    quoted,
-)
+from router._errors import ConfigurationError, RequirementError, printable, printable_lines, quoted
+from router.catalogue._explanation import NoModelError
 from router.cli import _output as output
 from router.cli._options import check_alone, common, named_policy, policies_option
 from router.cli._session import Session

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
 from functools import partial
 from inspect import isawaitable, iscoroutine
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from attrs import define, field, frozen
 
-from router._errors import ConfigurationError, FallbackExhaustedError, printable, quoted
+from router._errors import ConfigurationError, RouterError, printable, quoted
 from router._hooks import Log, check_count, check_hook, check_seconds, contained
 from router._status import Cooling
 from router.execution._conversations import Conversations
@@ -51,6 +51,40 @@ class Attempt:
             else f"{self.failure.kind.value}, {self.failure.reason}"
         )
         return f"{self.model.id} after {self.duration:.1f} s: {end}"
+
+
+class FallbackExhaustedError(RouterError, ExceptionGroup[Exception]):
+    """Every model that a run could try has failed; carries the `attempts`, and their errors as a group.
+
+    `set_aside` are the ids that were not called, since those models have failed before.
+    """
+
+    attempts: tuple[Attempt, ...]
+    set_aside: tuple[str, ...]
+
+    def __new__(
+        cls, reason: str, attempts: Sequence[Attempt], set_aside: Sequence[str] = ()
+    ) -> Self:
+        self = super().__new__(
+            cls, reason, [each.error for each in attempts if each.error is not None]
+        )
+        self.attempts = tuple(attempts)
+        self.set_aside = tuple(set_aside)
+        return self
+
+    def derive(self, errors: Sequence[Any]) -> ExceptionGroup[Any]:
+        """Return the group of some of its errors, as `except*` wants it."""
+        of_them = [each for each in self.attempts if any(each.error is error for error in errors)]
+        if len(of_them) < len(errors):
+            return ExceptionGroup(self.message, errors)
+        return FallbackExhaustedError(self.message, of_them, self.set_aside)
+
+    def __str__(self) -> str:
+        lines = [printable(self.message), *map(str, self.attempts)]
+        return "\n  ".join([*lines, *(f"{id} is set aside" for id in self.set_aside)])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.attempts, self.set_aside)
 
 
 OnFallback = Callable[[Attempt, Model], object]

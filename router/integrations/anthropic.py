@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from router._errors import ConfigurationError, FallbackExhaustedError, RouterError
+from router._errors import ConfigurationError, RouterError
 from router._hooks import Log, check_count
 from router.execution._conversations import Conversations
 from router.execution._failures import Failure, FailureClass, classify
-from router.execution._run import Run
+from router.execution._run import FallbackExhaustedError, Run
 from router.models._model import Model
 from router.requests._fitting import OnUnsupported, RequestChange, check_on_unsupported
 from router.requests._routing import Routes

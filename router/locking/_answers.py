@@ -10,10 +10,11 @@ from attrs import evolve, frozen
 
 from router._errors import LockError
 from router._hooks import Log
-from router.catalogue._catalogue import Asked, Catalogue
+from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
-from router.catalogue._policy import Policy
-from router.locking._lockfile import Lock, broken_by, listed
+from router.catalogue._policy import Asked, Policy
+from router.locking._checking import broken_by, listed
+from router.locking._lockfile import Lock
 from router.models._model import Model
 
 log: Final = Log(__package__)
@@ -56,9 +57,9 @@ class LockedModels:
         self._lock = lock
         self._policies = policies
         self._on_broken = on_broken
-        self._seen: dict[str, tuple[Catalogue, Held | _Broken]] = {}
+        self._looked_up: dict[str, tuple[Catalogue, Held | _Broken]] = {}
         """By policy, what one catalogue says of its lock: one value, so that no thread sees half of it."""
-        self._told: set[tuple[str, str | None]] = set()
+        self._warned: set[tuple[str, str | None]] = set()
 
     @property
     def lock(self) -> Lock:
@@ -75,16 +76,16 @@ class LockedModels:
         name = self._name_of(asked)
         if name is None:
             return None
-        seen = self._seen.get(name)
+        seen = self._looked_up.get(name)
         if seen is None or seen[0] is not catalogue:
-            seen = self._seen[name] = (catalogue, self._look(name, catalogue))
+            seen = self._looked_up[name] = (catalogue, self._look_up(name, catalogue))
         found = seen[1]
         if isinstance(found, Held):
             return found
         error = LockError(name, found.id, found.changed)
         if self._on_broken == "error":
             raise error
-        self._tell(name, found.id, f"{error}; moved on to the newest model that meets it")
+        self._warn_once(name, found.id, f"{error}; moved on to the newest model that meets it")
         return Held(name, None, f"moved on from the lock: {found.changed}")
 
     def _name_of(self, asked: Asked) -> str | None:
@@ -93,7 +94,7 @@ class LockedModels:
             return asked if asked in policies else None
         return next((name for name, each in policies.items() if each is asked), None)
 
-    def _look(self, name: str, catalogue: Catalogue) -> Held | _Broken:
+    def _look_up(self, name: str, catalogue: Catalogue) -> Held | _Broken:
         lock = self.lock
         locked = lock.policies.get(name)
         if locked is None:
@@ -110,11 +111,11 @@ class LockedModels:
             f"{locked.model} is not listed by the {catalogue.source} catalogue, which cannot end the lock: "
             "nothing but its id is known"
         )
-        self._tell(name, locked.model, note)
+        self._warn_once(name, locked.model, note)
         return Held(name, Model.from_api({"id": locked.model}), note)
 
-    def _tell(self, name: str, id: str | None, message: str) -> None:
+    def _warn_once(self, name: str, id: str | None, message: str) -> None:
         """Log a warning, once a policy and model."""
-        if (name, id) not in self._told:
-            self._told.add((name, id))
+        if (name, id) not in self._warned:
+            self._warned.add((name, id))
             log.warning("%s", message)

@@ -39,7 +39,7 @@ _EPOCH_DAY_ENDS: Final = datetime(1970, 1, 2, tzinfo=UTC)
 _ALL_OF_A_DAY: Final = timedelta(days=1) - datetime.resolution
 
 
-def _moment(text: str) -> datetime | None:
+def _parse_moment(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text).astimezone(UTC) if _RFC_3339.fullmatch(text) else None
     except (ValueError, OverflowError):
@@ -64,7 +64,7 @@ def _read_number(value: object) -> float | None:
 
 def read_date(value: object) -> datetime | None:
     """`created_at` "may be set to an epoch value if the release date is unknown" (Models API reference)."""
-    moment = _moment(value) if isinstance(value, str) else None
+    moment = _parse_moment(value) if isinstance(value, str) else None
     return moment if moment and moment >= _EPOCH_DAY_ENDS else None
 
 
@@ -103,7 +103,7 @@ def _parse_limit(text: str) -> int:
 
 
 def _parse_date(text: str) -> datetime:
-    moment = _moment(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)
+    moment = _parse_moment(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)
     if moment is None:
         raise ValueError(text)
     return moment
@@ -235,7 +235,7 @@ def _compare_by_type(op: str, value: Any, literal: str) -> bool | None:
         return value is (literal == "true") if op == "==" and literal in {"true", "false"} else None
     try:
         return compare(
-            op, kind, _moment(value) if kind == "date" else value, KINDS[kind].parse(literal)
+            op, kind, _parse_moment(value) if kind == "date" else value, KINDS[kind].parse(literal)
         )
     except ValueError:
         return None
@@ -243,7 +243,7 @@ def _compare_by_type(op: str, value: Any, literal: str) -> bool | None:
 
 def _kind_of(value: Any, literal: str) -> str:
     if isinstance(value, str):
-        dated = _moment(value) is not None and (
+        dated = _parse_moment(value) is not None and (
             _DAY.fullmatch(literal) or _RFC_3339.fullmatch(literal)
         )
         return "date" if dated else "text"

@@ -17,9 +17,9 @@ Each = TypeVar("Each")
 Masks = tuple[int, int]
 """Known yes and known no, as bitsets over the rows."""
 
-_FEW: Final = 4096
-_STEPS: Final = 32
-_SHORTEST_STEP: Final = 64
+_CHUNK: Final = 4096
+_MAX_STEPS: Final = 32
+_MIN_STEP: Final = 64
 _SPARSE: Final = 8
 _ZERO_AND_ONE: Final = bytes.maketrans(b"01", b"\0\1")
 
@@ -34,10 +34,10 @@ def mask_of(rows: Iterable[int], size: int) -> int:
 
 def rows_of(mask: int) -> list[int]:
     """Return the rows set in `mask`, highest first."""
-    return picked(range(mask.bit_length() - 1, -1, -1), mask)
+    return take_rows(range(mask.bit_length() - 1, -1, -1), mask)
 
 
-def picked(newest_first: Sequence[Each], mask: int, limit: int | None = None) -> list[Each]:
+def take_rows(newest_first: Sequence[Each], mask: int, limit: int | None = None) -> list[Each]:
     """Return of a sequence whose last element is row 0 those whose row is set in `mask`, at most `limit`."""
     bits = bin(mask)
     start = len(newest_first) - len(bits)
@@ -99,7 +99,7 @@ class OrderedColumn:
                 self._starts.append(at)
         self._starts.append(len(rows))
         self._rows = array("I", rows)
-        self._step = max(_SHORTEST_STEP, len(rows) // _STEPS + 1)
+        self._step = max(_MIN_STEP, len(rows) // _MAX_STEPS + 1)
         self.size = size
         self._masks = [0]
         for start in range((len(rows) - 1) // self._step * self._step, -1, -self._step):
@@ -166,17 +166,19 @@ class Index:
 
 def _masks_of_facts(facts: Sequence[Mapping[str, bool]]) -> dict[str, Masks]:
     """Return the two masks of each fact, put together from those of so many rows each: short integers are fast."""
-    parts = [_masks_of_few(facts[start : start + _FEW]) for start in range(0, len(facts), _FEW)]
+    parts = [
+        _masks_of_chunk(facts[start : start + _CHUNK]) for start in range(0, len(facts), _CHUNK)
+    ]
     if len(parts) == 1:
         return {name: (sides[True], sides[False]) for name, sides in parts[0].items()}
     names = {name for part in parts for name in part}
     return {
-        name: (_joined(parts, name, supported=True), _joined(parts, name, supported=False))
+        name: (_join(parts, name, supported=True), _join(parts, name, supported=False))
         for name in names
     }
 
 
-def _masks_of_few(facts: Sequence[Mapping[str, bool]]) -> dict[str, dict[bool, int]]:
+def _masks_of_chunk(facts: Sequence[Mapping[str, bool]]) -> dict[str, dict[bool, int]]:
     alike: dict[int, int] = {}
     of: dict[int, Mapping[str, bool]] = {}
     for row, known in enumerate(facts):
@@ -191,6 +193,8 @@ def _masks_of_few(facts: Sequence[Mapping[str, bool]]) -> dict[str, dict[bool, i
     return masks
 
 
-def _joined(parts: Sequence[dict[str, dict[bool, int]]], name: str, *, supported: bool) -> int:
+def _join(parts: Sequence[dict[str, dict[bool, int]]], name: str, *, supported: bool) -> int:
     masks = (part[name][supported] if name in part else 0 for part in parts)
-    return int.from_bytes(b"".join(mask.to_bytes(_FEW // 8, "little") for mask in masks), "little")
+    return int.from_bytes(
+        b"".join(mask.to_bytes(_CHUNK // 8, "little") for mask in masks), "little"
+    )

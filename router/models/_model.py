@@ -25,7 +25,7 @@ _INFINITY: Final = float("inf")
 _WITHOUT_REFERENCES: Final = 2
 """The format of marshal in which equal data gives equal bytes; it tells 1, 1.0 and true apart, and is nowhere kept."""
 
-_SHOWN: Final = 40
+_MAX_ID_SHOWN: Final = 40
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,255}")
 
 
@@ -205,11 +205,11 @@ class Reader:
         if isinstance(tree, dict):
             tree, supports = self._read_tree(tree, f"{path}.capabilities")
             entry = entry | {"capabilities": None}
-        stated: dict[str, Any] = _copied(entry, path, 1)
+        stated: dict[str, Any] = _copy_json(entry, path, 1)
         id = stated.get("id")
         if not isinstance(id, str) or not is_id(id):
             raise MalformedEntryError(
-                f"{path}.id", "a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / -", _shown(id)
+                f"{path}.id", "a model id of 1 to 256 of A-Z a-z 0-9 . _ : @ / -", _format_id(id)
             )
         if isinstance(tree, dict):
             stated["capabilities"] = tree
@@ -237,20 +237,20 @@ class Reader:
         try:
             key = marshal.dumps(tree, _WITHOUT_REFERENCES)
         except ValueError:  # something in it is no plain data: this says what
-            tree = _copied(tree, path, 2)
+            tree = _copy_json(tree, path, 2)
             key = marshal.dumps(tree, _WITHOUT_REFERENCES)
         read = self._trees.get(key)
         if read is None:
             copied: dict[str, Any] = tree if self._given_up else marshal.loads(key)  # noqa: S302 - written just above
             supports, named, is_plain = _read_nodes(copied)
             if not is_plain:
-                copied = _copied(copied, path, 2)
+                copied = _copy_json(copied, path, 2)
             self.names.capabilities |= named
             read = self._trees[key] = copied, supports
         return read
 
 
-def _copied(value: Any, path: str, depth: int) -> Any:
+def _copy_json(value: Any, path: str, depth: int) -> Any:
     """Return a copy that nobody else can change; raises for what JSON cannot state, or a model cannot mean."""
     if isinstance(value, bool) or value is None:
         return value
@@ -265,7 +265,7 @@ def _copied(value: Any, path: str, depth: int) -> Any:
     if depth > MAX_NESTING:
         raise MalformedEntryError(path, f"JSON of at most {MAX_NESTING} levels", "more")
     if isinstance(value, (list, tuple)):
-        return [_copied(each, path, depth + 1) for each in value]
+        return [_copy_json(each, path, depth + 1) for each in value]
     if not isinstance(value, dict):
         raise MalformedEntryError(path, "JSON", _type_name(value))
     copied = {}
@@ -273,7 +273,7 @@ def _copied(value: Any, path: str, depth: int) -> Any:
         if type(key) is not str and not isinstance(key, str):
             raise MalformedEntryError(path, "JSON", _type_name(value))
         plain = each is True or each is False or each is None or type(each) is str
-        copied[str.__str__(key)] = each if plain else _copied(each, f"{path}.{key}", depth + 1)
+        copied[str.__str__(key)] = each if plain else _copy_json(each, f"{path}.{key}", depth + 1)
     return copied
 
 
@@ -396,7 +396,7 @@ def _type_name(value: object) -> str:
     return "null" if value is None else type(value).__name__
 
 
-def _shown(value: object) -> str:
+def _format_id(value: object) -> str:
     if not isinstance(value, str):
         return _type_name(value)
-    return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}..."
+    return repr(value) if len(value) <= _MAX_ID_SHOWN else f"{value[:_MAX_ID_SHOWN]!r}..."

@@ -31,7 +31,7 @@ def documented_facts(path: DocumentedPath = PACKAGED) -> Documented:
         return _read_packaged()[0]
     try:
         with open(path, "rb") as file:
-            return _read(json.load(file), str(path))
+            return _read_document(json.load(file), str(path))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, CatalogueError):
             raise
@@ -51,11 +51,11 @@ def source_text(key: str) -> str:
 def _read_packaged() -> tuple[Documented, str, Mapping[str, str]]:
     if not _packaged:
         data = json.loads(packaged("documented.json"))
-        _packaged.append((_read(data, "documented.json"), data["as_of"], data["sources"]))
+        _packaged.append((_read_document(data, "documented.json"), data["as_of"], data["sources"]))
     return _packaged[0]
 
 
-def _read(data: object, where: str) -> Documented:
+def _read_document(data: object, where: str) -> Documented:
     models = data.get("models") if isinstance(data, dict) else None
     if not isinstance(models, dict):
         raise CatalogueError(

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Final
 from router._errors import CatalogueUnavailableError, RouterError
 from router._fork import end_thread, renewed_in_child
 from router._hooks import Log, check_hook, check_seconds, contained
-from router.catalogue._catalogue import Catalogue, CatalogueDiff
+from router.catalogue._catalogue import Catalogue
+from router.catalogue._diff import CatalogueDiff
 from router.models._packaged_facts import PACKAGED
 from router.refresh._deadline import Deadline
 from router.refresh._flight import GRACE, Flight, import_alone, import_late, in_event_loop, own

@@ -23,7 +23,8 @@ from router._errors import (
 )
 from router._fork import renewed_in_child
 from router._hooks import Log, check_seconds
-from router.catalogue._catalogue import Catalogue, read_listing
+from router.catalogue._catalogue import Catalogue
+from router.models._entries import read_listing
 from router.models._model import Model, is_id, read_model
 from router.models._packaged_facts import PACKAGED, DocumentedPath, documented_facts
 from router.refresh._credential import Credential, disclosed, sendable, unframed

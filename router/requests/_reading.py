@@ -18,15 +18,14 @@ from attrs import frozen
 from router._errors import ConfigurationError, quoted
 from router.models._vocabulary import capability_name
 from router.requirements._expression import (
-    Comparison,
     Placed,
     Requirement,
-    capability,
     conjunction,
     disjunction,
     possibility,
     remembered,
 )
+from router.requirements._literals import Comparison, capability
 
 CountTokens = Callable[..., Any]
 """What counts the input tokens of a request: `client.messages.count_tokens`, or a function of the request."""

@@ -10,11 +10,13 @@ from typing import Any, Final, Literal
 
 from attrs import evolve, field, frozen
 
-from router._errors import NoModelError, UnfitRequestError
+from router._errors import UnfitRequestError
 from router._hooks import Log
-from router.catalogue._catalogue import Asked, Catalogue
-from router.catalogue._decision import Decision, shown
-from router.catalogue._policy import Policy
+from router.catalogue._catalogue import Catalogue
+from router.catalogue._decision import Decision
+from router.catalogue._explanation import NoModelError
+from router.catalogue._policy import Asked, Policy
+from router.catalogue._terms import shown
 from router.locking._answers import Held
 from router.models._model import Model
 from router.requests._fitting import Fitted, OnUnsupported, RequestChange, check_on_unsupported, fit

@@ -1,27 +1,25 @@
 """Requirement: a boolean expression over capabilities and fields, in Kleene's logic of three values.
 
-Each node says twice what it means: `support(model)` is the definition, `masks(index)` the speed.
-Every requirement is canonical from birth: negation stands only before what cannot absorb it, `maybe`
-only before literals, groups are flat, sorted and free of duplicates. So equality is equality of text.
+Each node says twice what it means: `support(model)` is the definition, `masks(index)` the speed. Every requirement is
+canonical from birth: negation applies only to literals without a complement, `maybe` only to literals, and groups are
+flat, sorted and free of duplicates. So equality is equality of text. The literals themselves are in `_literals`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache, reduce, wraps
-from operator import and_, or_
+from functools import lru_cache, wraps
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Protocol, TypeVar, cast
+from typing import ClassVar, Final, Protocol, TypeVar, cast
 
 import attrs
 
 from router._errors import RequirementError, quoted
-from router.models._field_types import KINDS, ORDER, ORDERED, all_of, any_of, compare, shifted, span
+from router.models._field_types import all_of, any_of
 from router.models._index import Index, Masks
 from router.models._model import Model, Support
-from router.models._vocabulary import DURATIONS, LEVELS
-from router.requirements._satisfiability import FALSE, TRUE, UNKNOWN, Left, negated
+from router.requirements._satisfiability import FALSE, TRUE, UNKNOWN, Constraints, negate
 
 Value_co = TypeVar("Value_co", covariant=True)
 
@@ -58,27 +56,13 @@ def remembered(size: int) -> Callable[[Callable[[str], Value_co]], Remembering[V
 MAX_DEPTH: Final = 64
 """How deep a requirement may nest; a limit of ours, far above any real need, so that nothing overflows a stack."""
 
-COMPLEMENTS: Final = {
-    "==": "!=",
-    "!=": "==",
-    "<": ">=",
-    ">=": "<",
-    "<=": ">",
-    ">": "<=",
-    "in": "not in",
-    "not in": "in",
-}
-_EQUALITY: Final = frozenset({"==", "!=", "in", "not in"})
-_MIRRORED: Final = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+ReferencedNames = tuple[frozenset[str], frozenset[str], bool]
+"""The capabilities and the fields that a requirement names, and whether it is relative to the moment."""
 
-
-Spoken = tuple[frozenset[str], frozenset[str], bool]
-"""The capabilities and the fields that a requirement speaks of, and whether it is relative to the moment."""
-
-Outline = tuple[frozenset[str], frozenset[str], bool, tuple[str, ...]]
+References = tuple[frozenset[str], frozenset[str], bool, tuple[str, ...]]
 """The same, and the texts of its terms."""
 
-_NOTHING: Final[frozenset[str]] = frozenset()
+NO_NAMES: Final[frozenset[str]] = frozenset()
 
 Places = Mapping[str, tuple[str, ...]]
 """Where each term was asked for, by the text of the term."""
@@ -91,9 +75,9 @@ class Requirement:
     value of its own.
     """
 
-    __slots__ = ("outline",)
-    outline: Outline
-    """Filled at the first question about it: only `outlined` asks without knowing."""
+    __slots__ = ("references",)
+    references: References
+    """Filled by the first call of `all_references`."""
     text: str
     depth: int = 0
     places: Places = MappingProxyType({})
@@ -119,9 +103,9 @@ class Requirement:
 
         Takes time linear in the size of the requirement.
         """
-        left = Left()
-        self.narrow(left, TRUE)
-        return left.is_nothing()
+        constraints = Constraints()
+        self.constrain(constraints, TRUE)
+        return constraints.is_contradictory()
 
     @property
     def terms(self) -> tuple[Requirement, ...]:
@@ -129,31 +113,36 @@ class Requirement:
         return (self,)
 
     @property
+    def complement(self) -> Requirement | None:
+        """The literal that holds exactly where this one is known not to, if there is one."""
+        return None
+
+    @property
     def capabilities(self) -> frozenset[str]:
-        """Every capability this speaks of, by short path."""
-        return self.outlined()[0]
+        """Every capability that this names, by short path."""
+        return self.all_references()[0]
 
     @property
     def fields(self) -> frozenset[str]:
-        """Every field this speaks of."""
-        return self.outlined()[1]
+        """Every field that this names."""
+        return self.all_references()[1]
 
     @property
     def is_relative(self) -> bool:
         """Whether the answer depends on the present moment."""
-        return self.outlined()[2]
+        return self.all_references()[2]
 
-    def outlined(self) -> Outline:
-        """Return what this speaks of, gathered once, and the texts of its terms."""
+    def all_references(self) -> References:
+        """Return the names in this and the texts of its terms, collected once."""
         try:
-            return self.outline
+            return self.references
         except AttributeError:
-            outline = (*self.speaks_of(), tuple([term.text for term in self.terms]))
-            object.__setattr__(self, "outline", outline)  # frozen for others
-            return outline
+            references = (*self.collect_references(), tuple([term.text for term in self.terms]))
+            object.__setattr__(self, "references", references)  # the class is frozen
+            return references
 
-    def speaks_of(self) -> Spoken:
-        """Return the capabilities and fields that this speaks of, and whether the answer depends on the moment."""
+    def collect_references(self) -> ReferencedNames:
+        """Return the capabilities and fields that this names, and whether the answer depends on the moment."""
         raise NotImplementedError
 
     def masks(self, index: Index, now: datetime) -> Masks:
@@ -164,12 +153,12 @@ class Requirement:
         """Return what is known of the model: the definition that `masks` is held to."""
         raise NotImplementedError
 
-    def narrow(self, left: Left, wanted: int) -> None:
-        """Take in that the truth of this is one of the `wanted`."""
-        left.keep(self.text, wanted)
+    def constrain(self, constraints: Constraints, wanted: int) -> None:
+        """Record that the truth of this is one of the `wanted` values."""
+        constraints.restrict(self.text, wanted)
 
     def __and__(self, other: object) -> Requirement:
-        return joined((self, other)) if isinstance(other, Requirement) else NotImplemented
+        return and_with_places((self, other)) if isinstance(other, Requirement) else NotImplemented
 
     def __or__(self, other: object) -> Requirement:
         return disjunction((self, other)) if isinstance(other, Requirement) else NotImplemented
@@ -210,157 +199,27 @@ def moment(now: datetime | None) -> datetime:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Capability(Requirement):
-    """The capability is supported."""
-
-    text: str
-
-    def masks(self, index: Index, now: datetime) -> Masks:
-        return index.fact(self.text)
-
-    def truth(self, model: Model, now: datetime) -> Support:
-        return model.facts.get(self.text)
-
-    def speaks_of(self) -> Spoken:
-        return frozenset((self.text,)), _NOTHING, False
-
-
-@attrs.frozen(eq=False, repr=False)
-class Level(Requirement):
-    """Some level of the capability from `level` on, upward or downward, is supported."""
-
-    capability: str
-    op: str
-    level: str
-    text: str = attrs.field(init=False)
-
-    @text.default
-    def _text(self) -> str:
-        return f"{self.capability} {self.op} {self.level}"
-
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """The capabilities of which one is enough."""
-        order = LEVELS[self.capability]
-        at = order.index(self.level)
-        names = order[at:] if self.op == ">=" else order[: at + 1]
-        return tuple(f"{self.capability}.{name}" for name in names)
-
-    def masks(self, index: Index, now: datetime) -> Masks:
-        facts = [index.fact(name) for name in self.levels]
-        return reduce(or_, (yes for yes, _ in facts)), reduce(and_, (no for _, no in facts))
-
-    def truth(self, model: Model, now: datetime) -> Support:
-        return any_of(model.facts.get(name) for name in self.levels)
-
-    def narrow(self, left: Left, wanted: int) -> None:
-        left.keep(self.text, wanted)
-        if wanted == TRUE:
-            left.keep_one_of(self.levels)
-        elif wanted == FALSE:
-            for name in self.levels:
-                left.keep(name, FALSE)
-
-    def speaks_of(self) -> Spoken:
-        return frozenset(self.levels), _NOTHING, False
-
-
-@attrs.frozen(eq=False, repr=False)
-class Comparison(Requirement):
-    """A field compared with a value.
-
-    `kind` is how the field reads (`text`, `limit`, `number`, `date`, `duration` in days, `list`), or
-    `any` for a field that the vocabulary does not know: then the value stays text, and is read as
-    the type that each model's own value has.
-    """
-
-    field: str
-    kind: str
-    op: str
-    value: Any
-    text: str = attrs.field(init=False)
-
-    @text.default
-    def _text(self) -> str:
-        write = KINDS[self.kind].write
-        if isinstance(self.value, tuple):
-            shown = f"({', '.join(write(each) for each in self.value)})"
-        else:
-            shown = write(self.value)
-        return f"{self.field} {self.op} {shown}"
-
-    @property
-    def complement(self) -> Comparison | None:
-        """The comparison that holds just where this one is known not to."""
-        op = COMPLEMENTS.get(self.op)
-        return Comparison(self.field, self.kind, op, self.value) if op else None
-
-    def masks(self, index: Index, now: datetime) -> Masks:
-        if self.kind in ORDERED and self.op in _MIRRORED:
-            ordered = index.ordered(self.field)
-            op, bound = self._bound(now)
-            above = ordered.at_least(bound, strictly=op in {">", "<="})
-            below = ordered.known ^ above
-            return (above, below) if op[0] == ">" else (below, above)
-        values = self.value if isinstance(self.value, tuple) else (self.value,)
-        if self.kind in ORDERED:
-            ordered = index.ordered(self.field)
-            return self._equal(
-                reduce(or_, (ordered.within(*span(self.kind, each)) for each in values)),
-                ordered.known,
-            )
-        column = index.column(self.field)
-        if self.kind == "text" and self.op in _EQUALITY:
-            return self._equal(reduce(or_, map(column.equal, values)), column.known)
-        return column.where(lambda value: self._holds(value, now))
-
-    def truth(self, model: Model, now: datetime) -> Support:
-        value = model.values.get(self.field)
-        return None if value is None else self._holds(value, now)
-
-    def speaks_of(self) -> Spoken:
-        return _NOTHING, frozenset((self.field,)), self.kind == "duration"
-
-    def narrow(self, left: Left, wanted: int) -> None:
-        left.keep(self.text, wanted)
-        complement = self.complement
-        if complement is not None:
-            left.keep(complement.text, negated(wanted))
-        known = {TRUE: self, FALSE: complement}.get(wanted)
-        if known is not None and known.kind not in {"any", "list"}:
-            left.keep_compared(known.field, known.kind, known.op, known.value)
-
-    def _equal(self, equal: int, known: int) -> Masks:
-        return (equal, known ^ equal) if self.op in {"==", "in"} else (known ^ equal, equal)
-
-    def _holds(self, value: Any, now: datetime) -> Support:
-        if self.op in {"!=", "not in"}:
-            held = compare("==" if self.op == "!=" else "in", self.kind, value, self.value)
-            return None if held is None else not held
-        if self.kind == "duration":
-            op, bound = self._bound(now)
-            return ORDER[op](value, bound)
-        return compare(self.op, self.kind, value, self.value)
-
-    def _bound(self, now: datetime) -> tuple[str, Any]:
-        """Return the operator and bound on the field itself: a duration becomes a moment."""
-        if self.kind != "duration":
-            return self.op, self.value
-        if DURATIONS[self.field]["direction"] == "since":
-            return _MIRRORED[self.op], shifted(now, -self.value)
-        return self.op, shifted(now, self.value)
-
-
-@attrs.frozen(eq=False, repr=False)
-class Not(Requirement):
-    """Known not to hold; unknown stays unknown."""
+class _Prefixed(Requirement):
+    """One part behind a keyword."""
 
     part: Requirement
     text: str = attrs.field(init=False)
 
+    keyword: ClassVar[str]
+
     @text.default
     def _text(self) -> str:
-        return f"not {self.part.text}"
+        return f"{self.keyword} {self.part.text}"
+
+    def collect_references(self) -> ReferencedNames:
+        return self.part.all_references()[:3]
+
+
+@attrs.frozen(eq=False, repr=False)
+class Not(_Prefixed):
+    """Known not to hold; unknown stays unknown."""
+
+    keyword = "not"
 
     def masks(self, index: Index, now: datetime) -> Masks:
         yes, no = self.part.masks(index, now)
@@ -370,23 +229,15 @@ class Not(Requirement):
         support = self.part.truth(model, now)
         return None if support is None else not support
 
-    def narrow(self, left: Left, wanted: int) -> None:
-        self.part.narrow(left, negated(wanted))
-
-    def speaks_of(self) -> Spoken:
-        return self.part.outlined()[:3]
+    def constrain(self, constraints: Constraints, wanted: int) -> None:
+        self.part.constrain(constraints, negate(wanted))
 
 
 @attrs.frozen(eq=False, repr=False)
-class Maybe(Requirement):
+class Maybe(_Prefixed):
     """Not known to fail: what is unknown passes."""
 
-    part: Requirement
-    text: str = attrs.field(init=False)
-
-    @text.default
-    def _text(self) -> str:
-        return f"maybe {self.part.text}"
+    keyword = "maybe"
 
     def masks(self, index: Index, now: datetime) -> Masks:
         _, no = self.part.masks(index, now)
@@ -395,11 +246,8 @@ class Maybe(Requirement):
     def truth(self, model: Model, now: datetime) -> Support:
         return self.part.truth(model, now) is not False
 
-    def narrow(self, left: Left, wanted: int) -> None:
-        self.part.narrow(left, (TRUE | UNKNOWN) * bool(wanted & TRUE) | wanted & FALSE)
-
-    def speaks_of(self) -> Spoken:
-        return self.part.outlined()[:3]
+    def constrain(self, constraints: Constraints, wanted: int) -> None:
+        self.part.constrain(constraints, (TRUE | UNKNOWN) * bool(wanted & TRUE) | wanted & FALSE)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -413,12 +261,12 @@ class _Group(Requirement):
     joined_by: ClassVar[str]
     of_nothing: ClassVar[str]
 
-    def speaks_of(self) -> Spoken:
-        outlines = [part.outlined() for part in self.parts]
+    def collect_references(self) -> ReferencedNames:
+        references = [part.all_references() for part in self.parts]
         capabilities, fields, relative, _ = (
-            zip(*outlines, strict=True) if outlines else ((), (), (), ())
+            zip(*references, strict=True) if references else ((), (), (), ())
         )
-        return _NOTHING.union(*capabilities), _NOTHING.union(*fields), any(relative)
+        return NO_NAMES.union(*capabilities), NO_NAMES.union(*fields), any(relative)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -443,9 +291,9 @@ class And(_Group):
     def truth(self, model: Model, now: datetime) -> Support:
         return all_of(part.truth(model, now) for part in self.parts)
 
-    def narrow(self, left: Left, wanted: int) -> None:
+    def constrain(self, constraints: Constraints, wanted: int) -> None:
         for part in self.parts:
-            part.narrow(left, wanted)
+            part.constrain(constraints, wanted)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -474,15 +322,9 @@ class Or(_Group):
     def truth(self, model: Model, now: datetime) -> Support:
         return any_of(part.truth(model, now) for part in self.parts)
 
-    def narrow(self, left: Left, wanted: int) -> None:
+    def constrain(self, constraints: Constraints, wanted: int) -> None:
         if all(part.is_unsatisfiable() for part in self.parts):
-            left.keep(self.text, 0)
-
-
-@remembered(1024)
-def capability(name: str) -> Capability:
-    """Return the requirement that a capability is supported: the same one for the same name, as most come often."""
-    return Capability(name)
+            constraints.restrict(self.text, 0)
 
 
 def conjunction(parts: Iterable[Requirement]) -> Requirement:
@@ -490,7 +332,7 @@ def conjunction(parts: Iterable[Requirement]) -> Requirement:
     return _group(And, parts)
 
 
-def joined(parts: Sequence[Requirement]) -> Requirement:
+def and_with_places(parts: Sequence[Requirement]) -> Requirement:
     """Return the requirement that every part holds, with all places that the parts know of."""
     plain = conjunction(parts)
     places: dict[str, tuple[str, ...]] = {}
@@ -517,7 +359,7 @@ def negation(part: Requirement) -> Requirement:
         return conjunction(map(negation, part.parts))
     if isinstance(part, Not):
         return part.part
-    complement = part.complement if isinstance(part, Comparison) else None
+    complement = part.complement
     return Not(part) if complement is None else complement
 
 

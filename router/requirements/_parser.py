@@ -15,42 +15,36 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from router._errors import RequirementError, RequirementSyntaxError, nearest, quoted, shortened
+from router._errors import (
+    RequirementError,
+    RequirementSyntaxError,
+    did_you_mean,
+    nearest,
+)
 from router.models._field_types import KINDS, Kind
 from router.models._vocabulary import (
     CAPABILITIES,
     FIELDS,
     LEVELS,
-    MINIMUMS,
     capability_name,
-    meant_elsewhere,
 )
 from router.requirements._expression import (
     MAX_DEPTH,
-    Comparison,
-    Level,
     Requirement,
-    capability,
+    and_with_places,
     conjunction,
     disjunction,
-    joined,
     negation,
     possibility,
     remembered,
 )
+from router.requirements._literals import Comparison, Level, canonical_value, capability, membership
+from router.requirements._needs import KEYWORDS, NAME, Need, keyword_requirement
 
-Need = bool | str | int | Sequence[str]
-"""What a keyword of `require` takes."""
-
-KEYWORDS: Final = frozenset({"and", "or", "not", "maybe", "in", "like", "has", "true"})
 OPERATORS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "like", "has", "in"})
-_LONGEST: Final = 10**30
-RESERVED: Final = frozenset({"now", "limit", "default"})
-
 _TOKEN: Final = re.compile(
     r'[A-Za-z0-9_.:@-]+|"(?:[^"\\]|\\.)*"|==|!=|<=|>=|<|>|[(),]|\S', re.ASCII | re.DOTALL
 )
@@ -60,7 +54,6 @@ _MARKS: Final = (
     | dict.fromkeys(("==", "!=", "<=", ">=", "<", ">"), "operator")
 )
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:@-]", re.ASCII)
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*", re.ASCII)
 _HINTS: Final = {
     "=": '; equality is written "=="',
     "&": '; write "and"',
@@ -89,13 +82,15 @@ def require(requirement: str | Requirement | None = None, /, **needs: Need) -> R
             f"a requirement must be text or a Requirement (got {type(requirement).__name__})"
         )
     return (
-        joined([stated, *(_keyword(name, need) for name, need in needs.items())])
+        and_with_places(
+            [stated, *(keyword_requirement(name, need) for name, need in needs.items())]
+        )
         if needs
         else stated
     )
 
 
-_AFTER_A_NAME: Final = frozenset({"and", "or", ")", ""})
+_AFTER_ANAME: Final = frozenset({"and", "or", ")", ""})
 _NO_VALUES: Final = KEYWORDS - {"true"}
 _INSIDE_A_COMPARISON: Final = OPERATORS | KEYWORDS - {"true", "and", "or"}
 _PREFIXES: Final = {"not": negation, "maybe": possibility}
@@ -107,105 +102,12 @@ def parse(text: str) -> Requirement:
     return _Parser(text).parse()
 
 
-def _keyword(name: str, need: Need) -> Requirement:
-    if name in RESERVED | KEYWORDS:
-        raise RequirementError(
-            f"{quoted(name)} is reserved: it is not a capability or field to require"
-        )
-    if "." in name:
-        raise RequirementError(f"{quoted(name)} is dotted: what has dots is required in text")
-    if isinstance(need, bool):
-        supported = capability(capability_name(_checked(name)))
-        return supported if need else negation(supported)
-    if name in MINIMUMS:
-        return _comparison(
-            name, MINIMUMS[name], ">=", need if isinstance(need, str) else _shown(need)
-        )
-    if isinstance(need, str):
-        return _named(name, need)
-    if isinstance(need, Sequence) and need and all(isinstance(each, str) for each in need):
-        return _any_named(name, need)
-    if type(need) is int and name in MINIMUMS.values():
-        minimum = next(short for short, field in MINIMUMS.items() if field == name)
-        raise RequirementError(
-            f"{name}={_shown(need)} says neither minimum nor maximum: write {minimum}={_shown(need)}, or text"
-        )
-    hint = _minimum_hint(name) if type(need) is int else ""
-    raise RequirementError(
-        f"{shortened(name)}= must be a bool, a string or a list of strings (got {_shown(need)}){hint}"
-    )
-
-
-def _minimum_hint(name: str) -> str:
-    """Return which keyword takes the number that this one was given: `min_context` is `min_input_tokens`."""
-    field = meant_elsewhere(name) or meant_elsewhere(name.removeprefix("min_"))
-    meant = [short for short, limit in MINIMUMS.items() if limit == field] or nearest(
-        name, MINIMUMS, limit=1
-    )
-    return f"; did you mean {meant[0]}=?" if meant else ""
-
-
-def _shown(need: object) -> str:
-    """Return the value as Python writes it, where it is not too long to be written or read."""
-    return "a longer number" if isinstance(need, int) and abs(need) > _LONGEST else quoted(need)
-
-
-def _any_named(name: str, values: Sequence[str]) -> Requirement:
-    either = [_named(name, each) for each in values]
-    equals = tuple(each for each in either if isinstance(each, Comparison) and each.op == "==")
-    if len(equals) < len(either):
-        return disjunction(either)
-    return _membership(name, equals[0].kind, "in", [each.value for each in equals])
-
-
-def _named(name: str, value: str) -> Requirement:
-    if name in FIELDS:
-        return _comparison(name, name, "has" if FIELDS[name] == "list" else "==", value)
-    return capability(capability_name(_checked(f"{name}.{value}")))
-
-
-def _checked(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise RequirementError(f"{quoted(name)} is not a name: a name is words joined by dots")
-    if name in FIELDS:
-        raise RequirementError(
-            f"{quoted(name)} is a field, neither true nor false: give the value it must have"
-        )
-    return name
-
-
-def _comparison(keyword: str, name: str, op: str, text: str) -> Requirement:
-    kind = KINDS[FIELDS[name]]
-    if op not in kind.operators:
-        raise RequirementError(
-            f"{keyword}= cannot say how to compare: write text, such as '{name} >= {text}'"
-        )
-    try:
-        value = kind.parse(text)
-    except ValueError:
-        raise RequirementError(f"{keyword}= must be {kind.expected} (got {quoted(text)})") from None
-    return Comparison(name, kind.name, op, _canonical(kind, op, value))
-
-
-def _membership(name: str, kind: str, op: str, values: Sequence[Any]) -> Requirement:
-    among = tuple(sorted(set(values)))
-    if len(among) == 1:
-        return Comparison(name, kind, "==" if op == "in" else "!=", among[0])
-    return Comparison(name, kind, op, among)
-
-
-def _canonical(kind: Kind, op: str, value: Any) -> Any:
-    if kind.name == "date" and op in {"==", "!=", "in", "not in"}:
-        return value.replace(hour=0, minute=0, second=0, microsecond=0)
-    return value
-
-
 @remembered(1024)
-def _bare(word: str) -> Requirement | None:
+def _read_capability(word: str) -> Requirement | None:
     """Return the capability that a word names by itself, `None` where it names none."""
     return (
         None
-        if word in KEYWORDS or word in FIELDS or not _NAME.fullmatch(word)
+        if word in KEYWORDS or word in FIELDS or not NAME.fullmatch(word)
         else capability(capability_name(word))
     )
 
@@ -260,17 +162,17 @@ class _Parser:
         parts = [self._conjunction()]
         while self._take("or"):
             parts.append(self._conjunction())
-        return self._built(disjunction, parts) if len(parts) > 1 else parts[0]
+        return self._build(disjunction, parts) if len(parts) > 1 else parts[0]
 
     def _conjunction(self) -> Requirement:
         parts = [self._unary()]
         while self._take("and"):
             parts.append(self._unary())
-        return self._built(conjunction, parts) if len(parts) > 1 else parts[0]
+        return self._build(conjunction, parts) if len(parts) > 1 else parts[0]
 
     def _unary(self) -> Requirement:
-        named = _bare(self.word)
-        if named is not None and self.words[self.at + 1] in _AFTER_A_NAME:
+        named = _read_capability(self.word)
+        if named is not None and self.words[self.at + 1] in _AFTER_ANAME:
             self._next()
             return named
         build = _PREFIXES.get(self.word)
@@ -288,14 +190,14 @@ class _Parser:
 
     def _primary(self) -> Requirement:
         token = self.token
-        if token.text in KEYWORDS or not _NAME.fullmatch(token.text):
+        if token.text in KEYWORDS or not NAME.fullmatch(token.text):
             return self._keyword(token)
         self._next()
-        return self._named(token)
+        return self._after_name(token)
 
     def _keyword(self, token: _Token) -> Requirement:
         if self._take("("):
-            self._deeper(token)
+            self._enter_parenthesis(token)
             inside = self._expression()
             if not self._take(")"):
                 raise self._error(
@@ -309,7 +211,7 @@ class _Parser:
             raise self._error(f"a name, words joined by dots, got {token}")
         raise self._error(f"a name or an opening parenthesis, got {token}{_case_hint(token)}")
 
-    def _named(self, token: _Token) -> Requirement:
+    def _after_name(self, token: _Token) -> Requirement:
         negated = self._take("not")
         if negated and self.word != "in":
             raise self._error(f'"in" after "not", got {self.token}')
@@ -345,7 +247,7 @@ class _Parser:
             )
         if op not in {"in", "not in"}:
             return Comparison(token.text, kind.name, op, self._value(kind, op, token))
-        return _membership(token.text, kind.name, op, self._values(kind, op, token))
+        return membership(token.text, kind.name, op, self._values(kind, op, token))
 
     def _values(self, kind: Kind, op: str, name: _Token) -> list[Any]:
         if not self._take("("):
@@ -359,14 +261,14 @@ class _Parser:
 
     def _value(self, kind: Kind, op: str, name: _Token) -> Any:
         token = self.token
-        spelt = token.kind
-        if spelt not in {"word", "string"} or (spelt == "word" and token.text in _NO_VALUES):
+        is_string = token.kind == "string"
+        if not is_string and (token.kind != "word" or token.text in _NO_VALUES):
             quote = f'; quote it to mean the text: "{token.text}"' if token.text in KEYWORDS else ""
             raise self._error(f"{kind.expected} for {name}, got {token}{quote}")
-        text = self._string(token) if spelt == "string" else token.text
+        text = self._string(token) if is_string else token.text
         self._next()
         try:
-            return _canonical(kind, op, kind.parse(text))
+            return canonical_value(kind, op, kind.parse(text))
         except ValueError:
             raise self._error(f"{kind.expected} for {name}, got {token}", token) from None
 
@@ -386,8 +288,7 @@ class _Parser:
                 operator,
             )
         if token.text not in levels:
-            near = nearest(token.text, levels, limit=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(nearest(token.text, levels, limit=1))
             raise self._error(f'a level of "{name}" ({", ".join(levels)}), got {token}{hint}')
         self._next()
         at = levels.index(token.text) + {"<": -1, ">": 1}.get(op, 0)
@@ -397,14 +298,14 @@ class _Parser:
             )
         return Level(name, ">=" if op in {">", ">="} else "<=", levels[at])
 
-    def _built(self, build: Any, parts: list[Requirement]) -> Requirement:
+    def _build(self, build: Any, parts: list[Requirement]) -> Requirement:
         try:
             requirement: Requirement = build(parts)
         except RequirementError as error:
             raise RequirementSyntaxError(self.text, self.token.at, str(error)) from None
         return requirement
 
-    def _deeper(self, token: _Token) -> None:
+    def _enter_parenthesis(self, token: _Token) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise self._too_deep(token)
@@ -430,11 +331,11 @@ class _Parser:
         return _Token(self.text, self.at, self.word)
 
     def _error(self, expected: str, token: _Token | None = None) -> RequirementSyntaxError:
-        come_to = self.token
-        if come_to.kind == "odd":
-            problem = f"unexpected {come_to.text!r}{_HINTS.get(come_to.text, '')}"
-            return RequirementSyntaxError(self.text, come_to.at, problem)
-        return RequirementSyntaxError(self.text, (token or come_to).at, f"expected {expected}")
+        current = self.token
+        if current.kind == "odd":
+            problem = f"unexpected {current.text!r}{_HINTS.get(current.text, '')}"
+            return RequirementSyntaxError(self.text, current.at, problem)
+        return RequirementSyntaxError(self.text, (token or current).at, f"expected {expected}")
 
 
 def _case_hint(token: _Token) -> str:

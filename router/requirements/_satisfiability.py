@@ -13,12 +13,12 @@ UNKNOWN: Final = 4
 _ANY: Final = TRUE | FALSE | UNKNOWN
 
 
-def negated(wanted: int) -> int:
+def negate(wanted: int) -> int:
     """Return the values whose negation is among the wanted."""
     return wanted & UNKNOWN | FALSE * bool(wanted & TRUE) | TRUE * bool(wanted & FALSE)
 
 
-class Left:
+class Constraints:
     """The values left to each atom and the range left to each field."""
 
     def __init__(self) -> None:
@@ -26,20 +26,20 @@ class Left:
         self._one_of: list[tuple[str, ...]] = []
         self._ranges: dict[str, _Range] = {}
 
-    def keep(self, atom: str, wanted: int) -> None:
+    def restrict(self, atom: str, wanted: int) -> None:
         """Take in that the atom has one of the wanted values."""
         self._values[atom] = self._values.get(atom, _ANY) & wanted
 
-    def keep_one_of(self, atoms: Iterable[str]) -> None:
+    def require_one_of(self, atoms: Iterable[str]) -> None:
         """Take in that one of the atoms is true."""
         self._one_of.append(tuple(atoms))
 
-    def keep_compared(self, field: str, kind: str, op: str, value: Any) -> None:
+    def restrict_field(self, field: str, kind: str, op: str, value: Any) -> None:
         """Take in that the comparison is known to hold."""
-        self._ranges.setdefault(field, _Range()).narrow(kind, op, value)
+        self._ranges.setdefault(field, _Range()).restrict(kind, op, value)
 
-    def is_nothing(self) -> bool:
-        """Whether nothing is left."""
+    def is_contradictory(self) -> bool:
+        """Whether some atom or field has no value left."""
         return (
             not all(self._values.values())
             or any(
@@ -59,7 +59,7 @@ class _Range:
         self.among: set[Any] | None = None
         self.excluded: set[Any] = set()
 
-    def narrow(self, kind: str, op: str, value: Any) -> None:
+    def restrict(self, kind: str, op: str, value: Any) -> None:
         values = set(value) if isinstance(value, tuple) else {value}
         if op in {">", ">="}:
             self._from(value, above=op == ">")

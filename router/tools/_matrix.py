@@ -41,9 +41,13 @@ def matrix(
     `UnknownNameError` for a path that nobody names, and `RequirementError` for a field.
     """
     known = CAPABILITIES | catalogue.names.capabilities
-    wanted = {name for path in only for name in _below(path, known, catalogue)} if only else known
+    wanted = (
+        {name for path in only for name in _capabilities_at(path, known, catalogue)}
+        if only
+        else known
+    )
     rows = catalogue.models if models is None else tuple(models)
-    return Matrix(rows, tuple(sorted(wanted, key=lambda name: tuple(_rank(name)))))
+    return Matrix(rows, tuple(sorted(wanted, key=lambda name: tuple(_sort_key(name)))))
 
 
 def family(name: str) -> str:
@@ -51,7 +55,7 @@ def family(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _below(path: str, known: Iterable[str], catalogue: Catalogue) -> set[str]:
+def _capabilities_at(path: str, known: Iterable[str], catalogue: Catalogue) -> set[str]:
     short = capability_name(path)
     found = {name for name in known if name == short or name.startswith(f"{short}.")}
     if not found:
@@ -63,7 +67,7 @@ def _below(path: str, known: Iterable[str], catalogue: Catalogue) -> set[str]:
     return found
 
 
-def _rank(name: str) -> Iterator[tuple[int, str]]:
+def _sort_key(name: str) -> Iterator[tuple[int, str]]:
     """Return what a path is sorted by: its keys, those that are levels by their order and before others."""
     above = ""
     for key in name.split("."):

@@ -84,7 +84,7 @@ def test_an_alias(router: Router) -> None:
     assert router.gate(HAIKU).explain("pdf_input", default=False).model == ID
 
 
-def test_guard_rails_do_not_apply(router: Router) -> None:
+def test_default_filters_do_not_apply(router: Router) -> None:
     """A model that is retired supports what it supports."""
     assert router.gate("claude-2.1").allows("lifecycle == retired", default=False)
     assert router.gate("claude-2.1").allows(default=False)

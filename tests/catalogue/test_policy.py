@@ -65,11 +65,13 @@ def chain_of(catalogue: Catalogue, policy: Policy) -> list[Model]:
         asked: list[Requirement] = [requirement]
         if policy.minimum_age is not None:
             asked.append(policy.minimum_age)
-        rails = catalogue.guard_rails(frozenset().union(*(each.fields for each in asked)))
+        filters = catalogue.default_filters(frozenset().union(*(each.fields for each in asked)))
         meeting = [
             model for model in catalogue if all(each.matches(model, now=NOW) for each in asked)
         ]
-        found = [model for model in meeting if all(catalogue.admits(rail, model) for rail in rails)]
+        found = [
+            model for model in meeting if all(catalogue.admits(each, model) for each in filters)
+        ]
         found.sort(
             key=lambda model: (
                 [not preference.matches(model, now=NOW) for preference in policy.prefer],

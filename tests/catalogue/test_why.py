@@ -7,103 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sizes import examples
 from strategies import NOW, Entry, catalogue_of, listings, policies
+from two_models import BOTH, EITHER, ONE, TWO
 
 from router import Catalogue, Policy, UnknownModelError, require
 from router.catalogue._why import why
 
-ONE: Entry = {
-    "id": "claude-one",
-    "created_at": "2026-06-01T00:00:00Z",
-    "line": "opus",
-    "price": {"output": 5},
-    "max_input_tokens": 200_000,
-    "capabilities": {"pdf_input": {"supported": True}, "citations": {"supported": True}},
-}
-TWO: Entry = {
-    **ONE,
-    "id": "claude-two",
-    "created_at": "2026-11-01T00:00:00Z",
-    "line": "haiku",
-    "price": {"output": 25},
-    "max_input_tokens": 1_000_000,
-    "capabilities": {"pdf_input": {"supported": True}, "citations": {"supported": False}},
-}
-BOTH = catalogue_of([ONE, TWO])
-EITHER = Policy(require="citations", alternatives=["pdf_input"])
-
-
-@pytest.mark.parametrize(
-    ("asked", "first", "because"),
-    [
-        (Policy(), TWO, "it is newer, released 2026-11-01, claude-one 2026-06-01"),
-        (
-            Policy(prefer=["pdf_input", "line == opus"]),
-            ONE,
-            "it is preferred to claude-two for line == opus",
-        ),
-        (Policy(order="cheapest"), ONE, "cheapest, price.output is 5, of claude-two 25"),
-        (
-            Policy(order="largest_context"),
-            TWO,
-            "largest_context, max_input_tokens is 1M, of claude-one 200k",
-        ),
-        (
-            Policy(require="pdf_input", alternatives=["citations"], prefer=["line == opus"]),
-            ONE,
-            "it is preferred to claude-two for line == opus",
-        ),
-        (EITHER, ONE, "it meets what is required, claude-two but a later alternative"),
-        (
-            Policy(require="server_tools", alternatives=["citations", "pdf_input"]),
-            ONE,
-            "it meets alternative 1, claude-two but a later alternative",
-        ),
-    ],
-    ids=str,
-)
-def test_the_rule_that_decided_is_told(asked: Policy, first: Entry, because: str) -> None:
-    """The same rule says why the first is the first and why the second is not."""
-    second = next(each["id"] for each in (ONE, TWO) if each is not first)
-    chosen, other = why(BOTH, asked, first["id"], now=NOW), why(BOTH, asked, second, now=NOW)
-    assert str(chosen) == f"{first['id']} is selected, the first of 2 candidates: {because}"
-    assert (
-        str(other) == f"{second} is number 2 of 2 candidates; {first['id']} is selected: {because}"
-    )
-
-
-@pytest.mark.parametrize(
-    ("entries", "because"),
-    [
-        (
-            [ONE, {**ONE, "id": "claude-b"}],
-            "it is as old as claude-one, and its id is the smaller one",
-        ),
-        (
-            [{**ONE, "created_at": None}, {**ONE, "id": "claude-b"}],
-            "it is newer, released 2026-06-01, claude-one on an unknown day",
-        ),
-    ],
-)
-def test_models_that_nothing_else_tells_apart(entries: list[Entry], because: str) -> None:
-    """An unknown day comes last, and the same day is decided by the id."""
-    assert why(catalogue_of(entries), require(), "claude-one", now=NOW).because == because
-
-
-def test_an_unknown_price_stands_last() -> None:
-    """A value that is unknown is called so."""
-    catalogue = catalogue_of([ONE, {**TWO, "price": None}])
-    found = why(catalogue, Policy(order="cheapest"), "claude-two", now=NOW)
-    assert found.because == "cheapest, price.output is 5, of claude-two unknown"
-
 
 def test_what_keeps_a_model_out_is_told_of_each_alternative() -> None:
-    """A model that is no candidate lacks something of each requirement, if only a guard-rail."""
+    """A model that is no candidate lacks something of each requirement, if only a default filter."""
     catalogue = catalogue_of([ONE, {**TWO, "lifecycle": "deprecated"}])
-    rail = "maybe lifecycle == active (is deprecated) [guard-rail]"
+    default_filter = "maybe lifecycle == active (is deprecated) [default filter]"
     assert str(why(catalogue, EITHER, "claude-two", now=NOW)).splitlines() == [
         "claude-two is no candidate; claude-one is selected",
-        f"  it lacks, of the requirement: citations (unsupported); {rail}",
-        f"  it lacks, of alternative 1: {rail}",
+        f"  it lacks, of the requirement: citations (unsupported); {default_filter}",
+        f"  it lacks, of alternative 1: {default_filter}",
     ]
     assert str(why(catalogue, require("nova"), "claude-one", now=NOW)).splitlines() == [
         "claude-one is no candidate",

@@ -381,8 +381,8 @@ def test_explain_prints_the_reason(command: Command, listing: str) -> None:
         "claude-small-2: newest of 2 candidates for effort.high",
         "then claude-large-2",
         "  effort.high: met by 3 of 4, unknown for 1",
-        "  maybe lifecycle == active: met by 3 of 4 [guard-rail]",
-        "  maybe access != limited: met by 4 of 4 [guard-rail]",
+        "  maybe lifecycle == active: met by 3 of 4 [default filter]",
+        "  maybe access != limited: met by 4 of 4 [default filter]",
     ]
 
 
@@ -399,7 +399,7 @@ def test_models_prints_one_line_a_model_in_a_pipe(command: Command, listing: str
     )
 
 
-def test_where_filters_without_guard_rails(command: Command, listing: str) -> None:
+def test_where_filters_without_default_filters(command: Command, listing: str) -> None:
     """A listing shows deprecated models as well, and only those known to meet the filter."""
     status, out, err = command(
         "models", "--where", "pdf_input and max_input_tokens <= 200k", "--source", listing
@@ -526,7 +526,7 @@ def test_supports_says_yes_no_or_unknown(
     assert command("supports", "claude-small-2", requirement, "--source", listing) == ran
 
 
-def test_supports_heeds_no_guard_rails(command: Command, listing: str) -> None:
+def test_supports_heeds_no_default_filters(command: Command, listing: str) -> None:
     """What a deprecated model can do is not a question of its lifecycle."""
     assert command("supports", "claude-large-1", "pdf_input", "--source", listing) == Ran(
         0, "yes\n", ""
@@ -590,7 +590,7 @@ def test_select_json_without_a_model_is_an_answer_too(command: Command, listing:
 
 
 def test_explain_json_tells_what_each_other_model_lacks(command: Command, listing: str) -> None:
-    """Every term with its answer, guard-rails marked as implicit."""
+    """Every term with its answer, default filters marked as implicit."""
     answer = read(
         command("explain", "effort.max and max_tokens >= 64k", "--source", listing, "--json")
     )

@@ -212,7 +212,7 @@ def test_a_page_that_takes_unknown_for_supported_is_found_out(opened: Opened) ->
 
 
 def test_nothing_ticked_is_what_everything_meets(opened: Opened) -> None:
-    """The page begins with `true`: all that the guard-rails admit."""
+    """The page begins with `true`: all that the default filters admit."""
     catalogue = Catalogue.bundled()
     page = opened(catalogue)
 

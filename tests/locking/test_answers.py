@@ -29,7 +29,8 @@ from router import (
     RequirementError,
     Router,
 )
-from router.locking._lockfile import broken_by, resolve
+from router.locking._checking import broken_by
+from router.locking._resolution import resolve
 from router.refresh._disk_cache import Store, Stored
 
 LATER = NOW + timedelta(days=1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.models._index import Column, Index, OrderedColumn, mask_of, picked, rows_of
+from router.models._index import Column, Index, OrderedColumn, mask_of, rows_of, take_rows
 
 SIZES = [0, 1, 7, 8, 9, 63, 64, 65, 4096, 4097, 20_000]
 
@@ -92,9 +92,9 @@ def test_no_stream_of_bounds_grows_the_memory() -> None:
 
 @given(st.sets(st.integers(0, 400)), st.none() | st.integers(0, 20))
 def test_what_is_picked_is_newest_first(rows: set[int], limit: int | None) -> None:
-    """Of a sequence that ends with row 0, what stands on the rows of a mask is picked, in order, up to a limit."""
+    """Of a sequence that ends with row 0, what stands on the rows of a mask is take_rows, in order, up to a limit."""
     newest_first = range(400, -1, -1)
-    assert picked(newest_first, mask_of(rows, 401), limit) == sorted(rows, reverse=True)[:limit]
+    assert take_rows(newest_first, mask_of(rows, 401), limit) == sorted(rows, reverse=True)[:limit]
 
 
 def test_values_of_json_are_told_apart() -> None:

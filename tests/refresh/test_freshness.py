@@ -32,7 +32,8 @@ from fake_source import FakeClock, FakeSource, Gate, at_most, at_once, eventuall
 
 from router import Router
 from router._errors import CatalogueError, CatalogueUnavailableError, ConfigurationError
-from router.catalogue._catalogue import Catalogue, CatalogueDiff
+from router.catalogue._catalogue import Catalogue
+from router.catalogue._diff import CatalogueDiff
 from router.refresh._disk_cache import Store, Stored
 from router.refresh._loader import ALOFT
 from router.refresh._sources import AnthropicSource, FileSource, Source, StaticSource

@@ -67,7 +67,7 @@ from router import (
     requirement_of,
 )
 from router.cli._commands import run
-from router.locking._lockfile import resolve
+from router.locking._resolution import resolve
 from router.refresh._deadline import Deadline
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router._errors import CatalogueError, CatalogueUnavailableError
-from router.catalogue._catalogue import read_listing
+from router.models._entries import read_listing
 from router.refresh._http_errors import read_error
 from router.refresh._listing import (
     MAX_MODELS,

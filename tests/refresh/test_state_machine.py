@@ -47,7 +47,8 @@ from router import (
     RouterStatus,
     require,
 )
-from router.catalogue._catalogue import read_listing
+from router.catalogue._snapshot import Snapshot
+from router.models._entries import read_listing
 from router.refresh._deadline import Deadline
 from router.refresh._disk_cache import Store, Stored
 from router.refresh._listing import Progress
@@ -620,7 +621,7 @@ class World(RuleBasedStateMachine):
         assert leaks(*given) == [], "a key shows"
 
 
-def newest(catalogue: Catalogue, need: str) -> Model | None:
+def newest(catalogue: Snapshot, need: str) -> Model | None:
     """Return the newest model that meets the need, read from the raw entries one by one."""
     if catalogue.source == "bundled":
         return next(iter(catalogue.candidates(need)), None)

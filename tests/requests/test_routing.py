@@ -63,12 +63,12 @@ def defined(
     catalogue: Catalogue, request: Mapping[str, Any], asked: str, way: OnUnsupported, *, batch: bool
 ) -> list[tuple[str, Any]]:
     """Return the models that can serve a request with it as each takes it, by the definition."""
-    rails = catalogue.guard_rails(require(asked).fields)
+    filters = catalogue.default_filters(require(asked).fields)
     admitted = [
         model
         for model in catalogue
         if require(asked).matches(model, now=NOW)
-        and all(catalogue.admits(rail, model) for rail in rails)
+        and all(catalogue.admits(each, model) for each in filters)
     ]
     need = requirement_of(request, batch=batch)
     whole = [(model.id, request) for model in admitted if need.matches(model, now=NOW)]

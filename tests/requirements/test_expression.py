@@ -197,22 +197,6 @@ def test_a_requirement_names_what_it_speaks_of() -> None:
     assert parse("true").capabilities == parse("true").fields == frozenset()
 
 
-@pytest.mark.parametrize(
-    ("text", "relative"),
-    [
-        ("age >= 14d", True),
-        ("not age >= 14d", True),
-        ("pdf_input or maybe retires_in < 9d", True),
-        ("created_at >= 2026-01-01 and retires_at < 2027-01-01", False),
-        ("pdf_input", False),
-        ("true", False),
-    ],
-)
-def test_only_durations_depend_on_the_moment(text: str, relative: bool) -> None:
-    """A requirement is relative to now just where it speaks of a duration."""
-    assert parse(text).is_relative is relative
-
-
 def test_now_is_an_argument() -> None:
     """The moment may be any aware one, in any zone; the present is the default; a naive one is an error."""
     model = Model.from_api({"id": "a", "created_at": "2026-11-08T00:00:00Z"})
@@ -235,17 +219,6 @@ def test_the_moment_is_utc() -> None:
     assert moment(datetime(2026, 11, 21, 19, tzinfo=zone)).tzinfo is UTC
     before = datetime.now(UTC)
     assert before <= moment(None) <= datetime.now(UTC)
-
-
-def test_support_tells_unsupported_from_unknown() -> None:
-    """`support` has three answers, of which `matches` takes one."""
-    model = Model.from_api(
-        {"id": "a", "capabilities": {"x": {"supported": True}, "y": {"supported": False}}}
-    )
-    answers = [
-        (parse(text).support(model), parse(text).matches(model)) for text in ("x", "y", "pdf_input")
-    ]
-    assert answers == [(True, True), (False, False), (None, False)]
 
 
 NAMES = [f"a{n}" for n in range(MAX_DEPTH + 2)]
@@ -300,7 +273,7 @@ def test_what_could_be_built_can_be_written_and_read(leaf: str, depth: int) -> N
 def test_what_could_be_built_can_be_asked(
     depth: int, outermost: Callable[[Requirement, Requirement], Requirement]
 ) -> None:
-    """A requirement as deep as can be is answered, guard-rails and all."""
+    """A requirement as deep as can be is answered, default filters and all."""
     requirement = nested(depth, "a65", outermost)
     assert requirement.depth == depth
     catalogue = Catalogue.from_listing(LISTING, documented=None)

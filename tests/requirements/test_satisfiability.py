@@ -9,7 +9,7 @@ import pytest
 from router.catalogue._catalogue import Catalogue
 from router.requirements._expression import conjunction, disjunction
 from router.requirements._parser import parse
-from router.requirements._satisfiability import FALSE, TRUE, UNKNOWN, negated
+from router.requirements._satisfiability import FALSE, TRUE, UNKNOWN, negate
 
 CONTRADICTIONS = [
     "not true",
@@ -141,7 +141,7 @@ def test_what_a_model_meets_is_never_unsatisfiable(text: str, entry: dict[str, o
 )
 def test_negation_of_a_set_of_values(wanted: int, values: int) -> None:
     """Negation swaps true and false and leaves unknown where it is."""
-    assert negated(wanted) == values
+    assert negate(wanted) == values
 
 
 def test_a_proof_takes_time_linear_in_the_requirement() -> None:

@@ -14,7 +14,7 @@ import atheris
 
 with atheris.instrument_imports(include=["router"]):
     from router import Catalogue, RouterError
-    from router.catalogue._catalogue import read_listing
+    from router.models._entries import read_listing
     from router.models._vocabulary import packaged
     from router.refresh._disk_cache import Store, _sealed
     from router.refresh._listing import read_page

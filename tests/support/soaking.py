@@ -23,7 +23,7 @@ from fake_api import Canned, End, FakeAPI, Scripted, entries, failure, plain_tra
 from fake_source import FakeClock, eventually
 
 from router import AnthropicSource, Catalogue, CatalogueUnavailableError, Router
-from router.catalogue._catalogue import CatalogueDiff
+from router.catalogue._diff import CatalogueDiff
 
 STATUS: Final = Path("/proc/self/statm")
 WARM: Final = 3000

@@ -501,8 +501,8 @@ LITERALS: tuple[Said, ...] = (
 )
 """Every operator over every kind of known field, each with its meaning."""
 
-GUARDED: tuple[Said, ...] = (*_equal("lifecycle", _TEXTS), *_equal("access", _TEXTS))
-"""Literals that make a guard-rail fall away."""
+LIFTING: tuple[Said, ...] = (*_equal("lifecycle", _TEXTS), *_equal("access", _TEXTS))
+"""Literals that make a default filter fall away."""
 
 UNKNOWN_FIELDS: tuple[str, ...] = tuple(
     f"{field} {op} {value}"
@@ -603,7 +603,7 @@ def _said_or(one: Said, other: Said) -> Said:
 
 
 TEXTS: tuple[str, ...] = (
-    *(each.text for each in (*LITERALS, *_STATED * 3, *GUARDED)),
+    *(each.text for each in (*LITERALS, *_STATED * 3, *LIFTING)),
     *UNKNOWN_FIELDS,
 )
 """Literals over every operator and kind of field, what the vocabulary does not know included."""

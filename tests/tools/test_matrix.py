@@ -297,7 +297,7 @@ def test_a_pipe_has_one_line_a_model(command: Command, listing: str) -> None:
 
 
 def test_where_filters_the_models(command: Command, listing: str) -> None:
-    """As `router models --where` does, without guard-rails."""
+    """As `router models --where` does, without default filters."""
     out = command("--where", "lifecycle == retired", "--only", "pdf_input", "--source", listing).out
 
     assert [line.split()[0] for line in out.splitlines()] == ["id", "claude-old"]
@@ -537,23 +537,27 @@ def test_a_value_without_a_spelling_is_no_step() -> None:
 
 
 @pytest.mark.parametrize("source", ["static", "live"])
-def test_the_guard_rails_are_those_of_the_catalogue(source: str) -> None:
+def test_the_default_filters_are_those_of_the_catalogue(source: str) -> None:
     """Which of them admits a model is worked out here; what lifts one is met by all, and speaks of its field."""
     catalogue = Catalogue([*Catalogue.bundled(), *Catalogue.from_listing(HOSTILE)], source=source)
     data = data_of(page(catalogue, matrix(catalogue)))
 
-    assert [rail["field"] for rail in data["rails"]] == ["lifecycle", "access"][
-        : 1 if source == "live" else 2
-    ]
-    for at, rail in enumerate(data["rails"]):
+    assert [each["field"] for each in data["default_filters"]] == [
+        "lifecycle",
+        "access",
+    ][: 1 if source == "live" else 2]
+    for at in range(len(data["default_filters"])):
         admitted = [model["id"] for model in data["models"] if model["admitted"][at] == "1"]
         others = (
-            " and ".join(each["lifted"] for each in data["rails"] if each is not rail) or "true"
+            " and ".join(
+                each["lifted"] for n, each in enumerate(data["default_filters"]) if n != at
+            )
+            or "true"
         )
         assert admitted == [model.id for model in catalogue.candidates(others)]
         assert 0 < len(admitted) < len(catalogue)
     assert (
-        catalogue.candidates(" and ".join(rail["lifted"] for rail in data["rails"]))
+        catalogue.candidates(" and ".join(each["lifted"] for each in data["default_filters"]))
         == catalogue.models
     )
 

@@ -1,0 +1,99 @@
+"""Ranking: what puts a model into its place in the chain of a policy, and one model before another."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import frozen
+
+from router.catalogue._policy import Policy
+from router.catalogue._snapshot import Snapshot
+from router.catalogue._terms import abbreviated, shown
+from router.models._model import Model
+from router.requirements._expression import Requirement, moment
+
+
+@frozen
+class Place:
+    """What puts a model into its place in the chain of a policy."""
+
+    model: Model
+    policy: Policy
+    tier: int
+    """Which of the policy's requirements it meets, the first of them."""
+    preferred: tuple[bool, ...]
+    """Of each preference of the policy, whether the model is known to meet it."""
+
+    @classmethod
+    def of(cls, model: Model, policy: Policy, tier: int, now: datetime) -> Place:
+        """Return the place of a model of that tier."""
+        return cls(
+            model, policy, tier, tuple(each.matches(model, now=now) for each in policy.prefer)
+        )
+
+    def preference_before(self, other: Place) -> Requirement | None:
+        """Return the first preference that tells two models of one tier apart."""
+        for preference, mine, its in zip(
+            self.policy.prefer, self.preferred, other.preferred, strict=True
+        ):
+            if mine != its:
+                return preference
+        return None
+
+    def field_before(self, other: Place) -> str | None:
+        """Return the first field of the order in which the two models differ."""
+        keys = zip(self.policy.sort_key(self.model), self.policy.sort_key(other.model), strict=True)
+        for name, (mine, its) in zip(self.policy.ranked_by, keys, strict=True):
+            if mine != its:
+                return name
+        return None
+
+    def because(self, other: Place) -> str:
+        """Return why this model comes before the other one: the first rule of the policy that tells them apart."""
+        first, second = self.model, other.model
+        if self.tier != other.tier:
+            met = f"alternative {self.tier}" if self.tier else "what is required"
+            return f"it meets {met}, {second.id} but a later alternative"
+        preference = self.preference_before(other)
+        if preference is not None:
+            return f"it is preferred to {second.id} for {preference}"
+        name = self.field_before(other)
+        if name is not None:
+            mine, its = (
+                shown(each.values[name]) if name in each.values else "unknown"
+                for each in (first, second)
+            )
+            return f"{self.policy.order}, {name} is {mine}, of {second.id} {its}"
+        if first.created_at == second.created_at:
+            return f"it is as old as {second.id}, and its id is the smaller one"
+        mine, its = (
+            f"{each.created_at:%Y-%m-%d}" if each.created_at is not None else "on an unknown day"
+            for each in (first, second)
+        )
+        return f"it is newer, released {mine}, {second.id} {its}"
+
+    def __str__(self) -> str:
+        reasons = []
+        if self.tier:
+            reasons.append(f"alternative {self.tier}: {abbreviated(self.policy.tiers[self.tier])}")
+        met = zip(self.policy.prefer, self.preferred, strict=True)
+        preferred = ", ".join(abbreviated(each) for each, is_met in met if is_met)
+        if preferred:
+            reasons.append(f"preferred for {preferred}")
+        values = self.model.values
+        reasons += [
+            f"{name} {shown(values[name])}" for name in self.policy.ranked_by if name in values
+        ]
+        if not reasons and self.model.created_at:
+            reasons.append(f"released {shown(self.model.created_at)}")
+        return "; ".join(reasons) or "of no known date"
+
+
+def places(catalogue: Snapshot, policy: Policy, now: datetime | None = None) -> tuple[Place, ...]:
+    """Return the place of every candidate of a policy, the best first."""
+    at = moment(now)
+    tiers = [frozenset(catalogue.candidates(each, now=at)) for each in policy.tiers]
+    return tuple(
+        Place.of(model, policy, next(n for n, met in enumerate(tiers) if model in met), at)
+        for model in catalogue.candidates(policy, now=at)
+    )

@@ -1,0 +1,366 @@
+"""Snapshot: models, newest first, and which of them meet a requirement or come first for a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial, reduce
+from itertools import islice
+from operator import and_
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from router._errors import (
+    CatalogueError,
+    MalformedEntryError,
+    RequirementError,
+    UnknownModelError,
+    UnknownNameError,
+    quoted,
+    shortened,
+)
+from router.catalogue._policy import Asked, Policy, alone
+from router.models._entries import canonical_json
+from router.models._field_types import ORDERED
+from router.models._index import Index, Masks, mask_of, take_rows
+from router.models._model import Model, Support
+from router.models._vocabulary import DURATIONS, FIELDS, Names
+from router.requirements._expression import LONGEST_REMEMBERED, Requirement, moment
+from router.requirements._needs import Need
+from router.requirements._parser import parse, require
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+Default = TypeVar("Default")
+
+DEFAULT_FILTERS: Final[Mapping[str, Requirement]] = MappingProxyType(
+    {"lifecycle": parse("maybe lifecycle == active"), "access": parse("maybe access != limited")}
+)
+"""What is required without being asked for, by the field whose mention makes it fall away."""
+
+_STATED_AS_TEXT: Final = "lifecycle"
+"""The field of which a default filter also keeps out what is stated as no text: that is stated, and not active."""
+
+MAX_REMEMBERED: Final = 1024
+"""How many questions a catalogue remembers, with their answers."""
+
+_MASKS_BYTES: Final = 2**26
+_MASKS: Final = range(64, 4096)
+"""How many masks of terms are kept: as many as fit into so many bytes, within this range."""
+
+_ORDERED_FIELDS: Final = tuple(
+    name for name, kind in FIELDS.items() if kind in ORDERED and name not in DURATIONS
+)
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def remember(memo: dict[Key, Value], key: Key, value: Value, most: int = MAX_REMEMBERED) -> None:
+    """Keep a value by its key, of at most so many: a full memo is emptied, which needs no order of use."""
+    if len(memo) >= most:
+        memo.clear()
+    memo[key] = value
+
+
+class Snapshot:
+    """What a `Catalogue` knows without explaining it: its models, and which rows of them meet a requirement.
+
+    Row 0 is the oldest model, so that the newest of a mask is its highest bit.
+    """
+
+    __slots__ = (
+        "_by_id",
+        "_default_rows",
+        "_digest",
+        "_index",
+        "_masks",
+        "_unreadable_lifecycle",
+        "answers",
+        "as_of",
+        "models",
+        "names",
+        "quarantined",
+        "source",
+        "validators",
+    )
+
+    def __init__(
+        self,
+        models: Iterable[Model],
+        *,
+        source: str = "static",
+        as_of: datetime | None = None,
+        names: Names | None = None,
+        quarantined: Iterable[MalformedEntryError] = (),
+        validators: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        oldest_first = sorted(models, key=lambda model: model.id, reverse=True)
+        oldest_first.sort(key=lambda model: model.created_at or EARLIEST)
+        self.models: tuple[Model, ...] = tuple(reversed(oldest_first))
+        self.source = source
+        self.as_of = as_of
+        self.quarantined = tuple(quarantined)
+        """What was wrong with the entries of the listing that could not be read."""
+        self.validators = dict(validators)
+        """What tells the source whether its listing has changed since."""
+        self.names = (
+            names if names is not None else Names.union(model.names for model in self.models)
+        )
+        self._index = Index(
+            [model.facts for model in oldest_first],
+            [model.values for model in oldest_first],
+            _ORDERED_FIELDS,
+        )
+        self._unreadable_lifecycle = mask_of(
+            (row for row, model in enumerate(oldest_first) if _has_unreadable_lifecycle(model)),
+            len(oldest_first),
+        )
+        self._by_id = {model.id: model for model in oldest_first}
+        if len(self._by_id) != len(oldest_first):
+            raise CatalogueError("two models have one id")
+        aliases = ((alias, model) for model in oldest_first for alias in model.aliases)
+        self._by_id = dict(aliases) | self._by_id
+        self.answers: dict[object, Model] = {}
+        """What `select` answered, by text: what it would answer again."""
+        self._masks: dict[str, int] = {}
+        """The rows known to meet a term, by its text."""
+        self._default_rows: dict[frozenset[str], int] = {}
+        """The rows that the default filters let pass, by the fields that a requirement names."""
+        self._digest: str | None = None
+
+    def candidates(
+        self,
+        requirement: Asked = None,
+        /,
+        *,
+        limit: int | None = None,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> tuple[Model, ...]:
+        """Return every model known to meet the requirement and the default filters, best first, at most `limit`.
+
+        Best is newest, or what the policy says.
+        """
+        if limit is not None and limit < 0:
+            raise RequirementError(f"limit must be at least 0 (got {quoted(limit)})")
+        if now is not None:
+            now = moment(now)
+        if isinstance(requirement, Policy):
+            return tuple(islice(self._chain(alone(requirement, needs), now), limit))
+        return tuple(take_rows(self.models, self._met(require(requirement, **needs), now), limit))
+
+    def where(
+        self,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> tuple[Model, ...]:
+        """Return every model known to meet the requirement, newest first: a filter, without default filters."""
+        asked = require(requirement, **needs)
+        self.check_names(asked)
+        return tuple(take_rows(self.models, asked.masks(self._index, moment(now))[0]))
+
+    def supports(
+        self,
+        id: str,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> bool:
+        """Return whether the model of that id or alias is known to meet the requirement; unknown is `False`.
+
+        Raises `UnknownModelError` for an id that the catalogue does not list.
+        """
+        return self.judge(id, require(requirement, **needs), now)[1] is True
+
+    def judge(
+        self, id: str, requirement: Requirement, now: datetime | None = None
+    ) -> tuple[Model, Support]:
+        """Return the model of that id or alias, and whether it meets the requirement."""
+        self.check_names(requirement)
+        model = self[id]
+        return model, requirement.support(model, now=now)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the entries in canonical JSON, sorted by id, before documented facts."""
+        if self._digest is None:
+            from hashlib import sha256
+
+            entries = [model.entry for model in sorted(self.models, key=lambda model: model.id)]
+            self._digest = sha256(canonical_json(entries).encode("ascii")).hexdigest()
+        return self._digest
+
+    @property
+    def index(self) -> Index:
+        """The bitsets over the models, the newest at the highest bit."""
+        return self._index
+
+    def default_filters(self, fields: frozenset[str]) -> tuple[Requirement, ...]:
+        """Return the default filters of a requirement that speaks of `fields`.
+
+        A live answer lists only what the key may call, so access is no question there.
+        """
+        return tuple(
+            default_filter
+            for name, default_filter in DEFAULT_FILTERS.items()
+            if name not in fields and not (name == "access" and self.source in {"live", "disk"})
+        )
+
+    def admits(self, default_filter: Requirement, model: Model) -> bool:
+        """Return whether a default filter lets the model pass: the definition of `admitted`."""
+        return default_filter.matches(model) and not (
+            _STATED_AS_TEXT in default_filter.fields and _has_unreadable_lifecycle(model)
+        )
+
+    def failed_filters(self, fields: frozenset[str], model: Model) -> tuple[Requirement, ...]:
+        """Return the default filters of a requirement that names `fields` which the model does not pass."""
+        return tuple(each for each in self.default_filters(fields) if not self.admits(each, model))
+
+    def admitted(self, default_filter: Requirement) -> Masks:
+        """Return the rows that a default filter lets pass, and those that it is known to keep out."""
+        yes, no = default_filter.masks(self._index, EARLIEST)
+        unreadable = self._unreadable_lifecycle if _STATED_AS_TEXT in default_filter.fields else 0
+        return yes ^ (yes & unreadable), no | unreadable
+
+    def __getitem__(self, id: str) -> Model:
+        """Return the model of that id or documented alias; raises `UnknownModelError`."""
+        try:
+            return self._by_id[id]
+        except KeyError:
+            asked: object = id  # of any type, such as an int of 4,301 digits, which has no text
+            raise UnknownModelError(
+                asked if isinstance(asked, str) else quoted(asked), known=self._by_id
+            ) from None
+
+    def get(self, id: str, default: Default | None = None) -> Model | Default | None:
+        """Return the model of that id or documented alias, or `default` if the catalogue does not list it."""
+        return self._by_id.get(id, default)
+
+    def __contains__(self, item: object) -> bool:
+        """Return whether the catalogue lists a model, or a model of that id or documented alias."""
+        if isinstance(item, Model):
+            return self._by_id.get(item.id) == item
+        return item in self._by_id
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self.models)
+
+    def __repr__(self) -> str:
+        as_of = f" as of {self.as_of:%Y-%m-%d %H:%MZ}" if self.as_of else ""
+        return f"<{type(self).__name__} of {len(self)} models, {self.source}{as_of}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), self.models, **self._metadata()), ()
+
+    def _metadata(self) -> dict[str, Any]:
+        """Return the arguments, beside the models, that make an equal catalogue."""
+        names = ("source", "as_of", "names", "quarantined", "validators")
+        return {name: getattr(self, name) for name in names}
+
+    def _chain(self, policy: Policy, now: datetime | None) -> Iterator[Model]:
+        """Yield every candidate of a policy, the best first."""
+        self._check_policy(policy)
+        left = self._index.all
+        for tier in policy.tiers:
+            rows = self._met(tier, now) & left
+            left ^= rows
+            for group in self._ranked(policy, rows, now):
+                yield from sorted(take_rows(self.models, group), key=policy.sort_key)
+
+    def _ranked(self, policy: Policy, rows: int, now: datetime | None) -> list[int]:
+        """Return the rows in groups that the preferences tell apart, the preferred one first."""
+        groups = [rows]
+        for preference in policy.prefer:
+            yes = self._known(preference, now)
+            groups = [
+                part for group in groups for part in (group & yes, group ^ (group & yes)) if part
+            ]
+        return groups
+
+    def _met(self, requirement: Requirement, now: datetime | None) -> int:
+        """Return the rows known to meet the requirement and its default filters."""
+        try:
+            _, fields, _, texts = requirement.references
+        except AttributeError:
+            _, fields, _, texts = requirement.all_references()
+        rows = self._default_rows.get(fields)
+        if rows is None:
+            rows = self._rows_by_default(fields)
+        masks = self._masks
+        try:
+            for text in texts:
+                rows &= masks[text]
+        except KeyError:
+            for term in requirement.terms:
+                rows &= self._mask(term, now)
+        return rows
+
+    def _known(self, requirement: Requirement, now: datetime | None) -> int:
+        """Return the rows known to meet the requirement; no default filters apply."""
+        return reduce(and_, (self._mask(term, now) for term in requirement.terms), self._index.all)
+
+    def _mask(self, term: Requirement, now: datetime | None) -> int:
+        """Return the rows known to meet a term, and keep them unless they depend on the moment."""
+        yes = self._masks.get(term.text)
+        if yes is not None:
+            return yes
+        self.check_names(term)
+        if term.is_relative:
+            return term.masks(self._index, moment(now))[0]
+        yes = term.masks(self._index, EARLIEST)[0]
+        if len(term.text) <= LONGEST_REMEMBERED:
+            affordable = _MASKS_BYTES // (self._index.size // 8 + 1)
+            remember(self._masks, term.text, yes, max(_MASKS.start, min(_MASKS.stop, affordable)))
+        return yes
+
+    def _rows_by_default(self, fields: frozenset[str]) -> int:
+        rows = self._index.all
+        for default_filter in self.default_filters(fields):
+            rows &= self.admitted(default_filter)[0]
+        if sum(map(len, fields)) <= LONGEST_REMEMBERED:
+            remember(self._default_rows, fields, rows)
+        return rows
+
+    def _check_policy(self, policy: Policy) -> None:
+        """Check every name, also of tiers that are not needed today: they will be on a worse day."""
+        for each in (*policy.tiers, *policy.prefer):
+            self.check_names(each)
+
+    def check_names(self, requirement: Requirement) -> None:
+        """Raise `UnknownNameError` for a name that neither the vocabulary nor this catalogue knows."""
+        for name in sorted(requirement.capabilities):  # the same error each time
+            if not self.names.knows_capability(name):
+                if self.names.knows_field(name) or any(
+                    self.names.knows_field(name[:at]) for at, mark in enumerate(name) if mark == "."
+                ):
+                    raise RequirementError(
+                        f"{quoted(name)} is a field, not a capability: compare it, as in '{shortened(name)} == ...'"
+                    )
+                raise UnknownNameError(name, self.meant(name))
+        for name in sorted(requirement.fields):
+            if not self.names.knows_field(name):
+                if self.names.knows_capability(name):
+                    short = shortened(name)
+                    raise RequirementError(
+                        f"{quoted(name)} is a capability: write '{short}' or 'not {short}', without a comparison"
+                    )
+                raise UnknownNameError(name, self.meant(name))
+
+    def meant(self, name: str) -> tuple[str, ...]:
+        """Return what may have been meant by an unknown name: a model, a line, or the names most like it."""
+        if name in self:
+            return (f"id == {self[name].id}",)
+        if any(model.line == name for model in self):
+            return (f"line == {name}",)
+        return self.names.nearest(name)
+
+
+def _has_unreadable_lifecycle(model: Model) -> bool:
+    return _STATED_AS_TEXT not in model.values and model.states(_STATED_AS_TEXT)

@@ -1,0 +1,97 @@
+"""Terms: the conditions that a requirement and its default filters set, and what one model lacks of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from attrs import frozen
+
+from router._errors import printable
+from router.models._field_types import KINDS, NEVER
+from router.models._model import Model, Support
+from router.models._vocabulary import DURATIONS
+from router.requirements._expression import Maybe, Requirement, moment
+from router.requirements._literals import Comparison
+
+_MAX_REQUIREMENT_LENGTH: Final = 400
+"""Characters of a requirement that an explanation repeats."""
+
+
+@frozen
+class Term:
+    """One condition that a model must meet; `implicit` for a default filter that nobody spelled out."""
+
+    requirement: Requirement
+    implicit: bool = False
+
+    def __str__(self) -> str:
+        return self.requirement.text
+
+
+@frozen
+class Unmet:
+    """A term that a model does not meet: `support` is `False` where that is known, `None` where it is unknown.
+
+    `found` is the model's own value where the term compares a field that is known.
+    """
+
+    term: Term
+    support: Support
+    found: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.term} ({self.why})"
+
+    @property
+    def why(self) -> str:
+        """`unsupported` or `unknown`, or the value found instead."""
+        if self.support is None:
+            return "unknown"
+        if self.found is None:
+            return "unsupported"
+        compared = _compared(self.term.requirement)
+        source = DURATIONS.get(compared.field, {}).get("field", "") if compared is not None else ""
+        return f"{source} is {shown(self.found)}".strip()
+
+
+def shown(value: Any) -> str:
+    """Return a field's value as text for people, safe for a terminal."""
+    if isinstance(value, datetime):
+        return "not scheduled" if value == NEVER else KINDS["date"].write(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(printable, value))})"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return printable(str(value))
+    return KINDS["number"].write(value)
+
+
+def unmet_terms(
+    requirement: Requirement, model: Model, *, now: datetime | None = None
+) -> tuple[Unmet, ...]:
+    """Return the terms of the requirement that one model does not meet; no default filters apply."""
+    at = moment(now)
+    supports = ((Term(each), each.truth(model, at)) for each in requirement.terms)
+    return tuple(
+        unmet_term(term, support, model) for term, support in supports if support is not True
+    )
+
+
+def unmet_term(term: Term, support: Support, model: Model) -> Unmet:
+    """Return what a model lacks of a term, with the value that it has instead."""
+    compared = _compared(term.requirement)
+    return Unmet(term, support, model.values.get(compared.field) if compared is not None else None)
+
+
+def _compared(requirement: Requirement) -> Comparison | None:
+    """Return the one comparison that a term is, also behind a `maybe`."""
+    inside = requirement.part if isinstance(requirement, Maybe) else requirement
+    return inside if isinstance(inside, Comparison) else None
+
+
+def abbreviated(requirement: Requirement) -> str:
+    """Return the text of a requirement, cut if it is long."""
+    text = requirement.text
+    if len(text) <= _MAX_REQUIREMENT_LENGTH:
+        return text
+    return f"{text[:_MAX_REQUIREMENT_LENGTH]}... ({len(requirement.terms)} terms)"

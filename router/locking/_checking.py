@@ -1,0 +1,192 @@
+"""Checking: whether what a lock says of its policies still holds, by the catalogue of today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from attrs import evolve, frozen
+
+from router.catalogue._policy import Policy
+from router.catalogue._snapshot import DEFAULT_FILTERS, Snapshot
+from router.catalogue._terms import unmet_terms
+from router.locking._lockfile import Lock, Locked
+from router.models._model import Model
+from router.requirements._expression import Requirement, conjunction, moment, possibility
+from router.requirements._literals import Comparison
+
+WITHIN: Final = 60
+"""Days before its retirement from which on a model is not locked any more, and complained of."""
+
+RETIREMENT_FIELDS: Final = frozenset({"retires_in", "retires_at"})
+"""A policy that names one of these fields decides by itself what becomes of a model that is to retire."""
+
+
+class ProblemKind(Enum):
+    """What is wrong with the lock of a policy."""
+
+    MISSING = "missing"
+    """The lock says nothing of the policy, or locks one that there is no more."""
+    CHANGED = "changed"
+    """The policy is another than the one that was locked."""
+    UNMET = "unmet"
+    """The model is no longer known to meet the policy."""
+    DEPRECATED = "deprecated"
+    """The model is deprecated, and the policy does not speak of that."""
+    RETIRING = "retiring"
+    """The model retires soon, or was to by then, and the policy does not speak of that."""
+    RETIRED = "retired"
+    """The model is retired, and the policy does not speak of that."""
+    GONE = "gone"
+    """The catalogue does not list the model."""
+
+
+@frozen
+class LockProblem:
+    """One thing that is wrong with the lock of a policy."""
+
+    policy: str
+    kind: ProblemKind
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.policy}: {self.what}"
+
+
+def check(
+    lock: Lock | None,
+    policies: Mapping[str, Policy],
+    catalogue: Snapshot,
+    *,
+    within: int = WITHIN,
+    now: datetime | None = None,
+) -> tuple[LockProblem, ...]:
+    """Return what is wrong with the lock, by the name of the policy; `within` is in days.
+
+    A catalogue older than the one of the lock says only who retires soon; and that the bundled one does not list
+    a model says nothing of a lock that was made with another.
+    """
+    at = moment(now)
+    locked = lock.policies if lock is not None else {}
+    problems: list[LockProblem] = []
+    for name in sorted({*policies, *locked}):
+        if lock is None or name not in locked:
+            problems.append(LockProblem(name, ProblemKind.MISSING, "is not locked"))
+        elif name not in policies:
+            problems.append(
+                LockProblem(name, ProblemKind.MISSING, "is locked, but there is no such policy")
+            )
+        elif locked[name].policy != with_name(name, policies[name]):
+            problems.append(
+                LockProblem(name, ProblemKind.CHANGED, "has changed since it was locked")
+            )
+        else:
+            problems += _problems_of(locked[name], lock, catalogue, within, at)
+    return tuple(problems)
+
+
+def broken_by(locked: Locked, lock: Lock, catalogue: Snapshot) -> str | None:
+    """Return what the catalogue shows that ends a lock: the model gone or retired, or a lasting term no longer true.
+
+    `None` while the lock holds: only a newer catalogue of the API can end it, and neither a deprecation, nor access,
+    nor anything that depends on the moment does. Where some of a listing could not be read, no model is gone.
+    """
+    is_newer = catalogue.as_of is not None and (lock.as_of is None or catalogue.as_of > lock.as_of)
+    if catalogue.source not in {"live", "disk"} or not is_newer:
+        return None
+    model = listed(catalogue, locked.model)
+    if model is None:
+        return None if catalogue.quarantined else f"it is gone, by {_described(catalogue)}"
+    lacks = [_lasting_lacks(tier, model) for tier in locked.policy.tiers]
+    fewest = min(lacks, key=len)
+    return f"{'; '.join(fewest)}, by {_described(catalogue)}" if fewest else None
+
+
+def listed(catalogue: Snapshot, id: str) -> Model | None:
+    """Return the model that the catalogue lists by that very id; an alias is none, for it may come to mean another."""
+    return next((model for model in catalogue if model.id == id), None)
+
+
+def with_name(name: str, policy: Policy) -> Policy:
+    """Return the policy under a name, as an entry of a lock has it."""
+    return policy if policy.name == name else evolve(policy, name=name)
+
+
+def _described(catalogue: Snapshot) -> str:
+    as_of = f" of {catalogue.as_of:%Y-%m-%d %H:%MZ}" if catalogue.as_of else ""
+    return f"the {catalogue.source} catalogue{as_of}"
+
+
+def retires_after(within: int) -> Requirement:
+    """Return the requirement that a model is not known to retire within so many days."""
+    return possibility(Comparison("retires_in", "duration", ">=", within))
+
+
+def _problems_of(
+    locked: Locked, lock: Lock, catalogue: Snapshot, within: int, now: datetime
+) -> tuple[LockProblem, ...]:
+    """Return what is wrong with a model by the requirement of its policy that it serves best."""
+    name = str(locked.policy.name)
+    is_judge = not (lock.is_ahead_of(catalogue) or lock.is_of_others(catalogue))
+    model = listed(catalogue, locked.model)
+    if model is None:
+        gone = LockProblem(
+            name,
+            ProblemKind.GONE,
+            f"{locked.model} is gone: {_described(catalogue)} does not list it",
+        )
+        return (gone,) if is_judge and not catalogue.quarantined else ()
+
+    def problems(tier: Requirement) -> Iterator[LockProblem]:
+        unmet = unmet_terms(tier, model, now=now)
+        failed = catalogue.failed_filters(tier.fields, model)
+        access = DEFAULT_FILTERS["access"]
+        lacks = [
+            *map(str, unmet),
+            *([f"{access} (access is {model.access})"] if access in failed else []),
+        ]
+        if lacks and is_judge:
+            yield LockProblem(
+                name, ProblemKind.UNMET, f"{model.id} does not meet {'; '.join(lacks)}"
+            )
+        if DEFAULT_FILTERS["lifecycle"] in failed and not lock.is_ahead_of(catalogue):
+            yield LockProblem(name, *_ending(model))
+        if model.lifecycle == "retired" or tier.fields & RETIREMENT_FIELDS:
+            return
+        if not retires_after(within).matches(model, now=now):
+            yield LockProblem(name, ProblemKind.RETIRING, f"{model.id} {_retiring(model, now)}")
+
+    found = [tuple(problems(tier)) for tier in locked.policy.tiers]
+    return min(
+        found, key=lambda each: (any(one.kind is ProblemKind.UNMET for one in each), len(each))
+    )
+
+
+def _ending(model: Model) -> tuple[ProblemKind, str]:
+    if model.lifecycle == "retired":
+        return ProblemKind.RETIRED, f"{model.id} is retired{_since(model.retires_at)}"
+    if model.lifecycle == "deprecated":
+        return ProblemKind.DEPRECATED, f"{model.id} is deprecated{_since(model.deprecated_at)}"
+    return ProblemKind.UNMET, f"{model.id} is not known to be active"
+
+
+def _since(date: datetime | None) -> str:
+    return f" since {date:%Y-%m-%d}" if date is not None else ""
+
+
+def _retiring(model: Model, now: datetime) -> str:
+    assert model.retires_at is not None  # noqa: S101 - for the type checker: an unknown date is never too soon
+    days = (model.retires_at - now).days
+    if days < 0:
+        return f"was to retire on {model.retires_at:%Y-%m-%d}"
+    return f"retires on {model.retires_at:%Y-%m-%d}, in {days} day{'' if days == 1 else 's'}"
+
+
+def _lasting_lacks(tier: Requirement, model: Model) -> list[str]:
+    """Return why a model no longer serves a requirement whatever the moment; empty where it does."""
+    if model.lifecycle == "retired" and "lifecycle" not in tier.fields:
+        return [f"it is retired{_since(model.retires_at)}"]
+    lasting = conjunction(term for term in tier.terms if not term.is_relative)
+    return [f"it does not meet {each}" for each in unmet_terms(lasting, model)]

@@ -1,0 +1,105 @@
+"""Needs: what one keyword argument of `require` asks, as in `require(pdf_input=True, line=["opus", "sonnet"])`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from router._errors import RequirementError, nearest, quoted, shortened
+from router.models._field_types import KINDS
+from router.models._vocabulary import FIELDS, MINIMUMS, capability_name, meant_elsewhere
+from router.requirements._expression import Requirement, disjunction, negation
+from router.requirements._literals import Comparison, canonical_value, capability, membership
+
+Need = bool | str | int | Sequence[str]
+"""What a keyword of `require` takes."""
+
+KEYWORDS: Final = frozenset({"and", "or", "not", "maybe", "in", "like", "has", "true"})
+"""The words that the requirement language keeps for itself."""
+
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*", re.ASCII)
+_MAX_PRINTED: Final = 10**30
+_RESERVED: Final = frozenset({"now", "limit", "default"})
+
+
+def keyword_requirement(name: str, need: Need) -> Requirement:
+    """Return what a keyword argument asks; raises `RequirementError` for one that asks nothing."""
+    if name in _RESERVED | KEYWORDS:
+        raise RequirementError(
+            f"{quoted(name)} is reserved: it is not a capability or field to require"
+        )
+    if "." in name:
+        raise RequirementError(f"{quoted(name)} is dotted: what has dots is required in text")
+    if isinstance(need, bool):
+        supported = capability(capability_name(_check_name(name)))
+        return supported if need else negation(supported)
+    if name in MINIMUMS:
+        return _comparison(
+            name, MINIMUMS[name], ">=", need if isinstance(need, str) else _format_need(need)
+        )
+    if isinstance(need, str):
+        return _with_value(name, need)
+    if isinstance(need, Sequence) and need and all(isinstance(each, str) for each in need):
+        return _with_one_of(name, need)
+    if type(need) is int and name in MINIMUMS.values():
+        minimum = next(short for short, field in MINIMUMS.items() if field == name)
+        number = _format_need(need)
+        raise RequirementError(
+            f"{name}={number} says neither minimum nor maximum: write {minimum}={number}, or text"
+        )
+    hint = _minimum_hint(name) if type(need) is int else ""
+    raise RequirementError(
+        f"{shortened(name)}= must be a bool, a string or a list of strings (got {_format_need(need)}){hint}"
+    )
+
+
+def _minimum_hint(name: str) -> str:
+    """Return which keyword takes the number that this one was given: `min_context` is `min_input_tokens`."""
+    field = meant_elsewhere(name) or meant_elsewhere(name.removeprefix("min_"))
+    meant = [short for short, limit in MINIMUMS.items() if limit == field] or nearest(
+        name, MINIMUMS, limit=1
+    )
+    return f"; did you mean {meant[0]}=?" if meant else ""
+
+
+def _format_need(need: object) -> str:
+    """Return the value as Python writes it, where it is not too long to be written or read."""
+    return "a longer number" if isinstance(need, int) and abs(need) > _MAX_PRINTED else quoted(need)
+
+
+def _with_one_of(name: str, values: Sequence[str]) -> Requirement:
+    either = [_with_value(name, each) for each in values]
+    equals = tuple(each for each in either if isinstance(each, Comparison) and each.op == "==")
+    if len(equals) < len(either):
+        return disjunction(either)
+    return membership(name, equals[0].kind, "in", [each.value for each in equals])
+
+
+def _with_value(name: str, value: str) -> Requirement:
+    if name in FIELDS:
+        return _comparison(name, name, "has" if FIELDS[name] == "list" else "==", value)
+    return capability(capability_name(_check_name(f"{name}.{value}")))
+
+
+def _check_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise RequirementError(f"{quoted(name)} is not a name: a name is words joined by dots")
+    if name in FIELDS:
+        raise RequirementError(
+            f"{quoted(name)} is a field, neither true nor false: give the value it must have"
+        )
+    return name
+
+
+def _comparison(keyword: str, name: str, op: str, text: str) -> Requirement:
+    kind = KINDS[FIELDS[name]]
+    if op not in kind.operators:
+        raise RequirementError(
+            f"{keyword}= cannot say how to compare: write text, such as '{name} >= {text}'"
+        )
+    try:
+        value = kind.parse(text)
+    except ValueError:
+        raise RequirementError(f"{keyword}= must be {kind.expected} (got {quoted(text)})") from None
+    return Comparison(name, kind.name, op, canonical_value(kind, op, value))
