@@ -35,7 +35,7 @@ def sendable(name: str, value: object) -> str:
 
 
 class _RepeatedError(CatalogueUnavailableError):
-    """An answer that may go no further, nor the frames that hold it; `disclosed` makes another of it."""
+    """An answer that may go no further, nor the frames that hold it; `redact` makes another of it."""
 
 
 class Credential:
@@ -109,7 +109,7 @@ class Credential:
         raise TypeError("a credential is not to be copied or pickled")
 
 
-def disclosed(error: RouterError, credentials: Iterable[Credential]) -> RouterError:
+def redact(error: RouterError, credentials: Iterable[Credential]) -> RouterError:
     """Return the error as it may be told, logged and kept.
 
     It comes without the frames that raised it, which hold what the server sent: that may repeat the request, and with
@@ -123,10 +123,10 @@ def disclosed(error: RouterError, credentials: Iterable[Credential]) -> RouterEr
             retry_after=getattr(error, "retry_after", None),
             retryable=getattr(error, "retryable", False),
         )
-    return unframed(error)
+    return strip_traceback(error)
 
 
-def unframed(error: RouterError) -> RouterError:
+def strip_traceback(error: RouterError) -> RouterError:
     """Return the error, and the errors of ours that it comes from, without the frames that raised them."""
     each: BaseException | None = error
     while each is not None:

@@ -22,9 +22,9 @@ import httpx
 
 from router._errors import CatalogueError, CatalogueUnavailableError, RouterError, printable
 from router._fork import unforked
-from router.refresh._credential import Credential, disclosed
+from router.refresh._credential import Credential, redact
 from router.refresh._deadline import Deadline
-from router.refresh._http_errors import read_refusal
+from router.refresh._http_errors import NOT_MODIFIED, OK, read_refusal
 from router.refresh._listing import (
     MAX_PAGE_BYTES,
     Get,
@@ -34,7 +34,7 @@ from router.refresh._listing import (
     gathered,
     read_json,
 )
-from router.refresh._tls import uncut
+from router.refresh._tls import make_fork_safe
 
 Result = TypeVar("Result")
 
@@ -45,8 +45,6 @@ _CONDITIONS: Final = {"etag": "if-none-match", "last-modified": "if-modified-sin
 _CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """The variables that name certificates; httpx goes by the first that is set."""
 
-_OK: Final = 200
-_NOT_MODIFIED: Final = 304
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
@@ -114,11 +112,13 @@ class Wire:
                 with self._client() as client:
                     return use(_Session(client, deadline, watchdog, self).get)
             except RouterError as error:
-                failure = deadline.missed() if watchdog.bit else disclosed(error, [self.credential])
+                failure = (
+                    deadline.missed() if watchdog.has_fired else redact(error, [self.credential])
+                )
             except httpx.TimeoutException:
                 failure = deadline.missed()
             except Exception as error:  # noqa: BLE001 - httpx, ssl and the environment raise many kinds
-                failure = deadline.missed() if watchdog.bit else self._translated(error)
+                failure = deadline.missed() if watchdog.has_fired else self._translated(error)
         # Raised outside of the handlers: an httpx error would carry the request, and with it the key, as context.
         raise failure
 
@@ -133,10 +133,8 @@ class Wire:
                 verify=True if self._transport is not None else _tls_context(),
                 transport=self._transport,
             )
-        except (
-            httpx.InvalidURL,
-            ValueError,
-        ):  # the message quotes the URL in part, which may be its password
+        except (httpx.InvalidURL, ValueError):
+            # The message quotes the URL in part, which may be its password.
             raise CatalogueUnavailableError(
                 f"the API cannot be reached: {_wrong_proxy()}"
             ) from None
@@ -196,19 +194,18 @@ class _Session:
             timeout=self._deadline.remaining(),
             extensions={"trace": self._watchdog.trace},
         ) as response:
-            if response.status_code == _NOT_MODIFIED and conditions:
+            if response.status_code == NOT_MODIFIED and conditions:
                 return Reply(None, validators)
             body = gathered(_decoded(response, self._deadline))
-            if (
-                self._watchdog.bit
-            ):  # a body without a length only seems to end where the connection was cut
+            if self._watchdog.has_fired:
+                # A body without a length only seems to end where the connection was cut.
                 raise self._deadline.missed()
             self._received += len(body)
             if self._received > MAX_BYTES:
                 raise CatalogueUnavailableError(
                     f"the API answered with more than {MAX_BYTES} bytes"
                 )
-            if response.status_code != _OK:
+            if response.status_code != OK:
                 raise self._wire.refusal(response, body)
             check_media_type(response.headers.get("content-type", ""))
             self._wire.credential.check_body(body)
@@ -247,7 +244,7 @@ def _tls_context() -> ssl.SSLContext:
     named = tuple(map(os.environ.get, _CERTIFICATES))
     with unforked:
         if named not in _contexts:
-            _contexts[named] = uncut(_made_context())
+            _contexts[named] = make_fork_safe(_made_context())
         return _contexts[named]
 
 
@@ -306,13 +303,12 @@ class _Watchdog:
     """Cuts the connection at the deadline: httpx's timeouts are per read, and a slow server feeds each one a byte."""
 
     def __init__(self, deadline: Deadline) -> None:
-        self.bit = False
+        self.has_fired = False
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(deadline.remaining(), self._bite)
-        with suppress(
-            RuntimeError
-        ):  # an isolated interpreter allows only plain threads, and joins them
+        self._timer = threading.Timer(deadline.remaining(), self._fire)
+        # An isolated interpreter allows only plain threads, and joins them.
+        with suppress(RuntimeError):
             self._timer.daemon = True
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
@@ -322,12 +318,12 @@ class _Watchdog:
         ):
             with self._lock:
                 self._socket = info["return_value"].get_extra_info("socket")
-                if self.bit:
+                if self.has_fired:
                     self._cut()
 
-    def _bite(self) -> None:
+    def _fire(self) -> None:
         with self._lock:
-            self.bit = True
+            self.has_fired = True
             self._cut()
 
     def _cut(self) -> None:

@@ -20,6 +20,7 @@ Progress = Callable[[int], None]
 
 Pages = Generator[Query, bytes, list[Any]]
 
+PATH: Final = "/v1/models"
 MAX_PAGES: Final = 100
 MAX_PAGE_BYTES: Final = 4 * 2**20
 MAX_MODELS: Final = 20_000

@@ -25,19 +25,19 @@ _STOCK: Final = (
 
 class _Socket(ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002 - as in `ssl`
-        self._unforked(lambda: super(_Socket, self).do_handshake(block))
+        self._call(lambda: super(_Socket, self).do_handshake(block))
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
-        return self._unforked(lambda: super(_Socket, self).read(len, buffer))
+        return self._call(lambda: super(_Socket, self).read(len, buffer))
 
     def send(self, data: Any, flags: int = 0) -> int:
-        return self._unforked(lambda: super(_Socket, self).send(data, flags))
+        return self._call(lambda: super(_Socket, self).send(data, flags))
 
     def close(self) -> None:
         with unforked:
             super().close()
 
-    def _unforked(self, call: Callable[[], Result]) -> Result:
+    def _call(self, call: Callable[[], Result]) -> Result:
         """Call OpenSSL while nobody forks, again and again, and wait for the network in between."""
         timeout = self.gettimeout()
         ends = None if timeout is None else time.monotonic() + timeout
@@ -76,7 +76,7 @@ class _Context(ssl.SSLContext):
         return wrapped
 
 
-def uncut(context: ssl.SSLContext) -> ssl.SSLContext:
+def make_fork_safe(context: ssl.SSLContext) -> ssl.SSLContext:
     """Return the same context, whose sessions no fork cuts in two."""
     if _STOCK and type(context) is _Context.__base__:
         context.__class__ = _Context

@@ -33,8 +33,17 @@ from fake_source import FakeClock, FakeSource, Gate, at_most, at_once, eventuall
 from router import Router
 from router._errors import CatalogueError, CatalogueUnavailableError, ConfigurationError
 from router.catalogue._catalogue import Catalogue, CatalogueDiff
+from router.refresh import _freshness
 from router.refresh._disk_cache import Store, Stored
-from router.refresh._loader import ALOFT
+from router.refresh._flight import MAX_IN_FLIGHT
+from router.refresh._freshness import (
+    CLOCK_SKEW,
+    LEAST_AGE,
+    REFUSED_DELAY,
+    Freshness,
+    Limits,
+    State,
+)
 from router.refresh._sources import AnthropicSource, FileSource, Source, StaticSource
 
 NOON = time.time() // 1
@@ -358,7 +367,7 @@ def test_a_renewal_that_hangs_is_given_up(
 
 def test_a_disk_that_hangs(shared: Machine, shut: Gate) -> None:
     """D3: a refresh whose catalogue is held has not failed because the disk hangs, nor do further ones."""
-    source = FakeSource(SIX, OTHER, *[SIX, OTHER] * ALOFT, identity=IDENTITY)
+    source = FakeSource(SIX, OTHER, *[SIX, OTHER] * MAX_IN_FLIGHT, identity=IDENTITY)
     told: list[Catalogue] = []
     router = shared.router(
         source, deadline=0.05, on_refresh=lambda _old, new, _diff: told.append(new)
@@ -370,7 +379,9 @@ def test_a_disk_that_hangs(shared: Machine, shut: Gate) -> None:
             wait()
             return super().write(stored)
 
-    router._loader._open_store = lambda: Hanging(str(shared.cache), IDENTITY, wall=shared.wall)
+    router._loader._disk._open_store = lambda: Hanging(
+        str(shared.cache), IDENTITY, wall=shared.wall
+    )
     for number in range(2):
         assert ids(router.refresh()) == ids((SIX, OTHER)[number])
         assert router.status().last_error is None
@@ -398,21 +409,21 @@ def test_a_change_is_told_once(machine: Machine, shut: Gate) -> None:
 
 def test_few_renewals_hang_at_once(machine: Machine, shut: Gate) -> None:
     """E2: while renewals hang, no more than a handful of threads wait for their end; then all is as before."""
-    source = FakeSource(SIX, *[shut.before(OTHER)] * ALOFT, OTHER)
+    source = FakeSource(SIX, *[shut.before(OTHER)] * MAX_IN_FLIGHT, OTHER)
     router = machine.router(source, deadline=10)
     router.refresh()
 
     for _ in range(100):
         machine.passes(70)
         assert router.catalogue is SIX
-    assert eventually(lambda: source.fetches == 1 + ALOFT)
+    assert eventually(lambda: source.fetches == 1 + MAX_IN_FLIGHT)
     with pytest.raises(CatalogueUnavailableError, match="no whole answer"), at_most(1.0):
         router.refresh()
 
     shut.open()
     assert eventually(lambda: not any(thread.is_alive() for thread in source.threads))
     assert ids(router.refresh()) == ids(OTHER)
-    assert source.fetches == 2 + ALOFT
+    assert source.fetches == 2 + MAX_IN_FLIGHT
 
 
 @pytest.mark.parametrize(
@@ -1756,3 +1767,118 @@ def test_a_file_that_never_was(machine: Machine, tmp_path: Path) -> None:
     machine.passes(5)
     assert router.explain("line == opus").catalogue.source == "file"
     assert not router.status().stale
+
+
+# What leads from one state to another, without a router
+
+
+FAILED = CatalogueUnavailableError("down")
+NOW, WALL = 50_000.0, NOON
+LIMITS = Limits(ttl=TTL, max_stale=MAX_STALE)
+
+
+def successful(value: Freshness, now: float, age: float = 0.0) -> Freshness:
+    """Return what a success leads to, with a catalogue of that age."""
+    return value.succeed(now, confirmed_at=WALL - age, wall=WALL, turn=1, random=0.5)
+
+
+EVENTS: dict[str, Callable[[Freshness, float], Freshness]] = {
+    "begin": lambda value, now: value.begin(now, 10.0),
+    "succeed": successful,
+    "fail": lambda value, now: value.fail(now, FAILED, 10.0),
+    "postpone": lambda value, now: value.postpone(now, 10.0),
+    "request": lambda value, now: value.request(now, WALL + LEAST_AGE),
+}
+LASTING = 1e6
+"""Seconds after which each delay and each lifetime is over."""
+
+
+def in_state(state: State, limits: Limits = LIMITS) -> list[Freshness]:
+    """Return values that are in that state at `NOW`, by each way that leads there."""
+    empty = Freshness(limits=limits)
+    ways = {
+        State.EMPTY: [empty],
+        State.CURRENT: [successful(empty, NOW), successful(EVENTS["fail"](empty, NOW), NOW)],
+        State.LOADING: [EVENTS["begin"](empty, NOW), EVENTS["begin"](successful(empty, NOW), NOW)],
+        State.WAITING: [EVENTS["fail"](empty, NOW), EVENTS["postpone"](empty, NOW)],
+    }
+    if state is not State.DUE:
+        return ways[state]
+    return [each for one in (State.CURRENT, State.LOADING, State.WAITING) for each in in_state(one)]
+
+
+def documented() -> dict[tuple[State, str], State]:
+    """Return the table of the module's docstring."""
+    lines = [line.split() for line in str(_freshness.__doc__).splitlines()]
+    head = next(line for line in lines if line[:1] == ["State"])[1:-1]
+    rows = [line for line in lines if line[:1] and line[0] in State.__members__]
+    return {
+        (State[row[0]], event): State[row[0] if name == "-" else name]
+        for row in rows
+        for event, name in zip(head, row[1:], strict=False)
+    }
+
+
+def test_the_table_is_whole() -> None:
+    """The table of states has a cell for each state and event."""
+    assert documented().keys() == {(state, event) for state in State for event in [*EVENTS, "time"]}
+
+
+@pytest.mark.parametrize(("state", "event"), documented())
+def test_each_cell_of_the_table(state: State, event: str) -> None:
+    """From each state, by whichever way it was come to, each event leads to the state that the table names."""
+    now = NOW + LASTING if state is State.DUE else NOW
+    for value in in_state(state):
+        assert value.state(now) is state
+        after = value if event == "time" else EVENTS[event](value, now)
+        found = after.state(now + LASTING if event == "time" else now)
+        assert found is documented()[state, event]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("state", set(State) - {State.DUE})
+def test_what_is_frozen_is_never_due(state: State, event: str) -> None:
+    """With `frozen` no event and no time lead to `DUE`."""
+    for value in in_state(state, Limits(ttl=TTL, max_stale=MAX_STALE, frozen=True)):
+        after = EVENTS[event](value, NOW)
+        assert after.state(NOW + LASTING) is not State.DUE
+
+
+@pytest.mark.parametrize(
+    ("age", "state"),
+    [
+        (0.0, State.CURRENT),
+        (TTL - 1, State.CURRENT),
+        (TTL, State.DUE),
+        (-CLOCK_SKEW + 1, State.CURRENT),
+        (-CLOCK_SKEW, State.DUE),
+    ],
+)
+def test_a_success_that_is_due_at_once(age: float, state: State) -> None:
+    """A catalogue that has outlived its `ttl`, or is dated in the future, is due when it comes."""
+    assert successful(Freshness(limits=LIMITS), NOW, age).state(NOW) is state
+
+
+def test_a_request_within_the_first_minute() -> None:
+    """A catalogue that was confirmed less than a minute ago is not renewed because somebody asks."""
+    value = successful(Freshness(limits=LIMITS), NOW)
+
+    assert value.request(NOW, WALL + LEAST_AGE - 1) is value
+
+
+@pytest.mark.parametrize(("delay", "left"), [(2.0, 10.0), (20.0, 20.0), (1e9, REFUSED_DELAY)])
+def test_to_postpone_never_hastens(delay: float, left: float) -> None:
+    """What is put off begins no earlier than it would have, and no later than in five minutes."""
+    value = EVENTS["fail"](Freshness(limits=LIMITS), NOW).postpone(NOW, delay)
+
+    assert (value.due_at, value.state(NOW)) == (NOW + left, State.WAITING)
+
+
+@pytest.mark.parametrize(("strict", "left"), [(True, 50.0), (False, 150.0)])
+def test_a_strict_read_looks_when_it_becomes_stale(strict: bool, left: float) -> None:
+    """With `strict` a read has more to do from when the catalogue is stale, else from when it is due."""
+    limits = Limits(ttl=MAX_STALE + 100, max_stale=MAX_STALE, strict=strict)
+    value = successful(Freshness(limits=limits), NOW, MAX_STALE - 50)
+
+    assert value.next_check_at == NOW + left
+    assert [value.is_stale(NOW + seconds) for seconds in (49.9, 50.0)] == [False, True]

@@ -383,7 +383,7 @@ def test_flight_says_that_its_thread_ends(
     """C7: a thread says that it ends, however its flight has: a fork waits until it is gone."""
     ended: list[threading.Thread] = []
     monkeypatch.setattr(
-        "router.refresh._loader.end_thread", lambda: ended.append(threading.current_thread())
+        "router.refresh._flight.end_thread", lambda: ended.append(threading.current_thread())
     )
     source = FakeSource(outcome)
 
@@ -397,7 +397,7 @@ def test_flight_says_that_its_thread_ends(
 LATE = """
 import sys
 sys.modules["platformdirs"] = None
-from router.refresh._flight import import_late
+from router.refresh._late_imports import import_late
 import_late()
 print(*sorted({"email.utils", "router.refresh._disk_cache", "router.refresh._http", "tenacity"} & sys.modules.keys()))
 """
