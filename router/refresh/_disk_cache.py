@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -387,21 +388,20 @@ def _sync(directory: str) -> None:
 
 def _sweep(directory: str, name: str, now: float) -> None:
     """Remove what dead writers left, and the files of all but the catalogues renewed last, `name` among them."""
-    renewed: dict[str, float] = {}
-    files: list[tuple[str, str, float]] = []
+    removable: list[tuple[float, str]] = []
+    others: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for path, match, changed in _own_files(directory):
         if match[2]:
-            with suppress(OSError):
-                _remove_unheld(path, changed, now)
+            removable.append((changed, path))
         elif match[1] != name:
-            renewed[match[1]] = max(changed, renewed.get(match[1], changed))
-            files.append((match[1], path, changed))
-    latest = sorted(renewed, key=renewed.__getitem__, reverse=True)[: MAX_ENTRIES - 1]
-    kept = {other for other in latest if renewed[other] >= now - MAX_AGE}
-    for other, path, changed in files:
-        if other not in kept:
-            with suppress(OSError):
-                _remove_unheld(path, changed, now)
+            others[match[1]].append((changed, path))
+    for rank, files in enumerate(sorted(others.values(), key=max, reverse=True), start=1):
+        renewed, _ = max(files)
+        if rank >= MAX_ENTRIES or renewed < now - MAX_AGE:
+            removable += files
+    for changed, path in removable:
+        with suppress(OSError):
+            _remove_unheld(path, changed, now)
 
 
 def _own_files(directory: str) -> Iterator[tuple[str, re.Match[str], float]]:

@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType, TracebackType
@@ -31,7 +31,8 @@ from router.refresh._listing import (
     Query,
     Reply,
     check_media_type,
-    gathered,
+    check_size,
+    gather,
     read_json,
 )
 from router.refresh._tls import make_fork_safe
@@ -196,15 +197,12 @@ class _Session:
         ) as response:
             if response.status_code == NOT_MODIFIED and conditions:
                 return Reply(None, validators)
-            body = gathered(_decoded(response, self._deadline))
+            body = gather(_decoded(response), self._deadline)
             if self._watchdog.has_fired:
                 # A body without a length only seems to end where the connection was cut.
                 raise self._deadline.missed()
             self._received += len(body)
-            if self._received > MAX_BYTES:
-                raise CatalogueUnavailableError(
-                    f"the API answered with more than {MAX_BYTES} bytes"
-                )
+            check_size(self._received, MAX_BYTES)
             if response.status_code != OK:
                 raise self._wire.refusal(response, body)
             check_media_type(response.headers.get("content-type", ""))
@@ -268,32 +266,31 @@ def _certificates() -> str | None:
     return next((name for name in _CERTIFICATES if os.environ.get(name)), None)
 
 
-def _decoded(response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
-    """Yield the body decoded, never more of it than `MAX_PAGE_BYTES`, encoded or decoded."""
+def _decoded(response: httpx.Response) -> Iterable[bytes]:
+    """Return the chunks of the body, decoded."""
+    # Not `iter_raw`: a transport of the application's own may have read the answer already.
+    chunks = cast("httpx.SyncByteStream", response.stream)
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"identity", "gzip"}:
         raise CatalogueUnavailableError(
             f"the API answered in {printable(encoding)[:80]}, which was not asked for"
         )
-    gzip = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
-    encoded = decoded = 0
-    # Not `iter_raw`: a transport of the application's own may have read the answer already.
-    for chunk in cast("httpx.SyncByteStream", response.stream):
-        deadline.remaining()
-        encoded += len(chunk)
+    return chunks if encoding == "identity" else _unzipped(chunks)
+
+
+def _unzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what the chunks decode to, each to no more than is refused; refuse chunks that are too much themselves."""
+    gzip, received = zlib.decompressobj(_GZIP), 0
+    for chunk in chunks:
+        received += len(chunk)
+        check_size(received, MAX_PAGE_BYTES)
         try:
-            piece = gzip.decompress(chunk, MAX_PAGE_BYTES - decoded + 1) if gzip else chunk
+            yield gzip.decompress(chunk, MAX_PAGE_BYTES + 1)
         except zlib.error as error:
             raise CatalogueUnavailableError(
                 f"the API answered with broken gzip: {error}", retryable=True
             ) from None
-        decoded += len(piece)
-        if max(encoded, decoded) > MAX_PAGE_BYTES:
-            raise CatalogueUnavailableError(
-                f"the API answered with more than {MAX_PAGE_BYTES} bytes"
-            )
-        yield piece
-    if gzip and encoded and not gzip.eof:
+    if received and not gzip.eof:
         raise CatalogueUnavailableError(
             "the API answered with gzip that was cut short", retryable=True
         )

@@ -11,7 +11,8 @@ from typing import Any, Final, NoReturn
 
 from attrs import field, frozen
 
-from router._errors import CatalogueError, printable, quoted
+from router._errors import CatalogueError, CatalogueUnavailableError, printable, quoted
+from router.refresh._deadline import Deadline
 from router.refresh._http_errors import read_error
 
 Query = list[tuple[str, str]]
@@ -48,12 +49,23 @@ Get = Callable[[str, Query, Mapping[str, str]], Reply]
 """Asks for a path with a query, and with the validators of an earlier answer."""
 
 
-def gathered(chunks: Iterable[bytes]) -> bytes:
-    """Return the chunks as one; however small a server makes them, they cost what they hold."""
+def gather(chunks: Iterable[bytes], deadline: Deadline) -> bytes:
+    """Return the chunks of a body as one; however small a server makes them, they cost what they hold.
+
+    Raises `CatalogueUnavailableError` past the deadline, and for more than `MAX_PAGE_BYTES`.
+    """
     body = bytearray()
     for chunk in chunks:
+        deadline.remaining()
         body += chunk
+        check_size(len(body), MAX_PAGE_BYTES)
     return bytes(body)
+
+
+def check_size(received: int, most: int) -> None:
+    """Raise `CatalogueUnavailableError` for an answer of more bytes than that."""
+    if received > most:
+        raise CatalogueUnavailableError(f"the API answered with more than {most} bytes")
 
 
 def check_media_type(content_type: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -15,13 +15,12 @@ from router.refresh._credential import Credential, redact
 from router.refresh._deadline import Deadline
 from router.refresh._http_errors import OK, read_refusal
 from router.refresh._listing import (
-    MAX_PAGE_BYTES,
     Pages,
     Progress,
     Query,
     Reply,
     check_media_type,
-    gathered,
+    gather,
     walk,
 )
 
@@ -99,7 +98,7 @@ class SDKSource:
                         reason, response.status_code, response.headers, None, self._wall()
                     )
                 check_media_type(response.headers.get("content-type", ""))
-                body = gathered(_bounded(response.iter_bytes(), deadline))
+                body = gather(response.iter_bytes(), deadline)
             finally:
                 response.close()
             for credential in self._credentials():
@@ -123,18 +122,6 @@ class SDKSource:
 
     def __repr__(self) -> str:
         return f"SDKSource({type(self._client).__name__})"
-
-
-def _bounded(chunks: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
-    received = 0
-    for chunk in chunks:
-        deadline.remaining()
-        received += len(chunk)
-        if received > MAX_PAGE_BYTES:
-            raise CatalogueUnavailableError(
-                f"the API answered with more than {MAX_PAGE_BYTES} bytes"
-            )
-        yield chunk
 
 
 def _grouped(query: Query) -> dict[str, Any]:
