@@ -14,15 +14,7 @@ from router.refresh._assembly import fetch_catalogue
 from router.refresh._credential import Credential, redact
 from router.refresh._deadline import Deadline
 from router.refresh._http_errors import OK, read_refusal
-from router.refresh._listing import (
-    Pages,
-    Progress,
-    Query,
-    Reply,
-    check_media_type,
-    gather,
-    walk,
-)
+from router.refresh._listing import Pages, Progress, Query, Reply, check_media_type, gather, walk
 
 _STREAMED: Final = "X-Stainless-Raw-Response"
 """The header by which `with_streaming_response` has the client hand out a response whose body it has not read."""

@@ -7,23 +7,8 @@ from pathlib import Path
 
 import pytest
 from crowds import settled
-from fake_api import (
-    Entry,
-    FakeAPI,
-    Request,
-    entries,
-    failure,
-    list_models,
-    reply,
-    serve,
-)
-from machine import (
-    SIX,
-    TTL,
-    Machine,
-    ids,
-    live,
-)
+from fake_api import Entry, FakeAPI, Request, entries, failure, list_models, reply, serve
+from machine import SIX, TTL, Machine, ids, live
 
 from router._errors import CatalogueUnavailableError
 

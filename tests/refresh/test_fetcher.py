@@ -7,18 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_api import (
-    End,
-    FakeAPI,
-    entries,
-    failure,
-    reply,
-    serve,
-)
-from fake_source import (
-    FakeSource,
-    eventually,
-)
+from fake_api import End, FakeAPI, entries, failure, reply, serve
+from fake_source import FakeSource, eventually
 from loader_rig import DOWN, FIRST, Rig
 from loader_rig import live as live_rig
 from machine import IDENTITY, OTHER, SIX, TTL, Machine, asked, ids, listing

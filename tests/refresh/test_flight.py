@@ -12,15 +12,7 @@ from contextlib import suppress
 
 import pytest
 from fake_api import Canned, FakeAPI, entries, failure, serve
-from fake_source import (
-    FakeSource,
-    Gate,
-    Outcome,
-    at_most,
-    at_once,
-    eventually,
-    no_threads,
-)
+from fake_source import FakeSource, Gate, Outcome, at_most, at_once, eventually, no_threads
 from loader_rig import DOWN, FIRST, SECOND, Rig, idle, live
 
 from router._errors import CatalogueUnavailableError

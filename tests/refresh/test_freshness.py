@@ -14,33 +14,14 @@ import pytest
 from crowds import settled
 from fake_api import entries
 from fake_source import FakeClock, FakeSource, Gate, at_most, at_once, eventually, gate
-from machine import (
-    DOWN,
-    IDENTITY,
-    MAX_STALE,
-    NOON,
-    OTHER,
-    SIX,
-    TTL,
-    Machine,
-    asked,
-    ids,
-    listing,
-)
+from machine import DOWN, IDENTITY, MAX_STALE, NOON, OTHER, SIX, TTL, Machine, asked, ids, listing
 
 from router._errors import CatalogueUnavailableError
 from router.catalogue._catalogue import Catalogue
 from router.refresh import _freshness
 from router.refresh._disk_cache import Store, Stored
 from router.refresh._flight import MAX_IN_FLIGHT
-from router.refresh._freshness import (
-    CLOCK_SKEW,
-    LEAST_AGE,
-    REFUSED_DELAY,
-    Freshness,
-    Limits,
-    State,
-)
+from router.refresh._freshness import CLOCK_SKEW, LEAST_AGE, REFUSED_DELAY, Freshness, Limits, State
 from router.refresh._sources import FileSource, StaticSource
 
 

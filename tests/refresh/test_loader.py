@@ -12,14 +12,7 @@ import pytest
 import trio
 from canary import KEY, leaks, remains
 from fake_api import End, FakeAPI, entries, failure, reply, serve
-from fake_source import (
-    NO_TIMES,
-    FakeClock,
-    FakeSource,
-    Gate,
-    at_most,
-    eventually,
-)
+from fake_source import NO_TIMES, FakeClock, FakeSource, Gate, at_most, eventually
 from loader_rig import DOWN, FIRST, SECOND, Rig, idle, live
 
 from router._errors import CatalogueError, CatalogueUnavailableError, ConfigurationError

@@ -7,16 +7,7 @@ from contextlib import suppress
 
 import pytest
 from fake_source import FakeSource, Gate, at_most, eventually, gate
-from machine import (
-    DOWN,
-    OTHER,
-    SIX,
-    TTL,
-    Machine,
-    asked,
-    ids,
-    listing,
-)
+from machine import DOWN, OTHER, SIX, TTL, Machine, asked, ids, listing
 
 from router import Router
 from router._errors import CatalogueUnavailableError, ConfigurationError

@@ -11,12 +11,7 @@ from typing import Any
 import pytest
 from canary import KEY, leaks
 from crowds import settled
-from fake_api import (
-    FakeAPI,
-    entries,
-    reply,
-    serve,
-)
+from fake_api import FakeAPI, entries, reply, serve
 from fake_source import FakeClock, FakeSource, Gate, at_most, at_once, gate
 from machine import (
     DOWN,

@@ -7,9 +7,7 @@ import threading
 from attrs import define, field
 from canary import KEY
 from fake_api import FakeAPI, entries, plain_transport
-from fake_source import (
-    FakeClock,
-)
+from fake_source import FakeClock
 
 from router._errors import CatalogueUnavailableError
 from router.catalogue._catalogue import Catalogue

@@ -9,11 +9,7 @@ from typing import Any
 from attrs import define, field
 from canary import KEY
 from crowds import settled
-from fake_api import (
-    FakeAPI,
-    entries,
-    plain_transport,
-)
+from fake_api import FakeAPI, entries, plain_transport
 from fake_source import FakeClock
 
 from router import Router
