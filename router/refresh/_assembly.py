@@ -17,7 +17,7 @@ from router.refresh._listing import PATH, Get, Pages
 log: Final = Log(__package__)
 
 MAX_MALFORMED: Final = 0.1
-"""The share of entries that may be unreadable; more than that is a change of the API, not a bad entry."""
+"""The share of entries that may be unreadable; a larger share is a change of the API."""
 
 _CURSOR_GONE: Final = frozenset({BAD_REQUEST, NOT_FOUND})
 
@@ -29,7 +29,7 @@ def fetch_catalogue(
     documented: DocumentedPath,
     wall: Callable[[], float],
 ) -> Catalogue:
-    """Walk the listing; one that changes while it is walked is walked once more, and then given up."""
+    """Walk the listing; if it changes meanwhile, walk it once more, and then give up."""
     for last in (False, True):
         walked = _Walk(pages(), get, held)
         try:
@@ -77,7 +77,7 @@ class _Walk:
                 return None if self._held.get("sha256") == self._hash.hexdigest() else entries
 
     def validators(self) -> dict[str, str]:
-        """Return what the next walk may compare: the server's own validators speak of one page, so only of one."""
+        """Return what the next walk may compare; the server's validators hold for one page only."""
         return {**(self._offered if self.pages == 1 else {}), "sha256": self._hash.hexdigest()}
 
 
@@ -88,7 +88,7 @@ def assemble(
     documented: DocumentedPath,
     validators: Mapping[str, str] = MappingProxyType({}),
 ) -> Catalogue:
-    """Return the catalogue of the entries that can be read; too many others mean that the API has changed."""
+    """Return the catalogue of the readable entries; too many unreadable ones are an error."""
     models, malformed = read_listing(entries, documented_facts(documented), given_up=True)
     for error in malformed:
         if isinstance(error, ConflictingEntriesError):

@@ -1,4 +1,4 @@
-"""Credential: an API key or bearer token, whose value is in no text that any object gives of itself."""
+"""Credential: an API key or bearer token, whose value shows in no repr, error or log."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def sendable(name: str, value: object) -> str:
 
 
 class _RepeatedError(CatalogueUnavailableError):
-    """An answer that may go no further, nor the frames that hold it; `redact` makes another of it."""
+    """An answer that repeats the credential, nor may its frames be shown; `redact` replaces it."""
 
 
 class Credential:
@@ -52,7 +52,7 @@ class Credential:
     def read(
         cls, api_key: str | None, auth_token: str | None, environ: Mapping[str, str]
     ) -> Credential:
-        """Return the credential of the arguments, else of the environment; a key goes before a token."""
+        """Return the credential of the arguments, else of the environment; a key wins over a token."""
         names = "api_key", "auth_token"
         if api_key is None and auth_token is None:
             names = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"
@@ -75,7 +75,7 @@ class Credential:
         headers[self._header] = self._prefix + self._secret
 
     def identify(self, *facts: str) -> str:
-        """Return a name for `facts` as this credential sees them, from which neither can be read back."""
+        """Return a keyed hash of `facts`, from which neither they nor the credential can be read."""
         import hmac
 
         text = "\0".join((self._header, *facts)).encode()
@@ -89,14 +89,14 @@ class Credential:
             raise _RepeatedError("a body that repeats the credential")
 
     def is_stated_in(self, body: bytes) -> bool:
-        """Return whether `body`, or the JSON in it, holds the whole secret, where no chance puts it there."""
+        """Return whether `body`, or the JSON in it, holds the whole of a long secret."""
         secret = self._secret.encode()
         if len(secret) < _DISTINCT:
             return False
         return secret in body or (b"\\" in body and secret in _ESCAPED.sub(_unescaped, body))
 
     def is_repeated_by(self, text: str) -> bool:
-        """Return whether `text` holds a part of the secret that is worth stealing, in whatever case."""
+        """Return whether `text` holds twelve characters of the secret in a row, in any case."""
         secret, searched = self._secret.lower(), text.lower()
         return any(
             secret[at : at + _WINDOW] in searched for at in range(max(1, len(secret) - _WINDOW + 1))
@@ -127,7 +127,7 @@ def redact(error: RouterError, credentials: Iterable[Credential]) -> RouterError
 
 
 def strip_traceback(error: RouterError) -> RouterError:
-    """Return the error, and the errors of ours that it comes from, without the frames that raised them."""
+    """Return the error, and its causes that are ours, without the frames that raised them."""
     each: BaseException | None = error
     while each is not None:
         each.__traceback__ = each.__context__ = None

@@ -9,7 +9,7 @@ from typing import Final
 
 from router._errors import CatalogueUnavailableError
 
-# On Linux the boot-time clock also counts while the machine sleeps; what is served after that must not look fresh.
+# On Linux the boot-time clock also counts while the machine sleeps: a catalogue ages meanwhile.
 CLOCK: Final[Callable[[], float]] = (
     partial(time.clock_gettime, time.CLOCK_BOOTTIME)
     if hasattr(time, "CLOCK_BOOTTIME")

@@ -1,4 +1,4 @@
-"""Fetcher: asks a source within one deadline, again where that can cure a failure, and doubts a shrunken listing."""
+"""Fetcher: asks a source within one deadline, retries, and confirms a shrunken listing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Fetcher:
     def fetch(self, deadline: Deadline, held: Catalogue | None, known: int) -> Catalogue:
         """Fetch; a listing that has lost most of its models counts only if a second one agrees.
 
-        It is compared with what is held, else with the `known` number of models that another process has stored.
+        It is compared with what is held, else with the `known` number of models on disk.
         """
         catalogue = self._attempt(deadline, held)
         count = len(catalogue)
@@ -80,7 +80,7 @@ class Fetcher:
         return retrying(self._source.fetch, deadline, self._progress, held)
 
     def _wait(self, state: RetryCallState) -> float:
-        """Return full jitter under a doubling bound, or what the server asked for and a little more."""
+        """Return full jitter under a doubling bound, or a little more than the server asked for."""
         error = state.outcome.exception() if state.outcome else None
         asked: float | None = getattr(error, "retry_after", None)
         if asked is not None:

@@ -28,7 +28,7 @@ ROOM: Final = 2**20
 
 
 class Flight:
-    """One load: it ends once for those who wait, with a catalogue or an error, also if it goes on after that."""
+    """One load: it ends once for its waiters, with a catalogue or an error, and may go on then."""
 
     __slots__ = (
         "__weakref__",
@@ -53,7 +53,7 @@ class Flight:
         self.is_told = is_told
         """Whether the application's hook is told of its failure."""
         self.delay: float | None = None
-        """In how many seconds the next one is due, where other processes have been told so, or have told so."""
+        """In how many seconds the next one is due, if that was agreed with other processes."""
         self.is_shared = False
         """Whether it has met the failure of another process, and asked for nothing itself."""
         self._claim = threading.Lock()
@@ -89,7 +89,7 @@ class Flight:
         self._future.set_exception(error)
 
     def result(self, seconds: float) -> Catalogue:
-        """Return or raise how it ended, waiting that long for it; raises `TimeoutError` where it has not.
+        """Return or raise how it ended; raises `TimeoutError` if it has not after those seconds.
 
         Each waiter gets an error of its own: one that many raise gathers the frames of them all.
         """
@@ -99,7 +99,7 @@ class Flight:
         raise copy_error(error)
 
     async def landing(self) -> None:
-        """Wait until it has ended or is given up; a waiter that is cancelled takes nothing along."""
+        """Wait until it has ended or is given up; a cancelled waiter takes nothing along."""
         if _in_trio("in_trio_task"):
             trio = sys.modules["trio"]
             landed = trio.Event()
@@ -146,7 +146,7 @@ class Flights:
         return flight
 
     def end(self, flight: Flight) -> None:
-        """Count a flight no more: it has come to its end, or may hang without keeping another from its turn."""
+        """Count a flight no more: it has ended, or may hang without holding up another one."""
         self._in_flight.discard(flight)
 
     @property
@@ -202,7 +202,7 @@ def in_event_loop() -> bool:
 
 
 def _in_trio(question: str) -> bool:
-    """Return what `trio.lowlevel` answers; trio runs nothing while another thread is still importing it."""
+    """Return what `trio.lowlevel` answers; while another thread imports trio, nothing runs in it."""
     ask = getattr(getattr(sys.modules.get("trio"), "lowlevel", None), question, None)
     return ask is not None and ask()
 

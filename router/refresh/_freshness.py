@@ -1,7 +1,7 @@
 """Freshness: how old a catalogue is, and when the next load of it is due, as a value without I/O.
 
-A moment is a reading of a monotonic clock, in seconds. A load that succeeds leads to `DUE` at once if the catalogue
-has outlived its `ttl`; a request is ignored in the first minute. With `frozen` nothing is ever `DUE`.
+A moment is a reading of a monotonic clock, in seconds. A load that succeeds leads to `DUE` at once if
+the catalogue has outlived its `ttl`. A request is ignored in the first minute. `frozen` is never `DUE`.
 
 =======  =======  =======  =======  ========  =======  ====  ===============================================
 State    begin    succeed  fail     postpone  request  time  Meaning
@@ -29,7 +29,7 @@ FOREVER: Final = float("inf")
 FIRST_DELAY: Final = 5.0
 LONGEST_DELAY: Final = 60.0
 REFUSED_DELAY: Final = 300.0
-"""Seconds from a failed load to the next, before jitter; the last for a credential that was refused."""
+"""Seconds from a failed load to the next, before jitter; the last for a refused credential."""
 
 AFTER_OTHERS: Final = 2.0
 """Seconds over which the processes that share a failure spread their next load, before jitter."""
@@ -58,7 +58,7 @@ class Limits:
     ttl: float
     max_stale: float = FOREVER
     spread: float = 0.0
-    """The share of `ttl` by which chance may lengthen or shorten it, so that no two processes keep step."""
+    """The share of `ttl` that chance adds or removes, so that no two processes keep step."""
     strict: bool = False
     """Whether a stale catalogue is an error."""
     frozen: bool = False
@@ -83,7 +83,7 @@ class Freshness:
     error: CatalogueUnavailableError | None = None
     """Why the last load failed, `None` if it succeeded."""
     streak: int = 0
-    """How many loads have failed in a row, those that met the failure of another process not counted."""
+    """How many loads have failed in a row, without those that met another process's failure."""
     was_stale: bool = False
     """Whether a load failed when the catalogue was stale already."""
     successes: int = 0
@@ -120,10 +120,10 @@ class Freshness:
         random: float,
         is_regressed: bool = False,
     ) -> Freshness:
-        """Note that a load has brought a catalogue; `wall` is in seconds since the epoch, `random` from 0 to 1."""
+        """Note that a load has brought a catalogue; `wall` is in seconds since the epoch."""
         age = wall - confirmed_at
         lifetime = self.limits.ttl * (1.0 + self.limits.spread * (2.0 * random - 1.0))
-        # A date in the future says that one of the clocks was wrong: such a catalogue is due at once.
+        # A date in the future means that a clock was wrong: such a catalogue is due at once.
         left = lifetime - age if age > -CLOCK_SKEW else 0.0
         return evolve(
             self,
@@ -142,7 +142,7 @@ class Freshness:
     def fail(
         self, now: float, error: CatalogueUnavailableError, delay: float, *, is_shared: bool = False
     ) -> Freshness:
-        """Note that a load has failed; `is_shared` says that it met the failure of another process."""
+        """Note that a load has failed; `is_shared` means that it met another process's failure."""
         return evolve(
             self,
             phase=State.WAITING,
@@ -163,13 +163,13 @@ class Freshness:
         )
 
     def request(self, now: float, wall: float) -> Freshness:
-        """Let the next read begin a load, if the catalogue is a minute old; `wall` is in seconds since the epoch."""
+        """Let the next read begin a load, if the catalogue is a minute old by the wall clock."""
         if self.state(now) is State.CURRENT and wall - self.confirmed_at >= LEAST_AGE:
             return evolve(self, due_at=self._after(now, 0.0))
         return self
 
     def delay_after(self, error: CatalogueUnavailableError, random: float) -> float:
-        """Return the seconds from a failure that comes next to the next load; `random` is from 0 to 1."""
+        """Return the seconds from a failure now to the next load; `random` is from 0 to 1."""
         # A 429 that names no wait is a limit of the whole organisation: it does not end in seconds.
         is_lasting = error.status == TOO_MANY_REQUESTS and not error.retryable
         if is_refused(error) or is_lasting:

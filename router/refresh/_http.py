@@ -1,4 +1,4 @@
-"""GET over httpx, for a service that must not be hurt: one total deadline, bounded bodies, no redirects, no cookies.
+"""GET over httpx: one total deadline, bounded bodies, no redirects, no cookies.
 
 No error that leaves this room holds a request, so none holds the credential.
 """
@@ -50,7 +50,7 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class _Asking(threading.local):
-    """The credential that this thread asks with, so that the log of its requests does not repeat it."""
+    """The credential that this thread asks with, which its log must not repeat."""
 
     credential: Credential | None = None
 
@@ -64,7 +64,7 @@ class _Asking(threading.local):
             self.credential = None
 
     def is_loggable(self, record: logging.LogRecord) -> bool:
-        """Return whether a record may be written: at level DEBUG, httpcore logs every header of an answer."""
+        """Return whether a record may be written: httpcore logs every header at level DEBUG."""
         return self.credential is None or not self.credential.is_repeated_by(record.getMessage())
 
 
@@ -103,9 +103,9 @@ class Wire:
         self._wall = wall
 
     def exchange(self, deadline: Deadline, use: Callable[[Get], Result]) -> Result:
-        """Call `use(get)` with an open client: `get` returns the body of a 200 answer, none for 304.
+        """Call `use(get)` with an open client: `get` returns the body of a 200, none for a 304.
 
-        Raises `CatalogueUnavailableError` for every failure of the network, the server or the deadline.
+        Raises `CatalogueUnavailableError` for a failure of the network, the server or the deadline.
         """
         failure: RouterError
         with _asking.with_credential(self.credential), _Watchdog(deadline) as watchdog:
@@ -120,11 +120,11 @@ class Wire:
                 failure = deadline.missed()
             except Exception as error:  # noqa: BLE001 - httpx, ssl and the environment raise many kinds
                 failure = deadline.missed() if watchdog.has_fired else self._translated(error)
-        # Raised outside of the handlers: an httpx error would carry the request, and with it the key, as context.
+        # Raised outside of the handlers: an httpx error holds the request, and with it the key.
         raise failure
 
     def _client(self) -> httpx.Client:
-        """Return a client; raises `CatalogueUnavailableError` if the environment names an unusable proxy or file."""
+        """Return a client; raises if the environment names an unusable proxy or file."""
         try:
             return httpx.Client(
                 headers=self._headers,
@@ -217,7 +217,7 @@ class _Session:
 
 
 def _wrong_proxy() -> str:
-    """Return which variable names a proxy that httpx cannot use, without its URL: that may hold a password."""
+    """Return which variable names an unusable proxy, without its URL, which may hold a password."""
     for lower in ("https_proxy", "http_proxy", "all_proxy"):
         name = lower if lower in os.environ else lower.upper()  # in this order, as urllib has it
         url = os.environ.get(name, "")
@@ -235,9 +235,9 @@ _contexts: Final[dict[tuple[str | None, ...], ssl.SSLContext]] = {}
 
 
 def _tls_context() -> ssl.SSLContext:
-    """Return the one TLS context of the process for the certificates that the environment names, read once.
+    """Return the one TLS context of the process for the certificates of the environment.
 
-    OpenSSL takes locks to make one and to free one: the child of a fork in the midst of that would wait for ever.
+    OpenSSL takes locks to make and to free one: a child forked meanwhile would wait for ever.
     """
     named = tuple(map(os.environ.get, _CERTIFICATES))
     with unforked:
@@ -279,7 +279,7 @@ def _decoded(response: httpx.Response) -> Iterable[bytes]:
 
 
 def _unzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what the chunks decode to, each to no more than is refused; refuse chunks that are too much themselves."""
+    """Yield the chunks decoded; a chunk that decodes to too much is cut one byte above the bound."""
     gzip, received = zlib.decompressobj(_GZIP), 0
     for chunk in chunks:
         received += len(chunk)
@@ -297,7 +297,7 @@ def _unzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _Watchdog:
-    """Cuts the connection at the deadline: httpx's timeouts are per read, and a slow server feeds each one a byte."""
+    """Cuts the connection at the deadline: httpx's time-outs are per read, however small."""
 
     def __init__(self, deadline: Deadline) -> None:
         self.has_fired = False

@@ -1,4 +1,4 @@
-"""HTTP errors: what each status and error type means, and whether a later try can cure it. Without I/O."""
+"""HTTP errors: what each status and error type means, and what a later try can cure. No I/O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOO_MANY_REQUESTS: Final = 429
 
 REFUSED_STATUSES: Final = frozenset({401, 403})
 REFUSED_TYPES: Final = frozenset({"authentication_error", "permission_error"})
-"""The statuses and the API's error types of a refused credential, which only a person can replace."""
+"""The statuses and the API's error types of a refused credential, which a person must replace."""
 
 OUTAGE_STATUSES: Final = frozenset({500, 502, 503, 504, 529})
 """The statuses of a server that fails or is overloaded."""
@@ -42,7 +42,7 @@ NEVER_HEALED: Final = frozenset(
         "storage_quota_exceeded",
     }
 )
-"""The API's codes for limits of a whole organisation: their 429 names a time, and comes again after it."""
+"""The API's codes for limits of an organisation: their 429 names a time, and then comes again."""
 
 _SHOWN: Final = 200
 _HEADER_SHOWN: Final = 64
@@ -51,9 +51,9 @@ _HEADER_SHOWN: Final = 64
 def read_refusal(
     reason: str, status: int | None, headers: Mapping[str, str], answer: object, now: float
 ) -> CatalogueUnavailableError:
-    """Return the error of an answer that is no 200, by the table of statuses and by what the server says of it.
+    """Return the error of a status other than 200, by its status and by what the server says.
 
-    `now` is in seconds since the epoch; without a status no answer has come, which a later try can cure.
+    `now` is in seconds since the epoch; no status means that no answer came, which may be retried.
     """
     stated = read_error(answer)
     retry_after = read_retry_after(headers, now)
@@ -75,7 +75,7 @@ def read_refusal(
 
 
 def is_refused(error: CatalogueUnavailableError) -> bool:
-    """Return whether the credential was refused; an error in a 200 answer has only its type to say so."""
+    """Return whether the credential was refused; in a 200 answer only the type says so."""
     return error.status in REFUSED_STATUSES or error.error_type in REFUSED_TYPES
 
 
@@ -93,7 +93,7 @@ def read_error(answer: object) -> CatalogueUnavailableError | None:
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that the server asks to wait, from 0 to `MAX_RETRY_AFTER`; `None` for none or nonsense."""
+    """Return the seconds that the server asks to wait, at most an hour; `None` if it does not."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = headers.get(name, "")[:_HEADER_SHOWN]
         try:

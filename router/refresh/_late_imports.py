@@ -26,7 +26,7 @@ _LATE: Final = (
 
 
 def import_late(*, fork_waits: bool = False) -> None:
-    """Import it all; with `fork_waits` forks wait for each import, as in the thread of a refresh."""
+    """Import it all; with `fork_waits`, a fork waits for each import to end."""
     for name in _LATE:
         with (
             importing if fork_waits else nullcontext(),

@@ -56,13 +56,13 @@ Swap = tuple[Catalogue | None, Catalogue]
 """What was held before a load has landed, and what is held then."""
 
 WARMING: Final = 0.25
-"""Seconds that a load may spend on making a new catalogue ready for the questions asked of the last one."""
+"""Seconds that a load may spend on preparing a catalogue for the questions asked of the last one."""
 
 
 class Loader:
     """The current catalogue of one source.
 
-    `ttl`, `max_stale` and `deadline` are in seconds. `clock` is monotonic, `wall` counts seconds since
+    `ttl`, `max_stale` and `deadline` are in seconds. `clock` is monotonic, `wall` is in seconds since
     the epoch; clocks, `sleep` and `random` are arguments so that no test waits. `frozen` never asks a
     source that waits on a network.
     """
@@ -98,7 +98,7 @@ class Loader:
         self._bundled: Catalogue | None = None
         self._closed = False
         self.held: Catalogue | None = None
-        """The current catalogue: as good as `catalogue()` while `clock()` reads less than `attention`."""
+        """The current catalogue: the same as `catalogue()` while `clock()` is below `attention`."""
         self.attention = 0.0
         """The clock's reading from which on a read has more to do than to return what is held."""
         if source.remote:
@@ -112,12 +112,12 @@ class Loader:
         renewed_in_child(self)
 
     def start_anew(self) -> None:
-        """Forget what belongs to threads: also in the child of a fork, where none of them lives on."""
+        """Forget what belongs to threads: also in the child of a fork, which has none of them."""
         self._lock = threading.RLock()
         self._flights.forget()
 
     def catalogue(self) -> Catalogue:
-        """Return the current catalogue: once one is held, without waiting, and without raising unless `strict`.
+        """Return the current catalogue; once one is held, it neither waits nor raises unless `strict`.
 
         The first call looks on disk, then waits for the source, at most the deadline, and falls back
         to the bundled catalogue; inside a running event loop it never waits.
@@ -141,12 +141,12 @@ class Loader:
         return self._outcome(flight)
 
     async def afirst(self) -> None:
-        """Wait for the first catalogue, where none is held, without blocking the running event loop."""
+        """Wait for the first catalogue, if none is held, without blocking the event loop."""
         if self._restored() is None and not self._limits.frozen:
             await self._start().landing()
 
     def hasten(self) -> None:
-        """Have the next read renew the catalogue, since it lists what is gone; at most once a minute."""
+        """Let the next read renew the catalogue, which lists a model that is gone."""
         with self._lock:
             self._set(self._freshness.request(self.clock(), self._wall()))
 
@@ -155,13 +155,13 @@ class Loader:
         self._closed = True
 
     def is_stale(self, catalogue: Catalogue | None) -> bool:
-        """Whether what was served is older than `max_stale`, or stands in for what was never fetched."""
+        """Return whether a catalogue is older than `max_stale`, or stands in for a first one."""
         if catalogue is None or catalogue is self._bundled:
             return True
         return catalogue is self.held and self._freshness.is_stale(self.clock())
 
     def status(self) -> RouterStatus:
-        """Return the state of the catalogue; looks on disk where nothing is held, never at the source."""
+        """Return the state of the catalogue; this may read the disk, and never the source."""
         from router._status import RouterStatus
 
         with self._lock:
@@ -194,7 +194,7 @@ class Loader:
         self.attention = freshness.next_check_at
 
     def _checked(self, held: Catalogue) -> Catalogue:
-        """Renew what is held if it is due: in the background, but a local source is read at once."""
+        """Renew what is held if it is due: in the background, but a local source at once."""
         now = self.clock()
         if self._freshness.is_due(now) and not self._closed:
             self._start(in_line=False)
@@ -227,7 +227,7 @@ class Loader:
         return self.held if self.held is not None else self._stand_in()
 
     def _hold_stand_in(self) -> Catalogue:
-        """Return what is held for good, where nothing is kept on disk and nothing may be fetched."""
+        """Hold the stand-in for good, if nothing is on disk and nothing may be fetched."""
         if self._limits.strict:
             raise CatalogueUnavailableError("nothing is kept on disk, and the router is frozen")
         with self._lock:
@@ -246,7 +246,7 @@ class Loader:
         return self._bundled
 
     def _outcome(self, flight: Flight, wait: float = 0.0) -> Catalogue:
-        """Return or raise how a flight has ended; ends one that has taken longer than `wait` seconds."""
+        """Return or raise how a flight has ended; end it after `wait` seconds."""
         with suppress(TimeoutError):
             return flight.result(wait)
         self._give_up(flight, flight.deadline.missed())
@@ -256,7 +256,7 @@ class Loader:
             raise flight.deadline.missed() from error
 
     def _start(self, *, asked: bool = False, in_line: bool = True) -> Flight:
-        """Return the flight under way, or start one; `asked` says that the application asked for it just now.
+        """Return the flight under way, or start one; `asked` if the application called for it now.
 
         It flies in a thread of its own where the source waits on a network. Where no thread can be
         had it flies in line, but not at the cost of a read that has an answer already.
@@ -270,7 +270,7 @@ class Loader:
             current = self._flights.current
         if current is not None and current.is_overdue:
             self._give_up(current, current.deadline.missed())
-        # A signal's handler may have interrupted this very thread under the lock: what it stopped cannot go on.
+        # A signal handler may have interrupted this thread under the lock: its work cannot go on.
         is_handler = in_line and self._lock._is_owned()  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition does
         with self._lock:
             if not is_handler and (joined := self._joinable(asked=asked)) is not None:
@@ -305,7 +305,7 @@ class Loader:
         return None if asked or self._freshness.is_due(now) else flight
 
     def _give_up(self, flight: Flight, error: CatalogueUnavailableError) -> None:
-        """Let nobody wait for a flight that hangs; what it brings in the end counts, if nothing newer has come.
+        """End a hanging flight for its waiters; its catalogue is taken later, if nothing newer came.
 
         One that hangs on the disk, with its catalogue held already, has landed.
         """
@@ -317,7 +317,7 @@ class Loader:
             flight.land(held)
 
     def _fly(self, flight: Flight) -> BaseException | None:
-        """Load, and tell the waiters how it ended; returns what interrupted it, for the thread that was."""
+        """Load, and tell the waiters how it ended; returns what interrupted the loading thread."""
         try:
             try:
                 swap = self._load(flight)

@@ -1,4 +1,4 @@
-"""Notifier: tells the application's hooks of each event once, in the thread of a refresh and under no lock."""
+"""Notifier: calls the hooks once an event, in the thread of a refresh, while no lock is held."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _in_error_hook: Final = _InErrorHook()
 
 
 def in_error_hook() -> bool:
-    """Return whether the caller is a hook that is told of a failure: it would never end if its own were told too."""
+    """Return whether the caller is `on_error`: it is not told of the refreshes that it asks for."""
     return _in_error_hook.value
 
 
@@ -44,7 +44,7 @@ class Notifier:
         self._pending: deque[CatalogueUnavailableError] = deque()
 
     def add_failure(self, error: CatalogueUnavailableError) -> None:
-        """Have the hook told of a failure as soon as there is a thread for it: a read does not wait for a hook."""
+        """Queue a failure for the hook: the thread of the next refresh tells it, never a read."""
         if self._on_error is not None:
             self._pending.append(error)
 

@@ -17,11 +17,11 @@ from router.refresh._http_errors import OK, read_refusal
 from router.refresh._listing import Pages, Progress, Query, Reply, check_media_type, gather, walk
 
 _STREAMED: Final = "X-Stainless-Raw-Response"
-"""The header by which `with_streaming_response` has the client hand out a response whose body it has not read."""
+"""The header that makes the client return a response whose body is unread."""
 
 
 class SDKSource:
-    """The Models API through an application's own `anthropic.Anthropic` client: its credentials, profiles and proxies.
+    """The Models API through an application's own `anthropic.Anthropic` client and its settings.
 
     Its retries are left out: the loader has its own, inside its deadline. What the client reads is
     held to the same bounds and guards as an answer of our own asking.
@@ -64,7 +64,7 @@ class SDKSource:
         raise failure
 
     def _credentials(self) -> list[Credential]:
-        """Return the credentials that the client was given; what a profile of its own holds it does not tell."""
+        """Return the credentials that the client was given; those of its profiles are unknown."""
         given = (getattr(self._client, name, None) for name in ("api_key", "auth_token"))
         return [Credential("", secret) for secret in given if isinstance(secret, str) and secret]
 
@@ -100,11 +100,11 @@ class SDKSource:
             raise
         except Exception as error:  # noqa: BLE001 - the client raises its own tree, or what its credentials raise
             failure = self._translated(error)
-        # Raised outside of the handler: the client's error carries the request, and with it the key, as context.
+        # Raised outside of the handler: the client's error holds the request, and with it the key.
         raise failure
 
     def _translated(self, error: Exception) -> CatalogueUnavailableError:
-        """Return what a client's error says, without its words: they are the server's, and may repeat the key."""
+        """Return a client's error without its message, which the server wrote and may hold the key."""
         status = getattr(error, "status_code", None)
         reason = f"the client failed: {type(error).__name__}" + (f" ({status})" if status else "")
         headers = getattr(getattr(error, "response", None), "headers", {})

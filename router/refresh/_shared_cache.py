@@ -1,6 +1,6 @@
 """Shared cache: what the processes of one user tell each other over the disk of one source.
 
-One of them fetches at a time; the others take its catalogue, or its failure. Without a store there is nothing in it.
+One of them fetches at a time; the others take its catalogue, or its failure. A store may be missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WRITING: Final = 1.0
 
 
 class SharedCache:
-    """The store of one source, opened when it is first used; `wall` counts seconds since the epoch."""
+    """The store of one source, opened at its first use; `wall` is in seconds since the epoch."""
 
     def __init__(
         self, source: Source, open_store: Callable[[], Store | None], wall: Callable[[], float]
@@ -73,7 +73,7 @@ class SharedCache:
             return None
 
     def write(self, catalogue: Catalogue, fetched_at: float, is_latest: Callable[[], bool]) -> None:
-        """Store a catalogue, unless a later one has landed: that is on disk already, or is about to be."""
+        """Store a catalogue, unless a later one has landed, which is stored by its own load."""
         store = self._opened()
         if store is None or not self._writing.acquire(timeout=WRITING):
             return
@@ -88,7 +88,7 @@ class SharedCache:
             self._writing.release()
 
     def read_failure(self) -> CatalogueUnavailableError | None:
-        """Return the failure of another process that still holds, if there is one, and for how long."""
+        """Return the failure of another process that still holds, with the seconds it holds for."""
         store = self._opened()
         setback = store.read_setback() if store is not None else None
         if setback is None:

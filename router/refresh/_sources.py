@@ -52,7 +52,7 @@ class Source(Protocol):
     """Whether fetching waits on a network."""
 
     identity: str | None
-    """The name under which an answer may be kept on disk: a keyed hash of all that changes it; `None` for never."""
+    """A keyed hash of what changes the answer, as its name on disk; `None` to keep it nowhere."""
 
     def fetch(
         self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
@@ -122,7 +122,7 @@ class FileSource:
     def fetch(
         self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
     ) -> Catalogue:
-        """Read the file, unless it is still the one that `held` was read from; it is as of its modification time.
+        """Read the file, unless it is the one that `held` came from; it is as of its modification.
 
         Raises `CatalogueUnavailableError` for a file that cannot be read, and `CatalogueError` for
         one that is no listing.
@@ -159,10 +159,10 @@ def _opened_at_once(path: str, flags: int) -> int:
 class AnthropicSource:
     """Anthropic's Models API, or a gateway that speaks it.
 
-    Arguments go before environment variables: `ANTHROPIC_API_KEY`, `ANTHROPIC_AUTH_TOKEN` (a bearer token, used where
-    there is no key) and `ANTHROPIC_BASE_URL`. `lifecycle` asks for those stages only; without it the API lists active
-    and deprecated models. `transport` is an `httpx` transport in place of the network. Raises `ConfigurationError`, in
-    which no credential is ever shown.
+    Arguments go before environment variables: `ANTHROPIC_API_KEY`, `ANTHROPIC_AUTH_TOKEN` (a bearer
+    token, used where there is no key) and `ANTHROPIC_BASE_URL`. `lifecycle` asks for those stages
+    only; without it the API lists active and deprecated models. `transport` is an `httpx` transport
+    in place of the network. Raises `ConfigurationError`, in which no credential is ever shown.
     """
 
     remote = True
@@ -296,7 +296,8 @@ class AnthropicSource:
         return Wire(self.base_url, self._headers, self._credential, self._transport, self._wall)
 
     def __repr__(self) -> str:
-        return f"AnthropicSource(base_url={getattr(self, 'base_url', None)!r})"  # none where it could not be made
+        # The attribute is missing where the constructor raised.
+        return f"AnthropicSource(base_url={getattr(self, 'base_url', None)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("a source holds a credential: it is not to be copied or pickled")

@@ -1,7 +1,7 @@
-"""TLS that a fork cannot cut in two: every call of OpenSSL is made while no fork may begin, and waits for nothing.
+"""TLS that is safe to fork: OpenSSL is called while no fork may begin, and never waits in a call.
 
-OpenSSL takes locks of its own to make a session, to shake hands, to read and to write, and the GIL is not held
-meanwhile: the child of a fork in the midst of that would wait for ever for a thread that it has not.
+OpenSSL takes locks of its own to make a session, to shake hands, to read and to write, without the
+GIL: a child forked meanwhile would wait for ever for a thread that it does not have.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 _STOCK: Final = (
     ssl.SSLContext.__module__ == "ssl" and hasattr(os, "fork") and hasattr(select, "poll")
 )
-"""Whether this process may fork, and `ssl` is the standard library's: others that take its place are left alone."""
+"""Whether this process may fork, and `ssl` is the standard library's: others are not touched."""
 
 
 class _Socket(ssl.SSLSocket):

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 from fake_api import Canned, FakeAPI, entries, failure, serve
-from fake_source import FakeSource, Gate, Outcome, at_most, at_once, eventually, no_threads
+from fake_source import FakeSource, Gate, Outcome, at_most, at_once, eventually, gate, no_threads
 from loader_rig import DOWN, FIRST, SECOND, Rig, idle, live
 
 from router._errors import CatalogueUnavailableError
@@ -26,6 +26,13 @@ def api() -> Iterator[FakeAPI]:
     """A server with three models."""
     with serve(entries(3)) as api:
         yield api
+
+
+@pytest.fixture
+def shut() -> Iterator[Gate]:
+    """A gate that is shut."""
+    with gate() as shut:
+        yield shut
 
 
 @pytest.mark.parametrize(

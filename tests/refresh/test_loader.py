@@ -12,7 +12,7 @@ import pytest
 import trio
 from canary import KEY, leaks, remains
 from fake_api import End, FakeAPI, entries, failure, reply, serve
-from fake_source import NO_TIMES, FakeClock, FakeSource, Gate, at_most, eventually
+from fake_source import NO_TIMES, FakeClock, FakeSource, Gate, at_most, eventually, gate
 from loader_rig import DOWN, FIRST, SECOND, Rig, idle, live
 
 from router._errors import CatalogueError, CatalogueUnavailableError, ConfigurationError
@@ -30,6 +30,13 @@ def api() -> Iterator[FakeAPI]:
     """A server with three models."""
     with serve(entries(3)) as api:
         yield api
+
+
+@pytest.fixture
+def shut() -> Iterator[Gate]:
+    """A gate that is shut."""
+    with gate() as shut:
+        yield shut
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
