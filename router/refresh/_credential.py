@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
+from attrs import define
+
 from router._errors import CatalogueUnavailableError, ConfigurationError, RouterError
 
 _SENDABLE: Final = re.compile(r"[!-~]{1,4096}")
@@ -38,15 +40,13 @@ class _RepeatedError(CatalogueUnavailableError):
     """An answer that repeats the credential, nor may its frames be shown; `redact` replaces it."""
 
 
+@define(eq=False, repr=False)
 class Credential:
     """The header that proves who asks."""
 
-    __slots__ = ("_header", "_prefix", "_secret")
-
-    def __init__(self, header: str, secret: str, prefix: str = "") -> None:
-        self._header = header
-        self._prefix = prefix
-        self._secret = secret
+    _header: str
+    _secret: str
+    _prefix: str = ""
 
     @classmethod
     def read(

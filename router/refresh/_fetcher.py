@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from attrs import frozen
+
 from router._errors import CatalogueUnavailableError
 from router._hooks import Log
 from router.catalogue._catalogue import Catalogue
@@ -27,21 +29,14 @@ CONFIRMED_AFTER: Final = 1.0
 """Seconds before a listing that has shrunk to less than half is asked for again."""
 
 
+@frozen
 class Fetcher:
     """The attempts of each load; `sleep` and `random` are arguments so that no test waits."""
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        sleep: Callable[[float], None],
-        random: Callable[[], float],
-        progress: Progress | None,
-    ) -> None:
-        self._source = source
-        self._sleep = sleep
-        self._random = random
-        self._progress = progress
+    _source: Source
+    _sleep: Callable[[float], None]
+    _random: Callable[[], float]
+    _progress: Progress | None
 
     def fetch(self, deadline: Deadline, held: Catalogue | None, known: int) -> Catalogue:
         """Fetch; a listing that has lost most of its models counts only if a second one agrees.

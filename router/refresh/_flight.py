@@ -8,14 +8,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
 from itertools import count
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
+
+from attrs import define, field
 
 from router._errors import CatalogueUnavailableError, RouterError
 from router._fork import end_thread
 from router.catalogue._catalogue import Catalogue
 from router.refresh._deadline import Deadline
 from router.refresh._late_imports import import_late
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 GRACE: Final = 0.5
 """Seconds beyond the deadline that a flight has to say how it ended, before it is given up."""
@@ -27,39 +32,32 @@ ROOM: Final = 2**20
 """Bytes that have to be free for a thread to be started."""
 
 
+def _running_future() -> Future[Catalogue]:
+    from concurrent.futures import Future
+
+    future: Future[Catalogue] = Future()
+    # A pending future is cancelled by its waiter; a running one is not.
+    future.set_running_or_notify_cancel()
+    return future
+
+
+@define(eq=False)
 class Flight:
     """One load: it ends once for its waiters, with a catalogue or an error, and may go on then."""
 
-    __slots__ = (
-        "__weakref__",
-        "_claim",
-        "_future",
-        "asked",
-        "deadline",
-        "delay",
-        "is_shared",
-        "is_told",
-        "turn",
-    )
-
-    def __init__(self, turn: int, deadline: Deadline, *, asked: bool, is_told: bool) -> None:
-        from concurrent.futures import Future
-
-        self.turn = turn
-        """Its number: one that began earlier may land later."""
-        self.deadline = deadline
-        self.asked = asked
-        """Whether the application asked for it just now."""
-        self.is_told = is_told
-        """Whether the application's hook is told of its failure."""
-        self.delay: float | None = None
-        """In how many seconds the next one is due, if that was agreed with other processes."""
-        self.is_shared = False
-        """Whether it has met the failure of another process, and asked for nothing itself."""
-        self._claim = threading.Lock()
-        self._future: Future[Catalogue] = Future()
-        # A pending future is cancelled by its waiter; a running one is not.
-        self._future.set_running_or_notify_cancel()
+    turn: int
+    """Its number: one that began earlier may land later."""
+    deadline: Deadline
+    asked: bool
+    """Whether the application asked for it just now."""
+    is_told: bool
+    """Whether the application's hook is told of its failure."""
+    delay: float | None = None
+    """In how many seconds the next one is due, if that was agreed with other processes."""
+    is_shared: bool = False
+    """Whether it has met the failure of another process, and asked for nothing itself."""
+    _claim: threading.Lock = field(init=False, factory=threading.Lock)
+    _future: Future[Catalogue] = field(init=False, factory=_running_future)
 
     @property
     def has_ended(self) -> bool:

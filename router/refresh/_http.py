@@ -19,6 +19,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
 import httpx
+from attrs import define
 
 from router._errors import CatalogueError, CatalogueUnavailableError, RouterError, printable
 from router._fork import unforked
@@ -168,17 +169,15 @@ class Wire:
         )
 
 
+@define
 class _Session:
     """The requests of one exchange, which share a deadline and a bound on bytes."""
 
-    def __init__(
-        self, client: httpx.Client, deadline: Deadline, watchdog: _Watchdog, wire: Wire
-    ) -> None:
-        self._client = client
-        self._deadline = deadline
-        self._watchdog = watchdog
-        self._wire = wire
-        self._received = 0
+    _client: httpx.Client
+    _deadline: Deadline
+    _watchdog: _Watchdog
+    _wire: Wire
+    _received: int = 0
 
     def get(
         self, path: str, query: Query, validators: Mapping[str, str] = MappingProxyType({})

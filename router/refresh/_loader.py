@@ -92,7 +92,7 @@ class Loader:
         self.clock = clock
         self._wall = wall
         self._random = random
-        self._fetcher = Fetcher(source, sleep=sleep, random=random, progress=progress)
+        self._fetcher = Fetcher(source, sleep, random, progress)
         self._disk = SharedCache(source, open_store, wall)
         self._flights = Flights(deadline, clock)
         self._bundled: Catalogue | None = None
