@@ -18,8 +18,8 @@ from benchmarks.scale import Scale
 from benchmarks.timing import Figure, paired
 from router import Catalogue
 from router.models._packaged_facts import PACKAGED
+from router.refresh._assembly import assemble
 from router.refresh._listing import MAX_PAGE_SIZE, walk
-from router.refresh._sources import _catalogue
 
 _LONG: Final = 500
 """From so many models on, one reading takes long enough to be timed."""
@@ -61,7 +61,7 @@ def read(pages: list[bytes]) -> Catalogue:
         for page in pages:
             listing.send(page)
     except StopIteration as end:
-        return _catalogue(end.value, "live", datetime.now(UTC), PACKAGED)
+        return assemble(end.value, "live", datetime.now(UTC), PACKAGED)
     raise ValueError("the listing has no last page")
 
 

@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from router.locking._lockfile import Locked as Locked
     from router.models._model import Correction as Correction
     from router.models._model import Model as Model
+    from router.refresh._sdk_source import SDKSource as SDKSource
     from router.refresh._sources import AnthropicSource as AnthropicSource
     from router.refresh._sources import BundledSource as BundledSource
     from router.refresh._sources import FileSource as FileSource
-    from router.refresh._sources import SDKSource as SDKSource
     from router.refresh._sources import Source as Source
     from router.refresh._sources import StaticSource as StaticSource
     from router.requests._fallbacks import Fallbacks as Fallbacks
@@ -108,7 +108,7 @@ _HOMES = {
     "Router": "_router",
     "RouterError": "_errors",
     "RouterStatus": "_status",
-    "SDKSource": "refresh._sources",
+    "SDKSource": "refresh._sdk_source",
     "Source": "refresh._sources",
     "StaticSource": "refresh._sources",
     "Term": "catalogue._terms",

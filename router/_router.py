@@ -29,8 +29,10 @@ from router.catalogue._policy import (
 )
 from router.models._model import Model
 from router.refresh._credential import Credential
+from router.refresh._deadline import CLOCK
 from router.refresh._listing import Progress
-from router.refresh._loader import CLOCK, Loader, OnError, OnRefresh
+from router.refresh._loader import Loader
+from router.refresh._notifier import OnError, OnRefresh
 from router.refresh._sources import AnthropicSource, BundledSource, Source
 from router.requirements._expression import Requirement, moment
 from router.requirements._needs import Need

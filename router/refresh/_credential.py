@@ -1,10 +1,12 @@
-"""Credential: an API key or bearer token, whose value is in no text that any object gives of itself."""
+"""Credential: an API key or bearer token, whose value shows in no repr, error or log."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Final
+
+from attrs import define
 
 from router._errors import CatalogueUnavailableError, ConfigurationError, RouterError
 
@@ -35,24 +37,22 @@ def sendable(name: str, value: object) -> str:
 
 
 class _RepeatedError(CatalogueUnavailableError):
-    """An answer that may go no further, nor the frames that hold it; `disclosed` makes another of it."""
+    """An answer that repeats the credential, nor may its frames be shown; `redact` replaces it."""
 
 
+@define(eq=False, repr=False)
 class Credential:
     """The header that proves who asks."""
 
-    __slots__ = ("_header", "_prefix", "_secret")
-
-    def __init__(self, header: str, secret: str, prefix: str = "") -> None:
-        self._header = header
-        self._prefix = prefix
-        self._secret = secret
+    _header: str
+    _secret: str
+    _prefix: str = ""
 
     @classmethod
     def read(
         cls, api_key: str | None, auth_token: str | None, environ: Mapping[str, str]
     ) -> Credential:
-        """Return the credential of the arguments, else of the environment; a key goes before a token."""
+        """Return the credential of the arguments, else of the environment; a key wins over a token."""
         names = "api_key", "auth_token"
         if api_key is None and auth_token is None:
             names = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"
@@ -75,7 +75,7 @@ class Credential:
         headers[self._header] = self._prefix + self._secret
 
     def identify(self, *facts: str) -> str:
-        """Return a name for `facts` as this credential sees them, from which neither can be read back."""
+        """Return a keyed hash of `facts`, from which neither they nor the credential can be read."""
         import hmac
 
         text = "\0".join((self._header, *facts)).encode()
@@ -89,14 +89,14 @@ class Credential:
             raise _RepeatedError("a body that repeats the credential")
 
     def is_stated_in(self, body: bytes) -> bool:
-        """Return whether `body`, or the JSON in it, holds the whole secret, where no chance puts it there."""
+        """Return whether `body`, or the JSON in it, holds the whole of a long secret."""
         secret = self._secret.encode()
         if len(secret) < _DISTINCT:
             return False
         return secret in body or (b"\\" in body and secret in _ESCAPED.sub(_unescaped, body))
 
     def is_repeated_by(self, text: str) -> bool:
-        """Return whether `text` holds a part of the secret that is worth stealing, in whatever case."""
+        """Return whether `text` holds twelve characters of the secret in a row, in any case."""
         secret, searched = self._secret.lower(), text.lower()
         return any(
             secret[at : at + _WINDOW] in searched for at in range(max(1, len(secret) - _WINDOW + 1))
@@ -109,7 +109,7 @@ class Credential:
         raise TypeError("a credential is not to be copied or pickled")
 
 
-def disclosed(error: RouterError, credentials: Iterable[Credential]) -> RouterError:
+def redact(error: RouterError, credentials: Iterable[Credential]) -> RouterError:
     """Return the error as it may be told, logged and kept.
 
     It comes without the frames that raised it, which hold what the server sent: that may repeat the request, and with
@@ -123,11 +123,11 @@ def disclosed(error: RouterError, credentials: Iterable[Credential]) -> RouterEr
             retry_after=getattr(error, "retry_after", None),
             retryable=getattr(error, "retryable", False),
         )
-    return unframed(error)
+    return strip_traceback(error)
 
 
-def unframed(error: RouterError) -> RouterError:
-    """Return the error, and the errors of ours that it comes from, without the frames that raised them."""
+def strip_traceback(error: RouterError) -> RouterError:
+    """Return the error, and its causes that are ours, without the frames that raised them."""
     each: BaseException | None = error
     while each is not None:
         each.__traceback__ = each.__context__ = None

@@ -1,11 +1,20 @@
-"""One total deadline for all of a load, on an injected monotonic clock."""
+"""One total deadline for all of a load, and the clock that it is measured on."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Final
 
 from router._errors import CatalogueUnavailableError
+
+# On Linux the boot-time clock also counts while the machine sleeps: a catalogue ages meanwhile.
+CLOCK: Final[Callable[[], float]] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    if hasattr(time, "CLOCK_BOOTTIME")
+    else time.monotonic
+)
 
 
 class Deadline:

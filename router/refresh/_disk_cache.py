@@ -1,4 +1,4 @@
-"""Store: catalogues on disk, private to their user, checked whenever they are read, replaced in one step.
+"""Store: catalogues on disk, private to their user, verified when read, replaced in one step.
 
 Whatever is wrong with a file means "not there", with one log line: a cache must never be why an
 application fails. The format is text: a line that vouches for all that follows it, a line of facts in
@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -32,10 +33,10 @@ MAX_AGE: Final = 30 * 86_400.0
 """How many catalogues are kept, and for how many seconds after they were last renewed."""
 
 MAX_SETBACK: Final = 3600.0
-"""Seconds from now that a failure can hold: what says more was written under a clock that was wrong."""
+"""Seconds that a failure can hold from now on: a longer one was dated by a wrong clock."""
 
 LOCK_WAIT: Final = 2.0
-"""Seconds to wait for another process that fetches the same: it may have been stopped while holding the lock."""
+"""Seconds to wait for another process that fetches the same, and may have been stopped."""
 
 _ORPHAN_AGE: Final = 3600.0
 _HOLD_ATTEMPTS: Final = 10
@@ -54,7 +55,7 @@ except ImportError:  # pragma: no cover - not on Windows
 
 @frozen
 class Stored:
-    """What was stored: the entries of a listing, when they were fetched in seconds since the epoch, and validators."""
+    """A listing's entries, when they were fetched in seconds since the epoch, and validators."""
 
     entries: list[Any]
     fetched_at: float
@@ -63,7 +64,7 @@ class Stored:
 
 @frozen
 class Setback:
-    """A refresh that failed: until when the others should wait, in seconds since the epoch, and why."""
+    """A failed refresh: until when the others wait, in seconds since the epoch, and why."""
 
     until: float
     reason: str
@@ -87,11 +88,11 @@ _WRONG: Final = (
 """What a file, a directory or an entry that is not as it should be can raise."""
 
 _PASSING: Final = (FileNotFoundError, PermissionError)
-"""What another process causes: it removed the directory, or it reads the file, which Windows then keeps in place."""
+"""What another process causes: it removed the directory, or has the file open on Windows."""
 
 
 class Store:
-    """The file of one source in a directory of the user's own; `wall` is the wall clock in seconds since the epoch."""
+    """The files of one source in a directory of the user; `wall` is in seconds since the epoch."""
 
     def __init__(
         self, directory: str, identity: str, *, wall: Callable[[], float] = time.time
@@ -112,7 +113,7 @@ class Store:
         *,
         wall: Callable[[], float] = time.time,
     ) -> Store | None:
-        """Return the store of a source, by default in the user's cache directory; `None` where that is not known."""
+        """Return the store of a source, by default in the user's cache directory, if there is one."""
         try:
             where = default_directory() if directory is None else os.path.abspath(directory)
         except (
@@ -161,7 +162,7 @@ class Store:
 
     @contextmanager
     def locked(self, seconds: float = LOCK_WAIT) -> Iterator[bool]:
-        """Hold the lock of this file among processes, or go on without it after `seconds`; yields which."""
+        """Hold the lock of this file among processes, or none after `seconds`; yields which."""
         lock = self._acquired(seconds)
         try:
             yield lock is not None
@@ -179,7 +180,7 @@ class Store:
     def _acquired(self, seconds: float) -> BaseFileLock | None:
         try:
             _prepare(self.directory)
-            # Without flock, filelock's own substitute outlives its holder: then no lock is the lesser evil.
+            # Without flock, filelock's substitute outlives its holder: no lock is better.
             lock = FileLock(self._lock, mode=0o600, thread_local=False, fallback_to_soft=False)
             lock.acquire(timeout=max(0.0, seconds))
         except Timeout:
@@ -194,7 +195,7 @@ class Store:
     ) -> bool:
         try:
             _prepare(self.directory)
-            # Before the write: a process that is killed in each of its writes must not leave a file each time.
+            # Before the write: a process killed in each write must not leave a file each time.
             with suppress(OSError):
                 _sweep(self.directory, self._name, self._wall())
             _write(path, _sealed(_encoded(facts, entries)))
@@ -228,7 +229,7 @@ def _prepare(directory: str) -> None:
 
 
 def _make(directory: str) -> None:
-    """Make a directory and those above it; `os.makedirs` leaves the mode of those above to the umask."""
+    """Make a directory and its parents, all private; `os.makedirs` makes parents by the umask."""
     if directory and not os.path.isdir(directory):
         _make(os.path.dirname(directory))
         with suppress(FileExistsError):
@@ -276,7 +277,7 @@ def _read_setback(path: str) -> Setback:
 
 
 def _read_checked(path: str) -> tuple[Any, Any]:
-    """Return the facts and the entries of a file that nobody else can have written, and that is whole."""
+    """Return the facts and entries of a whole file that no other user can have written."""
     _check_directory(os.path.dirname(path))
     # A link is not followed, and opening a pipe must not wait for somebody to write to it.
     descriptor = os.open(
@@ -310,7 +311,7 @@ def _sealed(content: bytes) -> bytes:
 
 
 def _unsealed(seal: bytes, file: BinaryIO, size: int) -> bytes:
-    """Return the content that the seal vouches for; a file that cannot be the one that was sealed is not read."""
+    """Return the content that the seal verifies; a file of the wrong length is not read."""
     match = _SEAL.fullmatch(seal)
     if match is None or int(match[1]) != FORMAT:
         raise UnusableError("it has another format")
@@ -330,7 +331,7 @@ def _checksum(content: bytes) -> bytes:
 
 
 def _write(path: str, text: bytes) -> None:
-    """Put the text at the path in one step: at each moment the old text is there, or all of the new one."""
+    """Replace the text at the path in one step: a reader finds the old text, or all of the new."""
     descriptor, temporary = _held_temporary(path)
     try:
         with open(descriptor, "wb") as file:
@@ -349,7 +350,7 @@ def _write(path: str, text: bytes) -> None:
 
 
 def _held_temporary(path: str) -> tuple[int, str]:
-    """Make a file beside that one, and hold it: no sweep takes it for what a dead process left while it is open."""
+    """Make a file beside that one, and lock it: a sweep removes no locked file."""
     from tempfile import mkstemp
 
     directory, name = os.path.split(path)
@@ -386,26 +387,25 @@ def _sync(directory: str) -> None:
 
 
 def _sweep(directory: str, name: str, now: float) -> None:
-    """Remove what dead writers left, and the files of all but the catalogues renewed last, `name` among them."""
-    renewed: dict[str, float] = {}
-    files: list[tuple[str, str, float]] = []
+    """Remove what dead writers left, and all catalogues but `name` and those renewed last."""
+    removable: list[tuple[float, str]] = []
+    others: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for path, match, changed in _own_files(directory):
         if match[2]:
-            with suppress(OSError):
-                _remove_unheld(path, changed, now)
+            removable.append((changed, path))
         elif match[1] != name:
-            renewed[match[1]] = max(changed, renewed.get(match[1], changed))
-            files.append((match[1], path, changed))
-    latest = sorted(renewed, key=renewed.__getitem__, reverse=True)[: MAX_ENTRIES - 1]
-    kept = {other for other in latest if renewed[other] >= now - MAX_AGE}
-    for other, path, changed in files:
-        if other not in kept:
-            with suppress(OSError):
-                _remove_unheld(path, changed, now)
+            others[match[1]].append((changed, path))
+    for rank, files in enumerate(sorted(others.values(), key=max, reverse=True), start=1):
+        renewed, _ = max(files)
+        if rank >= MAX_ENTRIES or renewed < now - MAX_AGE:
+            removable += files
+    for changed, path in removable:
+        with suppress(OSError):
+            _remove_unheld(path, changed, now)
 
 
 def _own_files(directory: str) -> Iterator[tuple[str, re.Match[str], float]]:
-    """Yield the files that a store of this user made: path, what the name says, and when it was last changed."""
+    """Yield the files of this user's stores: path, parsed name, and time of the last change."""
     with os.scandir(directory) as entries:
         for entry in entries:
             match = _OURS.fullmatch(entry.name)

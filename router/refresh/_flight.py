@@ -7,66 +7,57 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
-from importlib import import_module
-from typing import Any, Final
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
-from router._errors import CatalogueUnavailableError
-from router._fork import importing
+from attrs import define, field
+
+from router._errors import CatalogueUnavailableError, RouterError
+from router._fork import end_thread
 from router.catalogue._catalogue import Catalogue
 from router.refresh._deadline import Deadline
+from router.refresh._late_imports import import_late
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 GRACE: Final = 0.5
 """Seconds beyond the deadline that a flight has to say how it ended, before it is given up."""
 
-_LATE: Final = (
-    "concurrent.futures",
-    "random",
-    "hashlib",
-    "tempfile",
-    "platformdirs",
-    "tenacity",
-    "router.refresh._disk_cache",
-    "router.refresh._http",
-    "httpcore",
-    "certifi",
-    "encodings.idna",
-    "email.utils",
-)
+MAX_IN_FLIGHT: Final = 4
+"""How many flights may hang at once, each in its thread, before no further one is started."""
+
+ROOM: Final = 2**20
+"""Bytes that have to be free for a thread to be started."""
 
 
+def _running_future() -> Future[Catalogue]:
+    from concurrent.futures import Future
+
+    future: Future[Catalogue] = Future()
+    # A pending future is cancelled by its waiter; a running one is not.
+    future.set_running_or_notify_cancel()
+    return future
+
+
+@define(eq=False)
 class Flight:
-    """One load: it ends once for those who wait, with a catalogue or an error, also if it goes on after that."""
+    """One load: it ends once for its waiters, with a catalogue or an error, and may go on then."""
 
-    __slots__ = (
-        "__weakref__",
-        "_claim",
-        "_future",
-        "asked",
-        "deadline",
-        "delay",
-        "is_shared",
-        "is_told",
-        "turn",
-    )
-
-    def __init__(self, turn: int, deadline: Deadline, *, asked: bool, is_told: bool) -> None:
-        from concurrent.futures import Future
-
-        self.turn = turn
-        """Its number: one that began earlier may land later."""
-        self.deadline = deadline
-        self.asked = asked
-        """Whether the application asked for it just now."""
-        self.is_told = is_told
-        """Whether the application's hook is to hear of its failure."""
-        self.delay: float | None = None
-        """In how many seconds the next one is due, where other processes have been told so, or have told so."""
-        self.is_shared = False
-        """Whether it has met the failure of another process, and asked for nothing itself."""
-        self._claim = threading.Lock()
-        self._future: Future[Catalogue] = Future()
-        # A pending future is cancelled by its waiter; a running one is not.
-        self._future.set_running_or_notify_cancel()
+    turn: int
+    """Its number: one that began earlier may land later."""
+    deadline: Deadline
+    asked: bool
+    """Whether the application asked for it just now."""
+    is_told: bool
+    """Whether the application's hook is told of its failure."""
+    delay: float | None = None
+    """In how many seconds the next one is due, if that was agreed with other processes."""
+    is_shared: bool = False
+    """Whether it has met the failure of another process, and asked for nothing itself."""
+    _claim: threading.Lock = field(init=False, factory=threading.Lock)
+    _future: Future[Catalogue] = field(init=False, factory=_running_future)
 
     @property
     def has_ended(self) -> bool:
@@ -77,6 +68,11 @@ class Flight:
     def is_overdue(self) -> bool:
         """Whether it hangs where no deadline can stop it, as in a look-up of a host's name."""
         return not self.has_ended and self.deadline.left() + GRACE <= 0
+
+    @property
+    def patience(self) -> float:
+        """The seconds that it is waited for, from its beginning."""
+        return self.deadline.seconds + GRACE
 
     def claim(self) -> bool:
         """Claim to be the one who ends it; returns `False` for whoever comes later."""
@@ -91,36 +87,105 @@ class Flight:
         self._future.set_exception(error)
 
     def result(self, seconds: float) -> Catalogue:
-        """Return or raise how it ended, waiting that long for it; raises `TimeoutError` where it has not.
+        """Return or raise how it ended; raises `TimeoutError` if it has not after those seconds.
 
         Each waiter gets an error of its own: one that many raise gathers the frames of them all.
         """
         error = self._future.exception(seconds)
         if error is None:
             return self._future.result()
-        raise own(error)
+        raise copy_error(error)
 
-    async def landing(self, seconds: float) -> None:
-        """Wait until it has ended or the seconds have passed; a waiter that is cancelled takes nothing along."""
+    async def landing(self) -> None:
+        """Wait until it has ended or is given up; a cancelled waiter takes nothing along."""
         if _in_trio("in_trio_task"):
             trio = sys.modules["trio"]
             landed = trio.Event()
             token = trio.lowlevel.current_trio_token()
-            self._future.add_done_callback(lambda _: _told(token.run_sync_soon, landed.set))
-            with trio.move_on_after(seconds):
+            self._future.add_done_callback(lambda _: _tell(token.run_sync_soon, landed.set))
+            with trio.move_on_after(self.patience):
                 await landed.wait()
             return
         import asyncio
 
         loop = asyncio.get_running_loop()
         waiter = asyncio.Event()
-        self._future.add_done_callback(lambda _: _told(loop.call_soon_threadsafe, waiter.set))
+        self._future.add_done_callback(lambda _: _tell(loop.call_soon_threadsafe, waiter.set))
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self.patience):
                 await waiter.wait()
 
 
-def own(error: BaseException) -> BaseException:
+class Flights:
+    """The flights of one loader, which holds a lock over each call."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._turns = count(1)
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget those under way: in the child of a fork none of them lives on."""
+        self.current: Flight | None = None
+        """The last one that began: it is waited for until it ends."""
+        self._in_flight: WeakSet[Flight] = WeakSet()
+        """Those that still fly; one that an interrupt kept from its thread drops out by itself."""
+
+    def next_turn(self) -> int:
+        """Return the number of the next load."""
+        return next(self._turns)
+
+    def begin(self, *, asked: bool, is_told: bool) -> Flight:
+        """Return a new flight."""
+        deadline = Deadline(self._seconds, self._clock)
+        flight = Flight(self.next_turn(), deadline, asked=asked, is_told=is_told)
+        self._in_flight.add(flight)
+        return flight
+
+    def end(self, flight: Flight) -> None:
+        """Count a flight no more: it has ended, or may hang without holding up another one."""
+        self._in_flight.discard(flight)
+
+    @property
+    def are_too_many(self) -> bool:
+        """Whether so many hang that no further one may begin."""
+        return len(self._in_flight) >= MAX_IN_FLIGHT
+
+
+def has_thread(work: Callable[[], object]) -> bool:
+    """Do the work in a thread of its own, and return whether one was to be had."""
+
+    def run() -> None:
+        try:
+            import_late(fork_waits=True)
+            work()
+        finally:
+            end_thread()
+
+    try:
+        bytes(ROOM)  # a thread that has no memory to begin would be waited for, for ever
+        thread = threading.Thread(target=run, name="router-refresh")
+        # An isolated interpreter allows no daemon threads, and joins plain ones.
+        with suppress(RuntimeError):
+            thread.daemon = True
+        thread.start()
+    except (RuntimeError, MemoryError):
+        return False
+    return True
+
+
+def as_unavailable(error: BaseException) -> CatalogueUnavailableError:
+    """Return what ended a flight as the one kind of error that its waiters hear of."""
+    if isinstance(error, CatalogueUnavailableError):
+        return error
+    reason = str(error) if isinstance(error, RouterError) else f"{type(error).__name__}: {error}"
+    unavailable = CatalogueUnavailableError(reason)
+    unavailable.__cause__ = error
+    return unavailable
+
+
+def copy_error(error: BaseException) -> BaseException:
     """Return the same error for one more to raise."""
     copied = copy(error)
     copied.__cause__ = error.__cause__
@@ -135,26 +200,12 @@ def in_event_loop() -> bool:
 
 
 def _in_trio(question: str) -> bool:
-    """Return what `trio.lowlevel` answers; trio runs nothing while another thread is still importing it."""
+    """Return what `trio.lowlevel` answers; while another thread imports trio, nothing runs in it."""
     ask = getattr(getattr(sys.modules.get("trio"), "lowlevel", None), question, None)
     return ask is not None and ask()
 
 
-def import_late() -> None:
-    """Import what a flight imports, and what that imports at its first use, where its caller has to wait anyway."""
-    for name in _LATE:
-        with suppress(Exception):  # who needs it will say so
-            import_module(name)
-
-
-def import_alone() -> None:
-    """Import the same in the flight's thread, so that no read waits for it; forks do, for one name."""
-    for name in _LATE:
-        with importing, suppress(Exception):
-            import_module(name)
-
-
-def _told(tell: Callable[..., Any], done: Callable[[], None]) -> None:
+def _tell(call: Callable[..., Any], done: Callable[[], None]) -> None:
     """Tell a waiting loop from another thread; it may be gone by now."""
     with suppress(RuntimeError):
-        tell(done)
+        call(done)

@@ -1,4 +1,4 @@
-"""GET over httpx, for a service that must not be hurt: one total deadline, bounded bodies, no redirects, no cookies.
+"""GET over httpx: one total deadline, bounded bodies, no redirects, no cookies.
 
 No error that leaves this room holds a request, so none holds the credential.
 """
@@ -12,29 +12,31 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
 import httpx
+from attrs import define
 
 from router._errors import CatalogueError, CatalogueUnavailableError, RouterError, printable
 from router._fork import unforked
-from router.refresh._credential import Credential, disclosed
+from router.refresh._credential import Credential, redact
 from router.refresh._deadline import Deadline
-from router.refresh._http_errors import read_refusal
+from router.refresh._http_errors import NOT_MODIFIED, OK, read_refusal
 from router.refresh._listing import (
     MAX_PAGE_BYTES,
     Get,
     Query,
     Reply,
     check_media_type,
-    gathered,
+    check_size,
+    gather,
     read_json,
 )
-from router.refresh._tls import uncut
+from router.refresh._tls import make_fork_safe
 
 Result = TypeVar("Result")
 
@@ -45,13 +47,11 @@ _CONDITIONS: Final = {"etag": "if-none-match", "last-modified": "if-modified-sin
 _CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """The variables that name certificates; httpx goes by the first that is set."""
 
-_OK: Final = 200
-_NOT_MODIFIED: Final = 304
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class _Asking(threading.local):
-    """The credential that this thread asks with, so that the log of its requests does not repeat it."""
+    """The credential that this thread asks with, which its log must not repeat."""
 
     credential: Credential | None = None
 
@@ -65,7 +65,7 @@ class _Asking(threading.local):
             self.credential = None
 
     def is_loggable(self, record: logging.LogRecord) -> bool:
-        """Return whether a record may be written: at level DEBUG, httpcore logs every header of an answer."""
+        """Return whether a record may be written: httpcore logs every header at level DEBUG."""
         return self.credential is None or not self.credential.is_repeated_by(record.getMessage())
 
 
@@ -104,9 +104,9 @@ class Wire:
         self._wall = wall
 
     def exchange(self, deadline: Deadline, use: Callable[[Get], Result]) -> Result:
-        """Call `use(get)` with an open client: `get` returns the body of a 200 answer, none for 304.
+        """Call `use(get)` with an open client: `get` returns the body of a 200, none for a 304.
 
-        Raises `CatalogueUnavailableError` for every failure of the network, the server or the deadline.
+        Raises `CatalogueUnavailableError` for a failure of the network, the server or the deadline.
         """
         failure: RouterError
         with _asking.with_credential(self.credential), _Watchdog(deadline) as watchdog:
@@ -114,16 +114,18 @@ class Wire:
                 with self._client() as client:
                     return use(_Session(client, deadline, watchdog, self).get)
             except RouterError as error:
-                failure = deadline.missed() if watchdog.bit else disclosed(error, [self.credential])
+                failure = (
+                    deadline.missed() if watchdog.has_fired else redact(error, [self.credential])
+                )
             except httpx.TimeoutException:
                 failure = deadline.missed()
             except Exception as error:  # noqa: BLE001 - httpx, ssl and the environment raise many kinds
-                failure = deadline.missed() if watchdog.bit else self._translated(error)
-        # Raised outside of the handlers: an httpx error would carry the request, and with it the key, as context.
+                failure = deadline.missed() if watchdog.has_fired else self._translated(error)
+        # Raised outside of the handlers: an httpx error holds the request, and with it the key.
         raise failure
 
     def _client(self) -> httpx.Client:
-        """Return a client; raises `CatalogueUnavailableError` if the environment names an unusable proxy or file."""
+        """Return a client; raises if the environment names an unusable proxy or file."""
         try:
             return httpx.Client(
                 headers=self._headers,
@@ -133,10 +135,8 @@ class Wire:
                 verify=True if self._transport is not None else _tls_context(),
                 transport=self._transport,
             )
-        except (
-            httpx.InvalidURL,
-            ValueError,
-        ):  # the message quotes the URL in part, which may be its password
+        except (httpx.InvalidURL, ValueError):
+            # The message quotes the URL in part, which may be its password.
             raise CatalogueUnavailableError(
                 f"the API cannot be reached: {_wrong_proxy()}"
             ) from None
@@ -169,17 +169,15 @@ class Wire:
         )
 
 
+@define
 class _Session:
     """The requests of one exchange, which share a deadline and a bound on bytes."""
 
-    def __init__(
-        self, client: httpx.Client, deadline: Deadline, watchdog: _Watchdog, wire: Wire
-    ) -> None:
-        self._client = client
-        self._deadline = deadline
-        self._watchdog = watchdog
-        self._wire = wire
-        self._received = 0
+    _client: httpx.Client
+    _deadline: Deadline
+    _watchdog: _Watchdog
+    _wire: Wire
+    _received: int = 0
 
     def get(
         self, path: str, query: Query, validators: Mapping[str, str] = MappingProxyType({})
@@ -196,19 +194,15 @@ class _Session:
             timeout=self._deadline.remaining(),
             extensions={"trace": self._watchdog.trace},
         ) as response:
-            if response.status_code == _NOT_MODIFIED and conditions:
+            if response.status_code == NOT_MODIFIED and conditions:
                 return Reply(None, validators)
-            body = gathered(_decoded(response, self._deadline))
-            if (
-                self._watchdog.bit
-            ):  # a body without a length only seems to end where the connection was cut
+            body = gather(_decoded(response), self._deadline)
+            if self._watchdog.has_fired:
+                # A body without a length only seems to end where the connection was cut.
                 raise self._deadline.missed()
             self._received += len(body)
-            if self._received > MAX_BYTES:
-                raise CatalogueUnavailableError(
-                    f"the API answered with more than {MAX_BYTES} bytes"
-                )
-            if response.status_code != _OK:
+            check_size(self._received, MAX_BYTES)
+            if response.status_code != OK:
                 raise self._wire.refusal(response, body)
             check_media_type(response.headers.get("content-type", ""))
             self._wire.credential.check_body(body)
@@ -222,7 +216,7 @@ class _Session:
 
 
 def _wrong_proxy() -> str:
-    """Return which variable names a proxy that httpx cannot use, without its URL: that may hold a password."""
+    """Return which variable names an unusable proxy, without its URL, which may hold a password."""
     for lower in ("https_proxy", "http_proxy", "all_proxy"):
         name = lower if lower in os.environ else lower.upper()  # in this order, as urllib has it
         url = os.environ.get(name, "")
@@ -240,14 +234,14 @@ _contexts: Final[dict[tuple[str | None, ...], ssl.SSLContext]] = {}
 
 
 def _tls_context() -> ssl.SSLContext:
-    """Return the one TLS context of the process for the certificates that the environment names, read once.
+    """Return the one TLS context of the process for the certificates of the environment.
 
-    OpenSSL takes locks to make one and to free one: the child of a fork in the midst of that would wait for ever.
+    OpenSSL takes locks to make and to free one: a child forked meanwhile would wait for ever.
     """
     named = tuple(map(os.environ.get, _CERTIFICATES))
     with unforked:
         if named not in _contexts:
-            _contexts[named] = uncut(_made_context())
+            _contexts[named] = make_fork_safe(_made_context())
         return _contexts[named]
 
 
@@ -271,48 +265,46 @@ def _certificates() -> str | None:
     return next((name for name in _CERTIFICATES if os.environ.get(name)), None)
 
 
-def _decoded(response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
-    """Yield the body decoded, never more of it than `MAX_PAGE_BYTES`, encoded or decoded."""
+def _decoded(response: httpx.Response) -> Iterable[bytes]:
+    """Return the chunks of the body, decoded."""
+    # Not `iter_raw`: a transport of the application's own may have read the answer already.
+    chunks = cast("httpx.SyncByteStream", response.stream)
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"identity", "gzip"}:
         raise CatalogueUnavailableError(
             f"the API answered in {printable(encoding)[:80]}, which was not asked for"
         )
-    gzip = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
-    encoded = decoded = 0
-    # Not `iter_raw`: a transport of the application's own may have read the answer already.
-    for chunk in cast("httpx.SyncByteStream", response.stream):
-        deadline.remaining()
-        encoded += len(chunk)
+    return chunks if encoding == "identity" else _unzipped(chunks)
+
+
+def _unzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the chunks decoded; a chunk that decodes to too much is cut one byte above the bound."""
+    gzip, received = zlib.decompressobj(_GZIP), 0
+    for chunk in chunks:
+        received += len(chunk)
+        check_size(received, MAX_PAGE_BYTES)
         try:
-            piece = gzip.decompress(chunk, MAX_PAGE_BYTES - decoded + 1) if gzip else chunk
+            yield gzip.decompress(chunk, MAX_PAGE_BYTES + 1)
         except zlib.error as error:
             raise CatalogueUnavailableError(
                 f"the API answered with broken gzip: {error}", retryable=True
             ) from None
-        decoded += len(piece)
-        if max(encoded, decoded) > MAX_PAGE_BYTES:
-            raise CatalogueUnavailableError(
-                f"the API answered with more than {MAX_PAGE_BYTES} bytes"
-            )
-        yield piece
-    if gzip and encoded and not gzip.eof:
+    if received and not gzip.eof:
         raise CatalogueUnavailableError(
             "the API answered with gzip that was cut short", retryable=True
         )
 
 
 class _Watchdog:
-    """Cuts the connection at the deadline: httpx's timeouts are per read, and a slow server feeds each one a byte."""
+    """Cuts the connection at the deadline: httpx's time-outs are per read, however small."""
 
     def __init__(self, deadline: Deadline) -> None:
-        self.bit = False
+        self.has_fired = False
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(deadline.remaining(), self._bite)
-        with suppress(
-            RuntimeError
-        ):  # an isolated interpreter allows only plain threads, and joins them
+        self._timer = threading.Timer(deadline.remaining(), self._fire)
+        # An isolated interpreter allows only plain threads, and joins them.
+        with suppress(RuntimeError):
             self._timer.daemon = True
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
@@ -322,12 +314,12 @@ class _Watchdog:
         ):
             with self._lock:
                 self._socket = info["return_value"].get_extra_info("socket")
-                if self.bit:
+                if self.has_fired:
                     self._cut()
 
-    def _bite(self) -> None:
+    def _fire(self) -> None:
         with self._lock:
-            self.bit = True
+            self.has_fired = True
             self._cut()
 
     def _cut(self) -> None:

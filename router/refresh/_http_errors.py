@@ -1,4 +1,4 @@
-"""Refusal: what an answer that is no page says, and whether a later try can cure it. Without I/O."""
+"""HTTP errors: what each status and error type means, and what a later try can cure. No I/O."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ from typing import Any, Final
 
 from router._errors import CatalogueUnavailableError
 
+OK: Final = 200
+NOT_MODIFIED: Final = 304
+BAD_REQUEST: Final = 400
+NOT_FOUND: Final = 404
+TOO_MANY_REQUESTS: Final = 429
+
+REFUSED_STATUSES: Final = frozenset({401, 403})
 REFUSED_TYPES: Final = frozenset({"authentication_error", "permission_error"})
-"""The API's error types of a credential that is not taken, which only somebody can heal."""
+"""The statuses and the API's error types of a refused credential, which a person must replace."""
+
+OUTAGE_STATUSES: Final = frozenset({500, 502, 503, 504, 529})
+"""The statuses of a server that fails or is overloaded."""
+
+RETRYABLE_STATUSES: Final = OUTAGE_STATUSES | {408, 409}
+"""The statuses that a later try can cure; 429 is one of them only if it names a time."""
 
 MAX_RETRY_AFTER: Final = 3600.0
 """Seconds: the longest wait that a server can ask for."""
-
-_RETRIED: Final = frozenset({408, 409, 500, 502, 503, 504, 529})
-"""The statuses that a later try can cure."""
 
 HEALING: Final = frozenset({"api_error", "overloaded_error", "timeout_error"})
 """The API's error types that a later try can cure (Messages and Models API reference, errors)."""
@@ -32,9 +42,8 @@ NEVER_HEALED: Final = frozenset(
         "storage_quota_exceeded",
     }
 )
-"""The API's codes for limits of a whole organisation: a 429 of theirs says when to come back, and comes again."""
+"""The API's codes for limits of an organisation: their 429 names a time, and then comes again."""
 
-TOO_MANY_REQUESTS: Final = 429
 _SHOWN: Final = 200
 _HEADER_SHOWN: Final = 64
 
@@ -42,15 +51,15 @@ _HEADER_SHOWN: Final = 64
 def read_refusal(
     reason: str, status: int | None, headers: Mapping[str, str], answer: object, now: float
 ) -> CatalogueUnavailableError:
-    """Return the error of an answer that is no 200, by the table of statuses and by what the server says of it.
+    """Return the error of a status other than 200, by its status and by what the server says.
 
-    `now` is in seconds since the epoch; without a status no answer has come, which a later try can cure.
+    `now` is in seconds since the epoch; no status means that no answer came, which may be retried.
     """
     stated = read_error(answer)
     retry_after = read_retry_after(headers, now)
     retryable = (
         status is None
-        or status in _RETRIED
+        or status in RETRYABLE_STATUSES
         or (status == TOO_MANY_REQUESTS and retry_after is not None)
     )
     code = read_member(read_member(read_member(answer, "error"), "details"), "error_code")
@@ -63,6 +72,11 @@ def read_refusal(
         retry_after=retry_after,
         retryable={"true": True, "false": False}.get(headers.get("x-should-retry", ""), retryable),
     )
+
+
+def is_refused(error: CatalogueUnavailableError) -> bool:
+    """Return whether the credential was refused; in a 200 answer only the type says so."""
+    return error.status in REFUSED_STATUSES or error.error_type in REFUSED_TYPES
 
 
 def read_error(answer: object) -> CatalogueUnavailableError | None:
@@ -79,7 +93,7 @@ def read_error(answer: object) -> CatalogueUnavailableError | None:
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that the server asks to wait, from 0 to `MAX_RETRY_AFTER`; `None` for none or nonsense."""
+    """Return the seconds that the server asks to wait, at most an hour; `None` if it does not."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = headers.get(name, "")[:_HEADER_SHOWN]
         try:
@@ -91,8 +105,8 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
     from email.utils import parsedate_to_datetime
 
     try:
-        moment = parsedate_to_datetime(headers.get("retry-after", "")[:_HEADER_SHOWN])
-        return _clamped(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now)
+        date = parsedate_to_datetime(headers.get("retry-after", "")[:_HEADER_SHOWN])
+        return _clamped(date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 

@@ -1,4 +1,4 @@
-"""The Models API's list without I/O: a generator that yields a query and is sent the body of its page.
+"""The Models API's list without I/O: a generator that yields queries and is sent page bodies.
 
 Every page or none: whatever breaks the listing raises, and no part of it is handed out.
 """
@@ -11,7 +11,8 @@ from typing import Any, Final, NoReturn
 
 from attrs import field, frozen
 
-from router._errors import CatalogueError, printable, quoted
+from router._errors import CatalogueError, CatalogueUnavailableError, printable, quoted
+from router.refresh._deadline import Deadline
 from router.refresh._http_errors import read_error
 
 Query = list[tuple[str, str]]
@@ -20,6 +21,7 @@ Progress = Callable[[int], None]
 
 Pages = Generator[Query, bytes, list[Any]]
 
+PATH: Final = "/v1/models"
 MAX_PAGES: Final = 100
 MAX_PAGE_BYTES: Final = 4 * 2**20
 MAX_MODELS: Final = 20_000
@@ -37,7 +39,7 @@ _SHOWN: Final = 200
 
 @frozen
 class Reply:
-    """What came back for a query: the body, `None` where it has not changed, and validators for the next time."""
+    """The answer to a query: its body, `None` if unchanged, and validators for the next time."""
 
     body: bytes | None
     validators: Mapping[str, str] = field(factory=dict)
@@ -47,12 +49,23 @@ Get = Callable[[str, Query, Mapping[str, str]], Reply]
 """Asks for a path with a query, and with the validators of an earlier answer."""
 
 
-def gathered(chunks: Iterable[bytes]) -> bytes:
-    """Return the chunks as one; however small a server makes them, they cost what they hold."""
+def gather(chunks: Iterable[bytes], deadline: Deadline) -> bytes:
+    """Return the chunks of a body as one; chunks of any size cost only their bytes.
+
+    Raises `CatalogueUnavailableError` past the deadline, and for more than `MAX_PAGE_BYTES`.
+    """
     body = bytearray()
     for chunk in chunks:
+        deadline.remaining()
         body += chunk
+        check_size(len(body), MAX_PAGE_BYTES)
     return bytes(body)
+
+
+def check_size(received: int, most: int) -> None:
+    """Raise `CatalogueUnavailableError` for an answer of more bytes than that."""
+    if received > most:
+        raise CatalogueUnavailableError(f"the API answered with more than {most} bytes")
 
 
 def check_media_type(content_type: str) -> None:
@@ -84,7 +97,7 @@ def walk(
     lifecycle: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Pages:
-    """Walk a listing forward, or backward from `before_id`, and return its entries in the listing's own order.
+    """Walk a listing forward, or back from `before_id`, and return its entries in listing order.
 
     Raises `CatalogueError` for a page that is not one, for a cursor that is missing, unknown or
     repeated, and for more than `MAX_PAGES` pages, `MAX_MODELS` entries or `MAX_VALUES` values.
@@ -153,7 +166,7 @@ def read_page(body: bytes) -> Page:
 
 
 def read_file(body: bytes) -> list[Any]:
-    """Read a saved listing, or a bare list of entries; raises `CatalogueError` for all else, also for a cut one."""
+    """Read a saved listing, or a list of entries; raises `CatalogueError` for anything else."""
     answer = _read(body)
     if isinstance(answer, dict) and answer.get("has_more"):
         raise CatalogueError("the listing is cut: has_more is true")
@@ -164,7 +177,7 @@ def read_file(body: bytes) -> list[Any]:
 
 
 def read_json(body: bytes) -> Any:
-    """Read an answer's JSON strictly as UTF-8; raises `CatalogueError` for all else, however hostile."""
+    """Read an answer's JSON strictly as UTF-8; raises `CatalogueError` for anything else."""
     if _values(body) > MAX_PAGE_VALUES:
         raise CatalogueError(
             f"not JSON from the API: an answer of more than {MAX_PAGE_VALUES} values"
@@ -173,7 +186,7 @@ def read_json(body: bytes) -> Any:
 
 
 def _values(body: bytes) -> int:
-    """Return how many values a body has at most: before each but the first stands one of these marks."""
+    """Return how many values a body has at most: one of these marks precedes each but the first."""
     return 1 + sum(map(body.count, (b"[", b"{", b",")))
 
 

@@ -6,44 +6,28 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from router._errors import (
     CatalogueError,
     CatalogueUnavailableError,
     ConfigurationError,
-    ConflictingEntriesError,
     RouterError,
     UnknownModelError,
     quoted,
 )
 from router._fork import renewed_in_child
-from router._hooks import Log, check_seconds
+from router._hooks import check_seconds
 from router.catalogue._catalogue import Catalogue
-from router.models._entries import read_listing
 from router.models._model import Model, is_id, read_model
 from router.models._packaged_facts import PACKAGED, DocumentedPath, documented_facts
-from router.refresh._credential import Credential, disclosed, sendable, unframed
+from router.refresh._assembly import assemble, fetch_catalogue
+from router.refresh._credential import Credential, sendable, strip_traceback
 from router.refresh._deadline import Deadline
-from router.refresh._http_errors import read_error, read_refusal
-from router.refresh._listing import (
-    MAX_PAGE_BYTES,
-    MAX_PAGE_SIZE,
-    Get,
-    Pages,
-    Progress,
-    Query,
-    Reply,
-    check_media_type,
-    gathered,
-    read_file,
-    read_json,
-    walk,
-)
+from router.refresh._http_errors import NOT_FOUND, read_error
+from router.refresh._listing import MAX_PAGE_SIZE, PATH, Pages, Progress, read_file, read_json, walk
 
 if TYPE_CHECKING:
     import httpx
@@ -51,22 +35,11 @@ if TYPE_CHECKING:
 
     from router.refresh._http import Wire
 
-log: Final = Log(__package__)
-
 MAX_FILE_BYTES: Final = 64 * 2**20
-MAX_MALFORMED: Final = 0.1
-"""The share of entries that may be unreadable; more than that is a change of the API, not a bad entry."""
-
 DEFAULT_BASE_URL: Final = "https://api.anthropic.com"
 DEFAULT_VERSION: Final = "2023-06-01"
 
 _LIFECYCLES: Final = ("active", "deprecated", "retired")
-_CURSOR_GONE: Final = frozenset({400, 404})
-_OK: Final = 200
-_PATH: Final = "/v1/models"
-_STREAMED: Final = "X-Stainless-Raw-Response"
-"""The header by which `with_streaming_response` has the client hand out a response whose body it has not read."""
-
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _ALIASES: Final = 256
 _ALIAS_TTL: Final = 3600.0
@@ -79,7 +52,7 @@ class Source(Protocol):
     """Whether fetching waits on a network."""
 
     identity: str | None
-    """The name under which an answer may be kept on disk: a keyed hash of all that changes it; `None` for never."""
+    """A keyed hash of what changes the answer, as its name on disk; `None` to keep it nowhere."""
 
     def fetch(
         self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
@@ -149,7 +122,7 @@ class FileSource:
     def fetch(
         self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
     ) -> Catalogue:
-        """Read the file, unless it is still the one that `held` was read from; it is as of its modification time.
+        """Read the file, unless it is the one that `held` came from; it is as of its modification.
 
         Raises `CatalogueUnavailableError` for a file that cannot be read, and `CatalogueError` for
         one that is no listing.
@@ -170,7 +143,7 @@ class FileSource:
             raise CatalogueUnavailableError(f"{self.path} has more than {MAX_FILE_BYTES} bytes")
         as_of = datetime.fromtimestamp(status.st_mtime, UTC)
         try:
-            return _catalogue(read_file(body), "file", as_of, self.documented, {"file": version})
+            return assemble(read_file(body), "file", as_of, self.documented, {"file": version})
         except CatalogueError as error:
             raise CatalogueError(f"{self.path}: {error}") from error
 
@@ -186,10 +159,10 @@ def _opened_at_once(path: str, flags: int) -> int:
 class AnthropicSource:
     """Anthropic's Models API, or a gateway that speaks it.
 
-    Arguments go before environment variables: `ANTHROPIC_API_KEY`, `ANTHROPIC_AUTH_TOKEN` (a bearer token, used where
-    there is no key) and `ANTHROPIC_BASE_URL`. `lifecycle` asks for those stages only; without it the API lists active
-    and deprecated models. `transport` is an `httpx` transport in place of the network. Raises `ConfigurationError`, in
-    which no credential is ever shown.
+    Arguments go before environment variables: `ANTHROPIC_API_KEY`, `ANTHROPIC_AUTH_TOKEN` (a bearer
+    token, used where there is no key) and `ANTHROPIC_BASE_URL`. `lifecycle` asks for those stages
+    only; without it the API lists active and deprecated models. `transport` is an `httpx` transport
+    in place of the network. Raises `ConfigurationError`, in which no credential is ever shown.
     """
 
     remote = True
@@ -217,33 +190,13 @@ class AnthropicSource:
             self._credential = Credential.read(api_key, auth_token, environ)
             self.base_url = _read_base_url(base_url, environ, allow_insecure)
         except ConfigurationError as error:
-            failure = unframed(error)
-        del (
-            api_key,
-            auth_token,
-            base_url,
-            environ,
-        )  # or whoever reports an error from here with its frames shows them
+            failure = strip_traceback(error)
+        # Or whoever reports an error from here with its frames shows them.
+        del api_key, auth_token, base_url, environ
         if failure is not None:
             raise failure
-        self._headers = {"anthropic-version": sendable("version", version)}
-        if isinstance(betas, str):
-            raise ConfigurationError("betas must be a list of names, not one text")
-        if betas:
-            self._headers["anthropic-beta"] = ",".join(
-                sorted({sendable("betas", beta) for beta in betas})
-            )
-        if workspace_id is not None:
-            self._headers["anthropic-workspace-id"] = sendable("workspace_id", workspace_id)
-        unknown = [stage for stage in lifecycle if stage not in _LIFECYCLES]
-        if unknown:
-            raise ConfigurationError(
-                f"lifecycle must be among {', '.join(_LIFECYCLES)} (got {quoted(unknown[0])})"
-            )
-        if not 1 <= page_size <= MAX_PAGE_SIZE:
-            raise ConfigurationError(
-                f"page_size must be 1 to {MAX_PAGE_SIZE} (got {quoted(page_size)})"
-            )
+        self._headers = _headers(version, betas, workspace_id)
+        _check_query(lifecycle, page_size)
         self.identity: str | None = self._credential.identify(
             self.base_url,
             *(f"{name}: {value}" for name, value in sorted(self._headers.items())),
@@ -290,7 +243,7 @@ class AnthropicSource:
             )
 
         return self._wire().exchange(
-            deadline, lambda get: _fetched(pages, get, held, self.documented, self._wall)
+            deadline, lambda get: fetch_catalogue(pages, get, held, self.documented, self._wall)
         )
 
     def retrieve(self, id: str, *, deadline: float = 10.0) -> Model:
@@ -318,13 +271,13 @@ class AnthropicSource:
     def _retrieve(self, id: str, deadline: Deadline) -> Model:
         from urllib.parse import quote
 
-        path = f"{_PATH}/{quote(id, safe='')}"
+        path = f"{PATH}/{quote(id, safe='')}"
         try:
             return self._wire().exchange(
                 deadline, lambda get: self._read_model(get(path, [], {}).body or b"")
             )
         except CatalogueUnavailableError as error:
-            if error.status == 404:  # noqa: PLR2004 - "not found"
+            if error.status == NOT_FOUND:
                 raise UnknownModelError(id) from None
             raise
 
@@ -343,215 +296,11 @@ class AnthropicSource:
         return Wire(self.base_url, self._headers, self._credential, self._transport, self._wall)
 
     def __repr__(self) -> str:
-        return f"AnthropicSource(base_url={getattr(self, 'base_url', None)!r})"  # none where it could not be made
+        # The attribute is missing where the constructor raised.
+        return f"AnthropicSource(base_url={getattr(self, 'base_url', None)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("a source holds a credential: it is not to be copied or pickled")
-
-
-class SDKSource:
-    """The Models API through an application's own `anthropic.Anthropic` client: its credentials, profiles and proxies.
-
-    Its retries are left out: the loader has its own, inside its deadline. What the client reads is
-    held to the same bounds and guards as an answer of our own asking.
-    """
-
-    remote = True
-    identity: str | None = None
-
-    def __init__(
-        self,
-        client: Any,
-        *,
-        betas: Sequence[str] = (),
-        lifecycle: Sequence[str] = (),
-        documented: DocumentedPath = PACKAGED,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
-        self._client = client
-        self._wall = wall
-        self._headers = {_STREAMED: "stream"} | (
-            {"anthropic-beta": ",".join(sorted(betas))} if betas else {}
-        )
-        self._lifecycle = tuple(lifecycle)
-        self.documented = documented
-
-    def fetch(
-        self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
-    ) -> Catalogue:
-        """Fetch every page; raises `CatalogueUnavailableError` for every failure of the client."""
-
-        def pages() -> Pages:
-            return walk(lifecycle=self._lifecycle, progress=progress)
-
-        try:
-            return _fetched(pages, partial(self._get, deadline), held, self.documented, self._wall)
-        except RouterError as error:
-            failure = disclosed(error, self._credentials())
-        raise failure
-
-    def _credentials(self) -> list[Credential]:
-        """Return the credentials that the client was given; what a profile of its own holds it does not tell."""
-        given = (getattr(self._client, name, None) for name in ("api_key", "auth_token"))
-        return [Credential("", secret) for secret in given if isinstance(secret, str) and secret]
-
-    def _get(
-        self, deadline: Deadline, path: str, query: Query, validators: Mapping[str, str]
-    ) -> Reply:
-        failure: CatalogueUnavailableError
-        try:
-            # Not `client.models`, which follows redirects.
-            response = self._client.with_options(max_retries=0, timeout=deadline.remaining()).get(
-                path,
-                cast_to=object,
-                options={
-                    "params": _grouped(query),
-                    "headers": self._headers,
-                    "follow_redirects": False,
-                },
-            )
-            try:
-                if response.status_code != _OK:
-                    reason = f"the API answered {response.status_code}"
-                    raise read_refusal(
-                        reason, response.status_code, response.headers, None, self._wall()
-                    )
-                check_media_type(response.headers.get("content-type", ""))
-                body = gathered(_bounded(response.iter_bytes(), deadline))
-            finally:
-                response.close()
-            for credential in self._credentials():
-                credential.check_body(body)
-            return Reply(body)
-        except RouterError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the client raises its own tree, or what its credentials raise
-            failure = self._translated(error)
-        # Raised outside of the handler: the client's error carries the request, and with it the key, as context.
-        raise failure
-
-    def _translated(self, error: Exception) -> CatalogueUnavailableError:
-        """Return what a client's error says, without its words: they are the server's, and may repeat the key."""
-        status = getattr(error, "status_code", None)
-        reason = f"the client failed: {type(error).__name__}" + (f" ({status})" if status else "")
-        headers = getattr(getattr(error, "response", None), "headers", {})
-        failure = read_refusal(reason, status, headers, getattr(error, "body", None), self._wall())
-        failure.reason, failure.args, failure.error_type = reason, (reason,), None
-        return failure
-
-    def __repr__(self) -> str:
-        return f"SDKSource({type(self._client).__name__})"
-
-
-def _bounded(chunks: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
-    received = 0
-    for chunk in chunks:
-        deadline.remaining()
-        received += len(chunk)
-        if received > MAX_PAGE_BYTES:
-            raise CatalogueUnavailableError(
-                f"the API answered with more than {MAX_PAGE_BYTES} bytes"
-            )
-        yield chunk
-
-
-def _grouped(query: Query) -> dict[str, Any]:
-    """Return a query as the client wants it: a name that repeats as a list without its brackets."""
-    grouped: dict[str, Any] = {}
-    for name, value in query:
-        if name.endswith("[]"):
-            grouped.setdefault(name.removesuffix("[]"), []).append(value)
-        else:
-            grouped[name] = value
-    return grouped
-
-
-def _fetched(
-    pages: Callable[[], Pages],
-    get: Get,
-    held: Catalogue | None,
-    documented: DocumentedPath,
-    wall: Callable[[], float],
-) -> Catalogue:
-    """Walk the listing; one that changes while it is walked is walked once more, and then given up."""
-    for last in (False, True):
-        walked = _Walk(pages(), get, held)
-        try:
-            entries = walked.drive()
-            if entries is None and held is not None:
-                return held
-            as_of = datetime.fromtimestamp(wall(), UTC)
-            return _catalogue(entries or [], "live", as_of, documented, walked.validators())
-        except ConflictingEntriesError as error:
-            if last:
-                raise CatalogueError(f"the listing changes while it is read: {error}") from error
-        except CatalogueUnavailableError as error:
-            if last or walked.pages == 0 or error.status not in _CURSOR_GONE:
-                raise
-    raise AssertionError("unreachable")
-
-
-class _Walk:
-    """One walk over the pages, with what it takes to see that nothing has changed."""
-
-    def __init__(self, pages: Pages, get: Get, held: Catalogue | None) -> None:
-        self.pages = 0
-        self._walk = pages
-        self._get = get
-        self._held = dict(held.validators) if held is not None else {}
-        from hashlib import sha256
-
-        self._hash = sha256()
-        self._offered: Mapping[str, str] = {}
-
-    def drive(self) -> list[Any] | None:
-        """Return the entries, `None` where they are those of the catalogue held."""
-        query = next(self._walk)
-        while True:
-            answer = self._get(_PATH, query, {} if self.pages else self._held)
-            if answer.body is None:
-                return None
-            self.pages += 1
-            self._hash.update(answer.body)
-            self._offered = answer.validators
-            try:
-                query = self._walk.send(answer.body)
-            except StopIteration as end:
-                entries: list[Any] = end.value
-                return None if self._held.get("sha256") == self._hash.hexdigest() else entries
-
-    def validators(self) -> dict[str, str]:
-        """Return what the next walk may compare: the server's own validators speak of one page, so only of one."""
-        return {**(self._offered if self.pages == 1 else {}), "sha256": self._hash.hexdigest()}
-
-
-def _catalogue(
-    entries: list[Any],
-    source: str,
-    as_of: datetime,
-    documented: DocumentedPath,
-    validators: Mapping[str, str] = MappingProxyType({}),
-) -> Catalogue:
-    """Return the catalogue of the entries that can be read; too many others mean that the API has changed."""
-    models, malformed = read_listing(entries, documented_facts(documented), given_up=True)
-    for error in malformed:
-        if isinstance(error, ConflictingEntriesError):
-            raise error
-    if len(malformed) > MAX_MALFORMED * len(entries):
-        raise CatalogueError(
-            f"{len(malformed)} of {len(entries)} entries cannot be read: {malformed[0]}"
-        )
-    if malformed:
-        log.warning(
-            "%d of %d entries left out of the %s catalogue: %s",
-            len(malformed),
-            len(entries),
-            source,
-            malformed[0],
-        )
-    return Catalogue(
-        models, source=source, as_of=as_of, quarantined=malformed, validators=validators
-    )
 
 
 def restored(
@@ -559,9 +308,32 @@ def restored(
 ) -> Catalogue:
     """Return the catalogue of entries that `source` fetched and the disk kept."""
     documented = getattr(source, "documented", PACKAGED)
-    return _catalogue(
+    return assemble(
         entries, "disk", datetime.fromtimestamp(fetched_at, UTC), documented, validators
     )
+
+
+def _headers(version: str, betas: Sequence[str], workspace_id: str | None) -> dict[str, str]:
+    headers = {"anthropic-version": sendable("version", version)}
+    if isinstance(betas, str):
+        raise ConfigurationError("betas must be a list of names, not one text")
+    if betas:
+        headers["anthropic-beta"] = ",".join(sorted({sendable("betas", beta) for beta in betas}))
+    if workspace_id is not None:
+        headers["anthropic-workspace-id"] = sendable("workspace_id", workspace_id)
+    return headers
+
+
+def _check_query(lifecycle: Sequence[str], page_size: int) -> None:
+    unknown = [stage for stage in lifecycle if stage not in _LIFECYCLES]
+    if unknown:
+        raise ConfigurationError(
+            f"lifecycle must be among {', '.join(_LIFECYCLES)} (got {quoted(unknown[0])})"
+        )
+    if not 1 <= page_size <= MAX_PAGE_SIZE:
+        raise ConfigurationError(
+            f"page_size must be 1 to {MAX_PAGE_SIZE} (got {quoted(page_size)})"
+        )
 
 
 def _read_base_url(given: str | None, environ: Mapping[str, str], allow_insecure: bool) -> str:

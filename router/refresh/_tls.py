@@ -1,7 +1,7 @@
-"""TLS that a fork cannot cut in two: every call of OpenSSL is made while no fork may begin, and waits for nothing.
+"""TLS that is safe to fork: OpenSSL is called while no fork may begin, and never waits in a call.
 
-OpenSSL takes locks of its own to make a session, to shake hands, to read and to write, and the GIL is not held
-meanwhile: the child of a fork in the midst of that would wait for ever for a thread that it has not.
+OpenSSL takes locks of its own to make a session, to shake hands, to read and to write, without the
+GIL: a child forked meanwhile would wait for ever for a thread that it does not have.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ Result = TypeVar("Result")
 _STOCK: Final = (
     ssl.SSLContext.__module__ == "ssl" and hasattr(os, "fork") and hasattr(select, "poll")
 )
-"""Whether this process may fork, and `ssl` is the standard library's: others that take its place are left alone."""
+"""Whether this process may fork, and `ssl` is the standard library's: others are not touched."""
 
 
 class _Socket(ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002 - as in `ssl`
-        self._unforked(lambda: super(_Socket, self).do_handshake(block))
+        self._call(lambda: super(_Socket, self).do_handshake(block))
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
-        return self._unforked(lambda: super(_Socket, self).read(len, buffer))
+        return self._call(lambda: super(_Socket, self).read(len, buffer))
 
     def send(self, data: Any, flags: int = 0) -> int:
-        return self._unforked(lambda: super(_Socket, self).send(data, flags))
+        return self._call(lambda: super(_Socket, self).send(data, flags))
 
     def close(self) -> None:
         with unforked:
             super().close()
 
-    def _unforked(self, call: Callable[[], Result]) -> Result:
+    def _call(self, call: Callable[[], Result]) -> Result:
         """Call OpenSSL while nobody forks, again and again, and wait for the network in between."""
         timeout = self.gettimeout()
         ends = None if timeout is None else time.monotonic() + timeout
@@ -76,7 +76,7 @@ class _Context(ssl.SSLContext):
         return wrapped
 
 
-def uncut(context: ssl.SSLContext) -> ssl.SSLContext:
+def make_fork_safe(context: ssl.SSLContext) -> ssl.SSLContext:
     """Return the same context, whose sessions no fork cuts in two."""
     if _STOCK and type(context) is _Context.__base__:
         context.__class__ = _Context

@@ -17,7 +17,7 @@ from fake_api import FakeAPI, entries, serve
 
 SHARED = """
 import json, os, select, signal, sys, threading, time
-import router._fork, router.refresh._flight
+import router._fork, router.refresh._late_imports
 from contextlib import nullcontext
 from router import AnthropicSource, Router
 
@@ -45,12 +45,12 @@ def told_by_a_child(work, seconds):
 
 RENEWING = """
 first = routed.select().id
-late = router.refresh._flight._LATE
+late = router.refresh._late_imports._LATE
 missing = [name for name in late if name not in sys.modules]
 offset = 4000.0
 began = time.perf_counter()
 if naive:
-    router.refresh._flight.import_late()
+    router.refresh._late_imports.import_late()
 assert routed.select().id == first
 took = seconds()
 while any(name not in sys.modules for name in late) or routed.status().refreshing:
@@ -61,8 +61,8 @@ print(json.dumps({"took": took, "whole": seconds(), "missing": missing, "failure
 FORKING = """
 import logging
 if naive:
-    router.refresh._flight.importing = nullcontext()
-threading.Thread(target=router.refresh._flight.import_alone, daemon=True).start()
+    router.refresh._late_imports.importing = nullcontext()
+threading.Thread(target=lambda: router.refresh._late_imports.import_late(fork_waits=True), daemon=True).start()
 while "certifi" not in sys.modules:
     time.sleep(0.001)
 began = time.perf_counter()
@@ -85,7 +85,7 @@ import forking
 FORKING_AT_IMPORT = """
 import json, sys, threading, time
 from __main__ import router, seconds, told_by_a_child
-threading.Thread(target=router.refresh._flight.import_alone, daemon=True).start()
+threading.Thread(target=lambda: router.refresh._late_imports.import_late(fork_waits=True), daemon=True).start()
 while "certifi" not in sys.modules:
     time.sleep(0.001)
 time.sleep(0.1)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from router._errors import CatalogueError, CatalogueUnavailableError
 from router.models._entries import read_listing
+from router.refresh._deadline import Deadline
 from router.refresh._http_errors import read_error
 from router.refresh._listing import (
     MAX_MODELS,
@@ -20,7 +21,7 @@ from router.refresh._listing import (
     MAX_PAGES,
     MAX_VALUES,
     Query,
-    gathered,
+    gather,
     read_file,
     read_json,
     read_page,
@@ -298,7 +299,7 @@ def test_small_chunks_cost_what_they_hold() -> None:
         finally:
             tracemalloc.stop()
 
-    assert peak(gathered) < 1_000_000 < peak(b"".join)
+    assert peak(lambda chunks: gather(chunks, Deadline(60.0))) < 1_000_000 < peak(b"".join)
 
 
 @pytest.mark.parametrize(

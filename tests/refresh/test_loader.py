@@ -1,86 +1,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import pytest
 import trio
-from attrs import define, field
 from canary import KEY, leaks, remains
-from fake_api import Canned, End, FakeAPI, entries, failure, plain_transport, reply, serve
-from fake_source import (
-    NO_TIMES,
-    FakeClock,
-    FakeSource,
-    Gate,
-    Outcome,
-    at_most,
-    at_once,
-    eventually,
-    gate,
-    no_threads,
-)
+from fake_api import End, FakeAPI, entries, failure, reply, serve
+from fake_source import NO_TIMES, FakeClock, FakeSource, Gate, at_most, eventually, gate
+from loader_rig import DOWN, FIRST, SECOND, Rig, idle, live
 
 from router._errors import CatalogueError, CatalogueUnavailableError, ConfigurationError
 from router.catalogue._catalogue import Catalogue
 from router.refresh._flight import GRACE
 from router.refresh._loader import Loader
-from router.refresh._sources import AnthropicSource, FileSource, Source
+from router.refresh._sources import FileSource
 
 Result = TypeVar("Result")
-
-FIRST = Catalogue.from_listing(entries(1), source="live")
-SECOND = Catalogue.from_listing(entries(2), source="live")
-DOWN = CatalogueUnavailableError("down")
 LOADED = "the catalogue could not be loaded: "
-
-
-@define
-class Rig:
-    """A loader with a clock of its own, and the number that stands for randomness."""
-
-    source: Source
-    ttl: float = 100.0
-    max_stale: float = 10_000.0
-    deadline: float = 10.0
-    strict: bool = False
-    random: float = 0.0
-    clock: FakeClock = field(factory=FakeClock)
-    wall: FakeClock = field(factory=lambda: FakeClock(1_800_000_000.0))
-    loader: Loader = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.loader = Loader(
-            self.source,
-            ttl=self.ttl,
-            max_stale=self.max_stale,
-            deadline=self.deadline,
-            strict=self.strict,
-            open_store=lambda: None,
-            clock=self.clock,
-            wall=self.wall,
-            sleep=self.clock.sleep,
-            random=lambda: self.random,
-        )
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether what is held is stale."""
-        return self.loader.is_stale(self.loader.held)
-
-    @property
-    def error(self) -> CatalogueUnavailableError | None:
-        """The error of the last refresh."""
-        return self.loader.status().last_error
 
 
 @pytest.fixture
@@ -97,396 +39,11 @@ def shut() -> Iterator[Gate]:
         yield shut
 
 
-def live(api: FakeAPI) -> AnthropicSource:
-    """Return the live source of that server."""
-    return AnthropicSource(api_key=KEY, base_url=api.url, environ={}, transport=plain_transport())
-
-
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return the warnings of the library."""
     records = [record for record in caplog.records if record.name.startswith("router.")]
     assert all(record.levelno == logging.WARNING for record in records)
     return [record.getMessage() for record in records]
-
-
-# Retries
-
-
-@pytest.mark.parametrize(
-    ("random", "waits"), [(0.0, [0.0, 0.0]), (0.5, [0.25, 0.5]), (1.0, [0.5, 1.0])]
-)
-def test_failures_that_heal_are_retried(api: FakeAPI, random: float, waits: list[float]) -> None:
-    """R1: two failures in a row cost two waits, of full jitter under a doubling bound."""
-    rig = Rig(live(api), random=random)
-    api.script(failure(529, "overloaded_error"), failure(500, "api_error"))
-
-    assert len(rig.loader.refresh()) == 3
-    assert len(api.requests) == 3
-    assert rig.clock.slept == waits
-
-
-HEALING = {
-    "408": reply(408),
-    "409": reply(409),
-    "502": reply(502, b"<h1>Bad gateway</h1>"),
-    "503": reply(503),
-    "504": reply(504),
-    "529": failure(529, "overloaded_error"),
-    "400-but-told-to": reply(400, headers={"x-should-retry": "true"}),
-    "200-with-an-error": failure(200, "overloaded_error"),
-    "reset": [End.RESET],
-    "closed": [End.CLOSE],
-}
-
-
-@pytest.mark.parametrize("fault", HEALING.values(), ids=HEALING)
-def test_three_attempts_at_most(api: FakeAPI, fault: Any) -> None:
-    """R1: what may heal is tried three times, and the last failure is the one that is raised."""
-    rig = Rig(live(api))
-    api.script(fault, fault, fault)
-
-    with pytest.raises(CatalogueUnavailableError) as caught:
-        rig.loader.refresh()
-
-    assert caught.value.retryable
-    assert len(api.requests) == 3
-    assert len(rig.clock.slept) == 2
-
-
-LASTING = {
-    **{
-        str(status): reply(status)
-        for status in (301, 400, 401, 402, 403, 404, 405, 413, 422, 429, 431, 499, 501)
-    },
-    "500-but-told-not-to": reply(500, headers={"x-should-retry": "false"}),
-    "200-with-an-error": failure(200, "authentication_error"),
-    "html": reply(200, b"<h1>", {"content-type": "text/html"}),
-    "no-page": reply(200, {"data": None}),
-    "cut": reply(200, b"{", {"content-type": "application/json"}),
-}
-
-
-@pytest.mark.parametrize("fault", LASTING.values(), ids=LASTING)
-def test_one_attempt_where_nothing_heals(api: FakeAPI, fault: bytes) -> None:
-    """R2: what no later try can cure is asked for once."""
-    rig = Rig(live(api))
-    api.script(fault)
-
-    with pytest.raises(CatalogueUnavailableError):
-        rig.loader.refresh()
-
-    assert len(api.requests) == 1
-    assert rig.clock.slept == []
-
-
-@pytest.mark.parametrize(("random", "wait"), [(0.0, 2.0), (1.0, 2.5)])
-def test_retry_after(api: FakeAPI, random: float, wait: float) -> None:
-    """R3: a wait that the server asks for is kept, with jitter upwards only."""
-    rig = Rig(live(api), random=random)
-    api.script(failure(429, "rate_limit_error", headers={"retry-after": "2"}))
-
-    assert len(rig.loader.refresh()) == 3
-    assert rig.clock.slept == [wait]
-
-
-def test_retry_after_beyond_the_deadline(api: FakeAPI) -> None:
-    """R3: a wait longer than what is left of the deadline ends the load at once, and the next waits as long."""
-    rig = Rig(live(api), deadline=10)
-    api.script(failure(529, "overloaded_error", headers={"retry-after": "200"}))
-
-    with pytest.raises(CatalogueUnavailableError, match="529"):
-        rig.loader.refresh()
-    assert (len(api.requests), rig.clock.slept) == (1, [])
-
-    rig.clock.now += 199.9
-    rig.loader.catalogue()
-    assert len(api.requests) == 1
-    rig.clock.now += 0.2
-    rig.loader.catalogue()
-    api.wait_for(2)
-
-
-def test_retry_after_counts_what_is_left(api: FakeAPI) -> None:
-    """R3: a second wait must fit into what the first has left of the deadline."""
-    rig = Rig(live(api), deadline=10)
-    asked = failure(503, "api_error", headers={"retry-after": "6"})
-    api.script(asked, asked)
-
-    with pytest.raises(CatalogueUnavailableError, match="503"):
-        rig.loader.refresh()
-
-    assert (len(api.requests), rig.clock.slept) == (2, [6.0])
-
-
-def test_backoff_beyond_the_deadline() -> None:
-    """R1: there is no wait that would end after the deadline."""
-    source = FakeSource(CatalogueUnavailableError("busy", status=500, retryable=True))
-    rig = Rig(source, deadline=0.4, random=1.0)
-
-    with pytest.raises(CatalogueUnavailableError, match="busy"):
-        rig.loader.refresh()
-
-    assert (source.fetches, rig.clock.slept) == (1, [])
-
-
-def test_one_deadline_for_all_of_a_load() -> None:
-    """R1, P13: each attempt, and each to confirm a listing that has shrunk, is given the very deadline of the load."""
-    busy = CatalogueUnavailableError("busy", retryable=True)
-    source = FakeSource(Catalogue.from_listing(entries(3)), busy, busy, FIRST, busy, busy, FIRST)
-    rig = Rig(source, random=1.0)
-    rig.loader.refresh()
-
-    assert rig.loader.refresh().digest == FIRST.digest
-
-    first, second, *others = source.deadlines
-    assert first is not second
-    assert len(others) == 5
-    assert all(each is second for each in others)
-    assert second.left() == rig.deadline - sum(rig.clock.slept) == 10.0 - 4.0
-
-
-def test_longest_wait_between_attempts() -> None:
-    """R1: what the server asks for is capped at an hour, and is then beyond every deadline but a long one."""
-    rig = Rig(
-        FakeSource(CatalogueUnavailableError("busy", retry_after=3600.0, retryable=True), FIRST),
-        deadline=7200,
-    )
-
-    assert rig.loader.refresh() is not None
-    assert rig.clock.slept == [3600.0]
-
-
-# One flight
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [(None, "live"), (failure(400, "invalid_request_error"), "bundled")],
-    ids=["good", "failing"],
-)
-def test_one_request_for_fifty_threads(api: FakeAPI, answer: bytes | None, expected: str) -> None:
-    """C1, C2: fifty threads that ask a server at the same moment make one request, whether it is good or fails."""
-    for rounds in range(1, 11):
-        rig = Rig(live(api))
-        if answer:
-            api.script(answer)
-
-        answers = at_once(rig.loader.catalogue)
-
-        assert len(api.requests) == rounds
-        assert {catalogue.source for catalogue in answers if isinstance(catalogue, Catalogue)} == {
-            expected
-        }
-        assert len(answers) == 50
-
-
-@pytest.mark.parametrize(("outcome", "rounds"), [(FIRST, 10), (DOWN, 10)], ids=["good", "failing"])
-def test_one_flight_for_fifty_threads(
-    outcome: Catalogue | CatalogueUnavailableError, rounds: int
-) -> None:
-    """C1, C2: it is one fetch even where that is over before the last thread has looked."""
-    for _ in range(rounds):
-        source = FakeSource(outcome)
-        rig = Rig(source)
-
-        answers = at_once(rig.loader.catalogue)
-
-        assert source.fetches == 1
-        assert answers == [rig.loader.catalogue()] * 50
-
-
-def test_one_flight_for_fifty_refreshes(shut: Gate) -> None:
-    """C2: refreshes that are asked for while a flight is under way share it, and its error."""
-    source = FakeSource(shut.before(DOWN))
-    rig = Rig(source)
-    asking: list[int] = []
-
-    def refresh() -> Catalogue:
-        asking.append(1)
-        return rig.loader.refresh()
-
-    answers: list[object] = []
-    waiter = threading.Thread(target=lambda: answers.extend(at_once(refresh)))
-    waiter.start()
-    assert eventually(lambda: len(asking) == 50)
-    time.sleep(0.1)  # from asking to waiting
-    shut.open()
-    waiter.join()
-
-    assert source.fetches == 1
-    assert list(map(repr, answers)) == [repr(DOWN)] * 50
-
-
-def test_one_background_refresh(shut: Gate) -> None:
-    """C3: fifty threads that find the catalogue too old make one fetch, and none of them waits for it."""
-    source = FakeSource(FIRST, shut.before(SECOND))
-    rig = Rig(source)
-    rig.loader.refresh()
-    rig.clock.now += 200
-
-    with at_most(5.0):
-        assert at_once(rig.loader.catalogue) == [FIRST] * 50
-    assert eventually(lambda: source.fetches == 2)
-
-    shut.open()
-    assert eventually(lambda: rig.loader.catalogue() is SECOND)
-    at_once(rig.loader.catalogue)
-    assert source.fetches == 2
-
-
-def test_one_background_refresh_at_every_expiry() -> None:
-    """C3: the one refresh of an expiry may even be over before the last thread has looked."""
-    source = FakeSource(FIRST)
-    rig = Rig(source)
-    rig.loader.refresh()
-
-    for expiries in range(1, 11):
-        rig.clock.now += 200
-        at_once(rig.loader.catalogue)
-        assert eventually(_idle)
-        assert source.fetches == 1 + expiries
-
-
-def test_a_handler_does_not_wait_for_what_it_has_stopped(shut: Gate) -> None:
-    """C12: who asks in the midst of this thread's own work on a flight, as a signal's handler may, loads in line."""
-    source = FakeSource(shut.before(FIRST), SECOND)
-    rig = Rig(source, deadline=0.1)
-    rig.loader._start()
-    assert eventually(lambda: source.fetches == 1)
-
-    with rig.loader._lock:
-        assert rig.loader.refresh() is SECOND
-
-    assert source.threads[1] is threading.current_thread()
-
-
-def test_flight_is_a_daemon() -> None:
-    """C11: a fetch from the network has a daemon thread of its own, which ends with it."""
-    source = FakeSource(FIRST)
-    rig = Rig(source)
-
-    rig.loader.refresh()
-
-    (thread,) = source.threads
-    assert thread is not threading.current_thread()
-    assert (thread.name, thread.daemon) == ("router-refresh", True)
-    thread.join(1.0)
-    assert not thread.is_alive()
-
-
-@pytest.mark.parametrize(
-    "outcome", [FIRST, DOWN, KeyboardInterrupt()], ids=["lands", "fails", "is interrupted"]
-)
-def test_flight_says_that_its_thread_ends(
-    monkeypatch: pytest.MonkeyPatch, outcome: Outcome
-) -> None:
-    """C7: a thread says that it ends, however its flight has: a fork waits until it is gone."""
-    ended: list[threading.Thread] = []
-    monkeypatch.setattr(
-        "router.refresh._loader.end_thread", lambda: ended.append(threading.current_thread())
-    )
-    source = FakeSource(outcome)
-
-    with suppress(CatalogueUnavailableError):
-        Rig(source).loader.refresh()
-
-    source.threads[0].join(1.0)
-    assert ended == source.threads
-
-
-LATE = """
-import sys
-sys.modules["platformdirs"] = None
-from router.refresh._flight import import_late
-import_late()
-print(*sorted({"email.utils", "router.refresh._disk_cache", "router.refresh._http", "tenacity"} & sys.modules.keys()))
-"""
-
-
-def test_what_a_flight_imports_is_imported_before() -> None:
-    """All that a flight needs later is there before it has a thread; what cannot be had stops nothing."""
-    run = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)  # noqa: S603 - our own text
-
-    assert run.stdout.split() == [
-        "email.utils",
-        "router.refresh._disk_cache",
-        "router.refresh._http",
-        "tenacity",
-    ]
-
-
-HANGING = """
-import sys, time
-from router import Router, CatalogueUnavailableError
-class Hanging:
-    remote = True
-    identity = None
-    def fetch(self, deadline, progress=None, held=None):
-        print("fetching", flush=True)
-        time.sleep(60)
-router = Router(Hanging(), deadline=0.05)
-print(router.catalogue.source)
-"""
-
-
-def test_exit_does_not_wait() -> None:
-    """C11, N2: a program ends while a fetch hangs in what cannot be cancelled."""
-    with at_most(20.0):
-        run = subprocess.run(  # noqa: S603 - our own text
-            [sys.executable, "-c", HANGING], capture_output=True, text=True, check=True
-        )
-
-    assert run.stdout.split() == ["fetching", "bundled"]
-
-
-def test_no_thread_for_the_first_load() -> None:
-    """C11: where no thread can be had, the first load happens where it was asked for."""
-    source = FakeSource(FIRST)
-    rig = Rig(source)
-
-    with no_threads():
-        assert rig.loader.catalogue() is FIRST
-
-    assert source.threads == [threading.current_thread()]
-
-
-def test_no_thread_for_a_live_load() -> None:
-    """C11: nor does the live API need a thread of its own to be read."""
-    page = json.dumps({"data": entries(3), "has_more": False}).encode()
-    source = AnthropicSource(
-        api_key="k", base_url="https://gateway.example", environ={}, transport=Canned([page])
-    )
-    rig = Rig(source)
-
-    with no_threads():
-        assert len(rig.loader.refresh()) == 3
-
-
-def test_no_thread_for_the_first_load_inside_a_loop() -> None:
-    """C6, C11: a running loop is not held up by a load for which no thread can be had."""
-    source = FakeSource(FIRST)
-    rig = Rig(source)
-
-    async def main() -> str:
-        with no_threads():
-            return rig.loader.catalogue().source
-
-    assert asyncio.run(main()) == "bundled"
-    assert source.fetches == 0
-
-
-def test_no_thread_for_a_renewal() -> None:
-    """C11: where a catalogue is held, no answer reaches for the network, also where no thread can be had."""
-    source = FakeSource(FIRST, SECOND)
-    rig = Rig(source)
-    rig.loader.refresh()
-    rig.clock.now += 200
-
-    with no_threads():
-        assert rig.loader.catalogue() is FIRST
-
-    assert threading.current_thread() not in source.threads
-    assert str(rig.error) == "no thread for a refresh"
 
 
 # The first load
@@ -651,15 +208,10 @@ def delays(error: CatalogueUnavailableError, random: float, count: int) -> list[
             seconds += 0.5
             rig.clock.now += 0.5
             rig.loader.catalogue()
-            assert eventually(lambda: source.fetches > fetches or _idle())  # noqa: B023 - called at once
-        assert eventually(_idle)
+            assert eventually(lambda: source.fetches > fetches or idle())  # noqa: B023 - called at once
+        assert eventually(idle)
         found.append(seconds)
     return found
-
-
-def _idle() -> bool:
-    """Whether no flight is under way."""
-    return not any(thread.name == "router-refresh" for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize(
@@ -727,7 +279,7 @@ def test_outage_and_recovery(api: FakeAPI, caplog: pytest.LogCaptureFixture) -> 
     for _ in range(600 * 2):
         rig.clock.now += 0.5
         sources.add(rig.loader.catalogue().source)
-        assert eventually(_idle)
+        assert eventually(idle)
     asked = len(api.requests)
     assert asked <= 60
     assert sources == {"live"}
@@ -737,7 +289,7 @@ def test_outage_and_recovery(api: FakeAPI, caplog: pytest.LogCaptureFixture) -> 
     for _ in range(65 * 2):
         rig.clock.now += 0.5
         rig.loader.catalogue()
-        assert eventually(_idle)
+        assert eventually(idle)
     assert not rig.is_stale
 
 
@@ -834,7 +386,7 @@ def test_close() -> None:
     rig.clock.now += 10**6
 
     assert rig.loader.catalogue() is FIRST
-    assert eventually(_idle)
+    assert eventually(idle)
     assert source.fetches == 1
     assert rig.loader.refresh() is SECOND
 
@@ -881,7 +433,7 @@ def test_constructing_reads_no_clock_and_fetches_nothing() -> None:
     source = FakeSource(FIRST)
     rig = Rig(source)
 
-    assert eventually(_idle)
+    assert eventually(idle)
     assert (source.fetches, rig.clock.reads) == (0, 0)
 
 

@@ -21,8 +21,7 @@ from sizes import at_length
 from router import Router
 from router._errors import CatalogueUnavailableError
 from router.catalogue._catalogue import Catalogue
-from router.refresh._deadline import Deadline
-from router.refresh._loader import CLOCK
+from router.refresh._deadline import CLOCK, Deadline
 from router.refresh._sources import Source
 
 IDENTITY = "b" * 40
@@ -421,7 +420,7 @@ def test_a_wall_clock_that_jumps_in_an_outage(tmp_path: Path, step: float) -> No
 
 def elsewhen(clock: str) -> float:
     """Return that clock's reading in a process of a machine that has slept for a day more than this one."""
-    code = f"import time\nfrom router.refresh._loader import CLOCK\nprint({clock}())"
+    code = f"import time\nfrom router.refresh._deadline import CLOCK\nprint({clock}())"
     unshare = shutil.which("unshare")
     if unshare is None:
         pytest.skip("there is no unshare")

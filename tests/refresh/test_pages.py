@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from sizes import examples
 
 from router import AnthropicSource, Catalogue, CatalogueError, CatalogueUnavailableError, Router
+from router.refresh._assembly import fetch_catalogue
 from router.refresh._listing import Reply, walk
-from router.refresh._sources import _fetched
 
 MODELS: Final = 20
 
@@ -42,7 +42,7 @@ Reading = Callable[[bytes], Catalogue]
 
 def loaded(body: bytes) -> Catalogue:
     """Make a catalogue of a page as a refresh does, without a network: walk, check, read."""
-    return _fetched(walk, lambda *_: Reply(body), None, "packaged", time.time)
+    return fetch_catalogue(walk, lambda *_: Reply(body), None, "packaged", time.time)
 
 
 def holds(catalogue: Catalogue) -> None:

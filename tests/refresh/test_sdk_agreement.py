@@ -37,7 +37,8 @@ from router.catalogue._catalogue import Catalogue
 from router.models._model import Model
 from router.refresh._deadline import Deadline
 from router.refresh._listing import MAX_PAGE_BYTES
-from router.refresh._sources import AnthropicSource, SDKSource
+from router.refresh._sdk_source import SDKSource
+from router.refresh._sources import AnthropicSource
 
 CAPTURES = json.loads((DATA / "captures.json").read_text())
 Stage = Literal["active", "deprecated", "retired"]

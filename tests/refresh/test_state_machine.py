@@ -51,8 +51,9 @@ from router.catalogue._snapshot import Snapshot
 from router.models._entries import read_listing
 from router.refresh._deadline import Deadline
 from router.refresh._disk_cache import Store, Stored
+from router.refresh._fetcher import ATTEMPTS
+from router.refresh._freshness import FIRST_DELAY
 from router.refresh._listing import Progress
-from router.refresh._loader import ATTEMPTS, FIRST_DELAY
 from router.refresh._sources import Source
 
 KEYS: Final = (KEY, KEY[20:] + KEY[:20])
@@ -775,7 +776,7 @@ class Careless(Router):
 
     def __init__(self, source: Source, *, cache_dir: Path, **arguments: Any) -> None:
         super().__init__(source, cache_dir=cache_dir, **arguments)
-        self._loader._open_store = lambda: Trusting(str(cache_dir), str(source.identity))
+        self._loader._disk._open_store = lambda: Trusting(str(cache_dir), str(source.identity))
 
 
 TWINS: Final[Mapping[str, tuple[str, type, str]]] = {

@@ -22,7 +22,7 @@ from router._fork import unforked
 from router.refresh._credential import Credential
 from router.refresh._deadline import Deadline
 from router.refresh._http import Wire
-from router.refresh._tls import uncut
+from router.refresh._tls import make_fork_safe
 
 AUTHORITY = trustme.CA()
 RELEASING = {"_wrap_socket", "do_handshake", "read", "write"}
@@ -38,7 +38,7 @@ def api() -> Iterator[FakeAPI]:
         yield api
 
 
-def trusting(wrap: Wrap = uncut) -> ssl.SSLContext:
+def trusting(wrap: Wrap = make_fork_safe) -> ssl.SSLContext:
     """Return a context that trusts the server."""
     context = ssl.create_default_context()
     AUTHORITY.configure_trust(context)
@@ -167,7 +167,7 @@ def test_a_long_question() -> None:
 def test_who_is_not_trusted(api: FakeAPI) -> None:
     """A handshake that fails says why, and leaves nothing open."""
     with pytest.raises(ssl.SSLCertVerificationError):
-        asked(api, uncut(ssl.create_default_context()))
+        asked(api, make_fork_safe(ssl.create_default_context()))
 
 
 def test_a_context_of_another_kind() -> None:
@@ -176,4 +176,4 @@ def test_a_context_of_another_kind() -> None:
     class Other(ssl.SSLContext):
         pass
 
-    assert type(uncut(Other(ssl.PROTOCOL_TLS_CLIENT))) is Other
+    assert type(make_fork_safe(Other(ssl.PROTOCOL_TLS_CLIENT))) is Other

@@ -36,7 +36,7 @@ from store_worker import limited, spawn
 import router as package
 from router import AnthropicSource, BundledSource, Router, UnknownModelError, UnknownNameError
 from router._fork import end_thread, unforked
-from router.refresh._flight import import_late
+from router.refresh._late_imports import import_late
 
 PRELOADED = (difflib,)
 """What the library imports late, when the process may have become a user who cannot read it."""

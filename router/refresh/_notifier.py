@@ -1,0 +1,92 @@
+"""Notifier: calls the hooks once an event, in the thread of a refresh, while no lock is held."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from router._errors import CatalogueUnavailableError
+from router._hooks import Log, check_hook, contained
+from router.catalogue._catalogue import Catalogue
+from router.catalogue._diff import CatalogueDiff
+from router.refresh._freshness import Freshness
+
+log: Final = Log(__package__)
+
+OnRefresh = Callable[[Catalogue | None, Catalogue, CatalogueDiff], object]
+OnError = Callable[[CatalogueUnavailableError], object]
+
+
+class _InErrorHook(threading.local):
+    """Whether this thread is in a hook that is told of a failure."""
+
+    value = False
+
+
+_in_error_hook: Final = _InErrorHook()
+
+
+def in_error_hook() -> bool:
+    """Return whether the caller is `on_error`: it is not told of the refreshes that it asks for."""
+    return _in_error_hook.value
+
+
+class Notifier:
+    """The two hooks of a router, and the failures that they are still to be told of."""
+
+    def __init__(self, on_refresh: OnRefresh | None, on_error: OnError | None) -> None:
+        check_hook("on_refresh", on_refresh)
+        check_hook("on_error", on_error)
+        self._on_refresh = on_refresh
+        self._on_error = on_error
+        self._pending: deque[CatalogueUnavailableError] = deque()
+
+    def add_failure(self, error: CatalogueUnavailableError) -> None:
+        """Queue a failure for the hook: the thread of the next refresh tells it, never a read."""
+        if self._on_error is not None:
+            self._pending.append(error)
+
+    def tell_failures(self) -> None:
+        """Tell of the failures so far; those that come meanwhile have threads of their own."""
+        for _ in range(len(self._pending)):
+            try:
+                error = self._pending.popleft()
+            except IndexError:  # another thread was faster
+                return
+            self._tell_failure(error)
+
+    def _tell_failure(self, error: CatalogueUnavailableError) -> None:
+        if self._on_error is None:
+            return
+        _in_error_hook.value = True
+        try:
+            contained("on_error", partial(self._on_error, error))
+        finally:
+            _in_error_hook.value = False
+
+    def tell_change(self, before: Catalogue | None, after: Catalogue) -> None:
+        """Tell what a refresh has changed, if it did."""
+        if after is before or self._on_refresh is None:
+            return
+        diff = (Catalogue(()) if before is None else before).diff(after)
+        if diff or before is None:
+            contained("on_refresh", partial(self._on_refresh, before, after, diff))
+
+
+def log_failure(before: Freshness, after: Freshness, held: Catalogue | None) -> None:
+    """Log the failure that led from one to the other, as a warning if it is news."""
+    error = after.error
+    source = f"the {held.source} catalogue is used" if held is not None else "there is no catalogue"
+    as_of = f" (of {held.as_of:%Y-%m-%d %H:%MZ})" if held is not None and held.as_of else ""
+    is_news = before.error is None or error is None or before.error.status != error.status
+    write = log.warning if is_news else log.debug
+    write("the catalogue could not be loaded: %s; %s%s", error, source, as_of)
+    if after.was_stale and not before.was_stale:
+        log.warning(
+            "the catalogue%s is older than max_stale, %g s, and has not been renewed",
+            as_of,
+            after.limits.max_stale,
+        )
