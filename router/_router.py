@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from attrs import evolve
 
+from router._arguments import check_count, check_hook
 from router._errors import ConfigurationError, NoModelError, UnknownNameError, nearest, quoted
 from router._fork import unforked
-from router._hooks import check_count, check_hook
 from router.catalogue._catalogue import Asked, Catalogue, CatalogueDiff, impact_of
 from router.catalogue._decision import Decision
 from router.catalogue._policy import Policy, alone, check_policies, is_policy_name, read_policies
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from router.refresh._disk_cache import Store
     from router.requests._fallbacks import Fallbacks
     from router.requests._fitting import OnUnsupported
-    from router.requests._routing import InputTokens, Routed, Routes
+    from router.requests._routing import Routed, Routes
+    from router.requests._tokens import InputTokens
 
 Default = TypeVar("Default")
 Value = TypeVar("Value")
@@ -578,9 +579,9 @@ class Router:
         Raises `ConfigurationError` for a request that is no mapping.
         """
         from router.requests._fallbacks import fallbacks_of
-        from router.requests._reading import checked
+        from router.requests._values import check_request
 
-        checked(request)
+        check_request(request)
         catalogue = self._loader.catalogue()
         first = catalogue[model if isinstance(model, str) else model.id]
         return fallbacks_of(first, catalogue.candidates(self._named(need)), request)

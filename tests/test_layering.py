@@ -14,7 +14,8 @@ import router
 LAYERS = (
     ("_errors",),
     ("models",),
-    ("models._vocabulary", "_fork", "_hooks", "_status"),
+    ("models._vocabulary", "_arguments", "_fork", "_log", "_status"),
+    ("_hooks",),
     ("models._field_types",),
     ("models._model", "models._index"),
     ("models._packaged_facts",),
@@ -39,6 +40,8 @@ LAYERS = (
     ("refresh._flight", "refresh._sources"),
     ("refresh._loader",),
     ("requests",),
+    ("requests._values",),
+    ("requests._tokens",),
     ("requests._reading",),
     ("requests._fitting",),
     ("requests._fallbacks", "requests._routing"),

@@ -27,7 +27,7 @@ from router._errors import (
     quoted,
     shortened,
 )
-from router._hooks import Log
+from router._log import Log
 from router.catalogue._decision import Decision, decide
 from router.catalogue._policy import Policy, alone
 from router.models._field_types import ORDERED, read_date

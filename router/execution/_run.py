@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from attrs import define, field, frozen
 
+from router._arguments import check_count, check_hook, check_seconds
 from router._errors import ConfigurationError, FallbackExhaustedError, printable, quoted
-from router._hooks import Log, check_count, check_hook, check_seconds, contained
+from router._hooks import contained
+from router._log import Log
 from router._status import Cooling
 from router.execution._conversations import Conversations
 from router.execution._cooldown import Cooldowns, Turn

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
+from router._arguments import check_count
 from router._errors import ConfigurationError, FallbackExhaustedError, RouterError
-from router._hooks import Log, check_count
+from router._log import Log
 from router.execution._conversations import Conversations
 from router.execution._failures import Failure, FailureClass, classify
 from router.execution._run import Run

@@ -20,9 +20,11 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from router._arguments import check_hook, check_seconds
 from router._errors import CatalogueUnavailableError, RouterError
 from router._fork import end_thread, renewed_in_child
-from router._hooks import Log, check_hook, check_seconds, contained
+from router._hooks import contained
+from router._log import Log
 from router.catalogue._catalogue import Catalogue, CatalogueDiff
 from router.models._packaged_facts import PACKAGED
 from router.refresh._deadline import Deadline

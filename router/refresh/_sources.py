@@ -12,6 +12,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from router._arguments import check_seconds
 from router._errors import (
     CatalogueError,
     CatalogueUnavailableError,
@@ -22,7 +23,7 @@ from router._errors import (
     quoted,
 )
 from router._fork import renewed_in_child
-from router._hooks import Log, check_seconds
+from router._log import Log
 from router.catalogue._catalogue import Catalogue, read_listing
 from router.models._model import Model, is_id, read_model
 from router.models._packaged_facts import PACKAGED, DocumentedPath, documented_facts

@@ -14,17 +14,14 @@ from attrs import frozen
 from router._errors import ConfigurationError, UnfitRequestError, printable, quoted, shortened
 from router.models._model import Model
 from router.models._vocabulary import CAPABILITIES, LEVELS
-from router.requests._reading import (
-    NOTHING,
-    Demand,
+from router.requests._reading import NOTHING, Demand, Remedy, read
+from router.requests._values import (
     Path,
-    Remedy,
-    checked,
+    check_request,
     fields_of,
+    format_path,
     listed,
     member_of,
-    read,
-    spelt,
     type_of,
     value_at,
 )
@@ -93,12 +90,15 @@ def fit(
             f"a Model was expected, such as catalogue[id] (got {type(model).__name__})"
         )
     check_on_unsupported(on_unsupported)
-    fitting = _Fitting(checked(request), model, lowers=on_unsupported == "downgrade", batch=batch)
+    fitting = _Fitting(
+        check_request(request), model, lowers=on_unsupported == "downgrade", batch=batch
+    )
     while unmet := fitting.unmet():
         hopeless = [each for each in unmet if each.remedy is None or on_unsupported == "error"]
         if hopeless:
             raise UnfitRequestError(
-                model.id, dict.fromkeys((spelt(each.path), _named(each.term)) for each in hopeless)
+                model.id,
+                dict.fromkeys((format_path(each.path), _named(each.term)) for each in hopeless),
             )
         first = unmet[0].remedy
         for each in unmet:
@@ -157,7 +157,7 @@ class _Fitting:
                 self.whys[name,] = f"extra_body.{name} was sent in its place"
         changes = [
             RequestChange(
-                spelt(path),
+                format_path(path),
                 value_at(self.request, path),
                 None if after is _GONE else after,
                 self.whys[path],

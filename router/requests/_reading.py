@@ -7,16 +7,24 @@ do not allow asks nothing.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from attrs import frozen
 
-from router._errors import ConfigurationError, quoted
 from router.models._vocabulary import capability_name
+from router.requests._tokens import LARGEST, InputTokens, count_tokens, estimate_tokens
+from router.requests._values import (
+    Path,
+    check_request,
+    fields_of,
+    format_path,
+    listed,
+    member_of,
+    type_of,
+)
 from router.requirements._expression import (
     Comparison,
     Placed,
@@ -27,23 +35,6 @@ from router.requirements._expression import (
     possibility,
     remembered,
 )
-
-CountTokens = Callable[..., Any]
-"""What counts the input tokens of a request: `client.messages.count_tokens`, or a function of the request."""
-
-BYTES_PER_TOKEN: Final = 2.5
-"""How little text a token may be.
-
-The API's glossary has a token be about 3.5 English characters, and its guide to Opus 4.7 up to 1.35 times as many
-tokens for the same text since then: 2.6 characters, and a little less to be safe. Where text is not ASCII the bytes
-of its UTF-8 are counted.
-"""
-
-_TEXTUAL: Final = ("system", "messages", "tools", "output_config")
-_NO_TEXT: Final = frozenset({"data", "signature"})
-
-_LARGEST: Final = 10**29
-"""More tokens than a requirement can spell."""
 
 _DEEPEST: Final = 32
 """How deep content may nest; the deepest that the API takes is ten."""
@@ -60,9 +51,6 @@ _NO_SAMPLING_SINCE: Final = "2026-10-21"
 _NEED_THINKING: Final = ("xhigh", "max")
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _DATED: Final = re.compile(r"(code_execution|web_search|web_fetch)_(\d{8})", re.ASCII)
-_NO_FIELDS: Final[Mapping[str, Any]] = {}
-
-Path = tuple[str | int, ...]
 
 NOTHING: Final = disjunction(())
 """The requirement that no model meets: of what the API refuses whatever the model is."""
@@ -88,7 +76,7 @@ def requirement_of(
     request: Mapping[str, Any],
     *,
     batch: bool = False,
-    input_tokens: int | CountTokens | Literal["estimate"] | None = None,
+    input_tokens: InputTokens = None,
 ) -> RequestRequirement:
     """Return what the arguments of `messages.create`, GA or beta, ask of a model.
 
@@ -97,86 +85,28 @@ def requirement_of(
     documentation alone tells of a model is asked as `maybe traits...`, so that a newer one is not shut out. Raises
     `ConfigurationError` for a request that is no mapping, and for tokens that are no number.
     """
-    reading = read(checked(request), batch=batch)
+    reading = read(check_request(request), batch=batch)
     demands = [*reading.demands]
     if batch:
         demands.append(Demand(_supported("batch"), BATCH, None))
-    tokens = _estimated(reading) if input_tokens == "estimate" else _counted(request, input_tokens)
+    is_estimated = input_tokens == "estimate"
+    tokens = estimate_tokens(reading.value) if is_estimated else count_tokens(request, input_tokens)
     if tokens:
         demands.append(Demand(_at_least("max_input_tokens", tokens), INPUT_TOKENS, None))
     asked = {each.term.text: each.term for each in demands}
     places: dict[str, dict[str, None]] = {text: {} for text in sorted(asked)}
     for each in demands:
-        places[each.term.text][spelt(each.path)] = None
+        places[each.term.text][format_path(each.path)] = None
     plain = conjunction(asked.values())
     return RequestRequirement(
         parts=plain.terms,
         text=plain.text,
         depth=1,
         places={text: tuple(paths) for text, paths in places.items()},
-        not_inferred=tuple(dict.fromkeys(map(spelt, reading.not_inferred))),
+        not_inferred=tuple(dict.fromkeys(map(format_path, reading.not_inferred))),
         input_tokens=tokens or None,
-        is_estimated=input_tokens == "estimate",
+        is_estimated=is_estimated,
     )
-
-
-def checked(request: object) -> Mapping[str, Any]:
-    """Return the request; raises `ConfigurationError` for what is no mapping."""
-    if isinstance(request, Mapping):
-        return request
-    got = type(request).__name__
-    raise ConfigurationError(
-        f"a request must be a mapping of the arguments of messages.create (got {got})"
-    )
-
-
-# Values of a request: dicts, or objects as the SDK answers them
-
-
-def fields_of(value: object) -> Mapping[str, Any]:
-    """Return the members of a value by name: those of an object as those of a dict."""
-    if value.__class__ is dict or isinstance(value, Mapping):
-        return value
-    fields: Mapping[str, Any] = getattr(value, "__dict__", _NO_FIELDS)
-    return fields
-
-
-def member_of(value: object, name: str) -> Any:
-    """Return one member of a value, `None` where it has none of that name."""
-    return fields_of(value).get(name)
-
-
-def type_of(value: object) -> str:
-    """Return the type that a value states, empty where it states none."""
-    kind = fields_of(value).get("type")
-    return kind if isinstance(kind, str) else ""
-
-
-def listed(value: object) -> Iterable[Any]:
-    """Return a list, or what can be gone through like one, and more than once."""
-    if isinstance(value, (list, tuple)):
-        return value
-    is_one = isinstance(value, (str, bytes, Mapping, Iterator)) or hasattr(
-        value, "model_fields_set"
-    )
-    return () if is_one or not isinstance(value, Iterable) else value
-
-
-def value_at(value: Any, path: Path) -> Any:
-    """Return what stands at a path."""
-    for key in path:
-        value = [*value][key] if isinstance(key, int) else member_of(value, key)
-    return value
-
-
-def spelt(path: Path) -> str:
-    """Return a path as it is written in Python."""
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(
-        "."
-    )
-
-
-# Reading: what is asked, and where
 
 
 class Remedy(Enum):
@@ -267,7 +197,7 @@ class _Reader:
             isinstance(each, str) and each.startswith(_LARGER_OUTPUT) for each in betas
         ):
             self.not_inferred.append(path)
-        elif type(value) is int and 1 <= value < _LARGEST:
+        elif type(value) is int and 1 <= value < LARGEST:
             self.ask(_at_least("max_tokens", value), path, Remedy.CAP_TOKENS)
         elif value:
             self.not_inferred.append(path)
@@ -471,58 +401,3 @@ def _is_prefill(message: object) -> bool:
     return member_of(message, "role") == "assistant" and (
         isinstance(content, str) or type_of(last) == "text"
     )
-
-
-# Counting tokens
-
-
-def _counted(request: Mapping[str, Any], tokens: int | CountTokens | str | None) -> int:
-    counted = _called(tokens, request) if callable(tokens) else tokens or 0
-    number = getattr(counted, "input_tokens", counted)
-    if type(number) is not int or not 0 <= number < _LARGEST:
-        raise ConfigurationError(
-            f'input_tokens must be a number of tokens, or "estimate" (got {quoted(number)})'
-        )
-    return number
-
-
-def _called(count: CountTokens, request: Mapping[str, Any]) -> object:
-    taken = [
-        each
-        for each in inspect.signature(count).parameters.values()
-        if each.kind is each.KEYWORD_ONLY
-    ]
-    missing = [
-        each.name for each in taken if each.default is each.empty and each.name not in request
-    ]
-    if missing:
-        raise ConfigurationError(
-            f"input_tokens counts with {missing[0]}, which the request has not: "
-            f"give functools.partial(count_tokens, {missing[0]}=...)"
-        )
-    counted = (
-        count(**{each.name: request[each.name] for each in taken if each.name in request})
-        if taken
-        else count(request)
-    )
-    if inspect.iscoroutine(counted):
-        counted.close()
-        raise ConfigurationError("input_tokens is asynchronous: await it, and give the number")
-    return counted
-
-
-def _estimated(reading: Reading) -> int:
-    size = 0
-    values = [reading.value(name) for name in _TEXTUAL]
-    while values:
-        value = values.pop()
-        if isinstance(value, str):
-            size += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-        elif value.__class__ is not dict and (items := [*listed(value)]):
-            values += items
-        else:
-            fields = fields_of(value)
-            is_text = type_of(value) == "text"
-            values += (each for name, each in fields.items() if is_text or name not in _NO_TEXT)
-            values += fields
-    return int(size / BYTES_PER_TOKEN) + 1

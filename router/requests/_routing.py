@@ -6,34 +6,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
 from router._errors import NoModelError, UnfitRequestError
-from router._hooks import Log
+from router._log import Log
 from router.catalogue._catalogue import Asked, Catalogue
 from router.catalogue._decision import Decision, shown
 from router.catalogue._policy import Policy
 from router.locking._answers import Held
 from router.models._model import Model
 from router.requests._fitting import Fitted, OnUnsupported, RequestChange, check_on_unsupported, fit
-from router.requests._reading import (
-    BATCH,
-    CountTokens,
-    RequestRequirement,
-    read,
-    requirement_of,
-    spelt,
-)
+from router.requests._reading import BATCH, RequestRequirement, read, requirement_of
+from router.requests._tokens import InputTokens
+from router.requests._values import format_path
 from router.requirements._expression import Requirement, conjunction
 from router.requirements._parser import require
 
-InputTokens = int | CountTokens | Literal["estimate"] | None
-
 log: Final = Log(__package__)
 
-_BATCH: Final = spelt(BATCH)
+_BATCH: Final = format_path(BATCH)
 
 
 @frozen
