@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from router.catalogue._catalogue import Catalogue
     from router.catalogue._decision import Decision
     from router.catalogue._policy import Policy
-    from router.execution._run import Attempt
+    from router.execution._attempts import Attempt
     from router.requirements._expression import Requirement
 
 _LONGEST_SHOWN = 200

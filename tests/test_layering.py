@@ -47,11 +47,14 @@ LAYERS = (
     ("requests._fallbacks", "requests._routing"),
     ("execution",),
     ("execution._failures", "execution._conversations"),
-    ("execution._cooldown",),
+    ("execution._cooldown", "execution._attempts"),
+    ("execution._options",),
     ("execution._run",),
+    ("_named_policies",),
+    ("_choosing",),
+    ("_router",),
     ("integrations",),
     ("integrations.anthropic",),
-    ("_router",),
     ("cli._session", "cli._files"),
     ("cli._output", "cli._options", "cli._writing"),
     ("cli._audit", "cli._lock", "cli._matrix", "cli._page", "cli._route"),
@@ -86,7 +89,7 @@ CONFINED = {
 EVERYWHERE = {"attrs", "__future__"}
 FLOOR = {f"router.{name}": floor for floor, names in enumerate(LAYERS) for name in names}
 PUBLIC = FLOOR["router._router"]
-"""The floor of the package itself: only the command, which is above it, imports its public names."""
+"""The floor of the package itself: only integrations and the command, above it, import its names."""
 
 ROOT = Path(router.__file__).parent
 FILES = {

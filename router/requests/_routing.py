@@ -58,16 +58,6 @@ class Routes:
         """What is asked, as text; of a policy its name."""
         return str(self.asked) if isinstance(self.asked, Policy) else str(self.asked & self.need)
 
-    def request_for(self, model: Model) -> dict[str, Any]:
-        """Return the request as that model takes it."""
-        request = {**self.fits[model].request, "model": model.id}
-        beside = request.get("extra_body")
-        if (
-            isinstance(beside, Mapping) and "model" in beside
-        ):  # the SDK would lay it over the choice
-            request["extra_body"] = {name: each for name, each in beside.items() if name != "model"}
-        return request
-
     def first(self) -> Routed:
         """Return where the request goes, with the reason."""
         model, fitted = next(iter(self.fits.items()))
@@ -82,7 +72,16 @@ class Routes:
         if decision.model is not None and decision.model is not model:
             decision = _settled(decision, model)
         decision = evolve(decision, notes=(*decision.notes, *_notes(self.need)))
-        return Routed(model, self.request_for(model), decision, fitted.changes)
+        return Routed(model, request_for(model, fitted), decision, fitted.changes)
+
+
+def request_for(model: Model, fitted: Fitted) -> dict[str, Any]:
+    """Return the request that was fitted to a model, with its `model` set."""
+    request = {**fitted.request, "model": model.id}
+    extra = request.get("extra_body")
+    if isinstance(extra, Mapping) and "model" in extra:  # the SDK would lay it over the choice
+        request["extra_body"] = {name: each for name, each in extra.items() if name != "model"}
+    return request
 
 
 def routes(
