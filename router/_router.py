@@ -156,7 +156,7 @@ class Router(ModelChooser):
             on_error=on_error,
         )
         self._call_state: CallState | None = None
-        self._open_call_state = partial(
+        self._open_call_state: Callable[[], CallState] = partial(
             _open_call_state,
             allowed_fails=allowed_fails,
             on_disagreement=on_disagreement,
