@@ -7,11 +7,12 @@ seen to answer. No client is imported: a failure is read from the attributes tha
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from types import TracebackType
+from traceback import walk_tb
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -79,15 +80,20 @@ _NOT_FOUND: Final = 404
 _FIRST_STATUS: Final = 100
 _LAST_STATUS: Final = 599
 
-_UNREACHED: Final = frozenset(
-    {
-        ("anthropic", "APIConnectionError"),
-        ("openai", "APIConnectionError"),
-        ("httpx", "TransportError"),
-    }
-    | {("httpx2", "TransportError")}
-)
-"""The errors of clients that got no answer, by package and class."""
+_WITHOUT_STATUS: Final[Mapping[tuple[str, str], FailureClass]] = {
+    ("anthropic", "APIConnectionError"): FailureClass.NEXT_MODEL,
+    ("openai", "APIConnectionError"): FailureClass.NEXT_MODEL,
+    ("httpx", "TransportError"): FailureClass.NEXT_MODEL,
+    ("httpx2", "TransportError"): FailureClass.NEXT_MODEL,
+    ("pydantic_ai", "ModelAPIError"): FailureClass.NEXT_MODEL,
+    ("pydantic_ai", "ModelQuotaExceededError"): FailureClass.GIVE_UP,
+    ("pydantic_ai", "ModelRequestRejectedError"): FailureClass.GIVE_UP,
+    ("pydantic_ai", "ModelContextWindowExceededError"): FailureClass.LARGER_WINDOW,
+    ("pydantic_ai", "ModelNotFoundError"): FailureClass.NEXT_MODEL,
+}
+"""The errors of clients that have no status, by package and class; a subclass is what its nearest base is."""
+
+_HTTP_CLIENTS: Final = frozenset({"httpx", "httpx2"})
 
 _WRAPPING: Final = frozenset({"anthropic", "openai"})
 """The packages whose errors of a connection have another exception for a cause."""
@@ -113,11 +119,12 @@ _LARGEST: Final = 1 << 20
 
 
 def classify(error: Exception, model: Model, *, passed_on: bool = True) -> Failure | None:
-    """Return what a failed call of `model` means, or `None` for an exception that is no failure of an API.
+    """Return what a failed call of `model` means, `None` for an exception that is not of an API.
 
-    Read are the exceptions of `anthropic`, `openai`, `httpx` and `httpx2`, and any with a `status_code`, its
-    own or its `response`'s. An answer that breaks off counts as passed on, and nothing may follow it, unless
-    `passed_on` is false.
+    It reads the exceptions of `anthropic`, `openai`, `httpx`, `httpx2` and `pydantic_ai`, and any
+    with a `status_code`, its own or its `response`'s; the time to wait from the headers, or from
+    its own `retry_after` in seconds. An answer that breaks off counts as passed on, and no model
+    may follow, unless `passed_on` is false.
     """
     return read_failure(error, model, time.time(), passed_on=passed_on)
 
@@ -129,10 +136,14 @@ def read_failure(
     response = _attribute(error, "response")
     status = _read_status(error, response)
     if status is None:
-        return _unreached(error, passed_on=passed_on)
+        return _read_without_status(error, passed_on=passed_on)
     stated = _read_stated(error, response, status)
     retry_after = read_retry_after(_read_headers(response), now)
+    if retry_after is None:
+        retry_after = _own_retry_after(error)
     kind = _kind(status, stated, retry_after, model, passed_on=passed_on)
+    if passed_on and _is_in_stream(error):
+        kind = FailureClass.GIVE_UP
     is_next = kind is FailureClass.NEXT_MODEL
     sent = _SENT.search(stated.text) if kind is FailureClass.LARGER_WINDOW else None
     said = stated.message or (_said(error) if response is None else "")
@@ -189,40 +200,76 @@ def _names(model: Model, pattern: re.Pattern[str], text: str) -> bool:
     return model.id.lower() in text or pattern.search(text) is not None
 
 
-def _unreached(error: Exception, *, passed_on: bool) -> Failure | None:
-    if not _is_unreached(error):
+def _read_without_status(error: Exception, *, passed_on: bool) -> Failure | None:
+    kind, causes = _kind_without_status(error), _causes_of(error)
+    if kind is None or _is_callers_own(causes):
         return None
-    # An SDK wraps whatever its client has met, and so a bug in a hook of the caller's, or a client that is closed.
-    wrapped = error.__cause__ if type(error).__module__.partition(".")[0] in _WRAPPING else None
-    if wrapped is not None and not isinstance(wrapped, OSError) and not _is_unreached(wrapped):
-        return None
-    if any(type(each).__name__ in _CALLERS_OWN for each in (error, wrapped)):
-        return None
-    began = passed_on and _broke_off(error.__traceback__)
+    if passed_on and (_broke_off(causes) or _is_in_stream(error)):
+        kind = FailureClass.GIVE_UP
     return Failure(
-        kind=FailureClass.GIVE_UP if began else FailureClass.NEXT_MODEL,
+        kind=kind,
         reason=_line(type(error).__name__, _said(error)),
+        retry_after=_own_retry_after(error) if kind is FailureClass.NEXT_MODEL else None,
     )
 
 
-def _is_unreached(error: BaseException) -> bool:
-    return any(
-        (str(each.__module__).partition(".")[0], each.__name__) in _UNREACHED
-        for each in type(error).__mro__
-    )
+def _causes_of(error: BaseException) -> list[BaseException]:
+    """Return an error and its causes, outermost first."""
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and all(cause is not each for each in causes):
+        causes.append(cause)
+        cause = cause.__cause__
+    return causes
 
 
-def _broke_off(traceback: TracebackType | None) -> bool:
+def _kind_without_status(error: BaseException) -> FailureClass | None:
+    """Return what the nearest class of an error that is in the table means, `None` for none."""
+    names = ((_package_of(each), each.__name__) for each in type(error).__mro__)
+    return next((_WITHOUT_STATUS[name] for name in names if name in _WITHOUT_STATUS), None)
+
+
+def _package_of(kind: type) -> str:
+    return str(kind.__module__).partition(".")[0]
+
+
+def _is_callers_own(causes: Sequence[BaseException]) -> bool:
+    """Return whether an error without a status is a failure before the request was sent.
+
+    A client wraps whatever it meets, such as a bug in a hook of the caller's, or its own closing.
+    """
+    package = ""
+    for each in causes:
+        if _kind_without_status(each) is None:
+            return package in _WRAPPING and not isinstance(each, OSError)
+        if type(each).__name__ in _CALLERS_OWN or _attribute(each, "phase") == "pool":
+            return True
+        package = _package_of(type(each))
+    return False
+
+
+def _broke_off(causes: Sequence[BaseException]) -> bool:
     """Return whether a connection broke while its answer was iterated over, and not read as a whole."""
     functions = set[str]()
-    while traceback is not None:
-        if traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] in {
-            "httpx",
-            "httpx2",
-        }:
-            functions.add(traceback.tb_frame.f_code.co_name)
-        traceback = traceback.tb_next
+    for each in causes:
+        for frame, _ in walk_tb(each.__traceback__):
+            module = str(frame.f_globals.get("__name__", ""))
+            if module.partition(".")[0] in _HTTP_CLIENTS:
+                functions.add(frame.f_code.co_name)
     return bool(functions & {"iter_raw", "aiter_raw"}) and not functions & {"read", "aread"}
+
+
+def _is_in_stream(error: Exception) -> bool:
+    """Return whether an exception says that its answer had begun, as those of pydantic-ai do."""
+    return _attribute(error, "in_stream") is True
+
+
+def _own_retry_after(error: Exception) -> float | None:
+    """Return the seconds that an exception itself says to wait, as far as they are a time."""
+    seconds = _attribute(error, "retry_after")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    return float(min(seconds, MAX_RETRY_AFTER)) if 0.0 <= seconds < math.inf else None
 
 
 def _attribute(value: object, name: str) -> Any:
