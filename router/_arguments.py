@@ -14,21 +14,22 @@ _LONGEST: Final = 1e9
 
 
 def check_count(name: str, value: object) -> None:
-    """Raise `ConfigurationError` for what is no count of at least one."""
+    """Raise `ConfigurationError` for anything but an int of at least one."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigurationError(f"{name} must be an int of at least 1 (got {quoted(value)})")
 
 
 def check_seconds(name: str, value: object) -> None:
-    """Raise `ConfigurationError` for what is no time that can be waited for."""
+    """Raise `ConfigurationError` for anything but a time that can be waited for."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= _LONGEST:
         raise ConfigurationError(
-            f"{name} must be a number of seconds above 0 and at most {_LONGEST:g} (got {quoted(value)})"
+            f"{name} must be a number of seconds above 0 and at most {_LONGEST:g} "
+            f"(got {quoted(value)})"
         )
 
 
 def check_hook(name: str, hook: object) -> None:
-    """Raise `ConfigurationError` for a hook that cannot be called, or that nobody would await."""
+    """Raise `ConfigurationError` for a hook that is not a plain function."""
     if hook is not None and not callable(hook):
         raise ConfigurationError(f"{name} must be a function (got {type(hook).__name__})")
     code = getattr(hook, "__code__", None)

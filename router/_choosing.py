@@ -77,7 +77,7 @@ class ModelChooser:
         now: datetime | None = None,
         **needs: Need,
     ) -> Any:
-        """Return the newest model known to meet the need and the guard-rails, or the model of a lock.
+        """Return the newest model known to meet the need and the guard-rails, or the locked model.
 
         Raises `NoModelError` if there is none, or returns `default` if one is given. Raises
         `LockError` if a lock is broken.
@@ -114,7 +114,7 @@ class ModelChooser:
         now: datetime | None = None,
         **needs: Need,
     ) -> tuple[Model, ...]:
-        """Return every model known to meet the need and the guard-rails, best first, at most `limit`.
+        """Return the models known to meet the need and the guard-rails, best first, up to `limit`.
 
         Locks are ignored: these are the models to choose from.
         """
@@ -125,7 +125,7 @@ class ModelChooser:
     def explain(
         self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need
     ) -> Decision:
-        """Return what `select` would answer, with the reason; raises `LockError` for a broken lock."""
+        """Return what `select` would answer, with the reason; raises `LockError`."""
         catalogue = self._loader.catalogue()
         decision = catalogue.explain(self._named(requirement), now=now, **needs)
         held = self._policies.held(requirement, catalogue)
@@ -142,7 +142,7 @@ class ModelChooser:
         now: datetime | None = None,
         **needs: Need,
     ) -> bool:
-        """Return whether the model of an id or alias is known to meet the need; unknown is `False`."""
+        """Return whether a model, by id or alias, is known to meet the need; unknown is `False`."""
         return self._loader.catalogue().supports(id, requirement, now=now, **needs)
 
     def gate(self, id: str | Model) -> Gate:
@@ -152,11 +152,11 @@ class ModelChooser:
         return Gate(id, self._loader.catalogue, self._loader.is_stale)
 
     def selector(self, requirement: Asked = None, /, **needs: Need) -> Callable[[], Model]:
-        """Return a function that returns what `select` would, for hot paths; it follows each refresh."""
+        """Return a fast function that returns what `select` would; it follows each refresh."""
         named = self._named(requirement)
         asked = alone(named, needs) if isinstance(named, Policy) else require(named, **needs)
         loader, clock = self._loader, self._loader.clock
-        # One value, so that no thread sees the catalogue of one generation with the model of another.
+        # One value, so that no thread sees one catalogue with the model of another.
         seen: tuple[Catalogue | None, Model | None] = (None, None)
 
         def pick() -> Model:
@@ -178,9 +178,10 @@ class ModelChooser:
     ) -> Fallbacks:
         """Return the `fallbacks` of a Messages request to `model`: up to three that meet the need.
 
-        Each entry overrides the parameters of the request that its model does not take. The list is
-        empty if the model allows none, or if it is unknown which; its `reason` says so, and the
-        parameter should be left out. Raises `ConfigurationError` for a request that is not a mapping.
+        Each entry overrides the parameters of the request that its model does not take. The list
+        is empty if the model allows none, or if it is unknown which; its `reason` says so, and
+        the parameter should be left out. Raises `ConfigurationError` for a request that is not a
+        mapping.
         """
         from router.requests._fallbacks import fallbacks_of
         from router.requests._values import check_request

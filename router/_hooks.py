@@ -11,7 +11,7 @@ log: Final = Log(__package__)
 
 
 def contained(name: str, hook: Callable[[], object]) -> None:
-    """Call a hook of the application's; what it raises is its own affair, and is logged."""
+    """Call a hook of the application, and log what it raises."""
     try:
         hook()
     except Exception:

@@ -10,8 +10,9 @@ from router._errors import printable
 class Log:
     """The logger of a package: `Log(__package__)`.
 
-    It imports `logging`, which takes 20 ms, when it is first used. Arguments are escaped. Exceptions of the
-    application's handlers are suppressed, because logging must not end a refresh or a run.
+    It imports `logging`, which takes 20 ms, when it is first used. Arguments are escaped.
+    Exceptions of the application's handlers are suppressed, because logging must not end a
+    refresh or a run.
     """
 
     __slots__ = ("_name",)

@@ -89,26 +89,28 @@ class Router(ModelChooser):
     """The newest model known to meet a need, from a catalogue that keeps itself current.
 
     Constructing does no I/O. The first answer looks on disk, then waits for the source, at most
-    `deadline` seconds, and falls back to the bundled catalogue; inside a running event loop it never
-    waits. A context manager; as an async one it waits for the first catalogue.
+    `deadline` seconds, and falls back to the bundled catalogue; inside a running event loop it
+    never waits. A context manager; as an async one it waits for the first catalogue.
 
-    `source`: by default the live API if `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN` is set, else the
-    bundled catalogue.
+    `source`: by default the live API if `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN` is set,
+    else the bundled catalogue.
     `ttl`: an older catalogue, in seconds, is served and refreshed in the background.
     `max_stale`: an older catalogue, in seconds, is marked stale, or with `strict` an error.
-    `policies`: policies by name, or their file. Methods that take a need take a policy or its name.
-    `lock`: a `Lock` or its file, which gives each policy the model that it is locked to. The lock of
-    a policy breaks when a newer catalogue of the API shows that model gone, retired, or not known to
-    meet a term that does not depend on time, and when the policy changes.
+    `policies`: policies by name, or their file. Methods that take a need take a policy or its
+    name.
+    `lock`: a `Lock` or its file, which gives each policy the model that it is locked to. The lock
+    of a policy breaks when a newer catalogue of the API shows that model gone, retired, or not
+    known to meet a term that does not depend on time, and when the policy changes.
     `on_lock_broken`: "error" raises `LockError`; "newest" warns, and answers without the lock.
     `frozen`: never use the network; the catalogue on disk answers, else the bundled one.
-    `cache_dir`: where catalogues are kept between processes, by default the user's cache directory;
-    `False` keeps none.
-    `on_refresh(old, new, diff)`: called when the catalogue has changed, in the thread of the refresh;
-    `diff.impact` has the policies whose answer changes.
+    `cache_dir`: where catalogues are kept between processes, by default the user's cache
+    directory; `False` keeps none.
+    `on_refresh(old, new, diff)`: called when the catalogue has changed, in the thread of the
+    refresh; `diff.impact` has the policies whose answer changes.
     `on_error(error)`: called when a refresh has failed, in the thread of the refresh.
     `allowed_fails`: `run` sets a model aside after so many failures in a row.
-    `on_disagreement(attempt)`: called when the API refuses a model for what it is known to support.
+    `on_disagreement(attempt)`: called when the API refuses a model for what it is known to
+    support.
     """
 
     def __init__(
@@ -176,11 +178,11 @@ class Router(ModelChooser):
         first: str | None = None,
         **options: Unpack[RunOptions],
     ) -> Run:
-        """Begin a run for frameworks that own the call: it says which model to call, and does no I/O.
+        """Begin a run for a framework that owns the call: the fallback loop without I/O.
 
-        The options are those of `run`. With a `request`, the models are chosen as `route` does, and
-        `Run.request` is the request as the model takes it. `first` is the id of the model to begin
-        with, if the run has it. Raises `NoModelError` if no model meets the need.
+        The options are those of `run`. With a `request`, the models are chosen as `route` does,
+        and `Run.request` is the request as the model takes it. `first` is the id of the model to
+        begin with, if the run has it. Raises `NoModelError` if no model meets the need.
         """
         from router.execution._options import MAX_ATTEMPTS, check_options
         from router.execution._run import Run
@@ -199,7 +201,7 @@ class Router(ModelChooser):
         return Run(state, fits, text, began, options, first)
 
     def _chain(self, need: Asked) -> tuple[Mapping[Model, Fitted], str]:
-        """Return the models that meet a need, best first, each with an empty request; and the need."""
+        """Return the models that meet a need, best first, with empty requests, and its text."""
         from router.requests._fitting import Fitted
 
         catalogue, asked, now = self._loader.catalogue(), self._named(need), moment(None)
@@ -222,13 +224,14 @@ class Router(ModelChooser):
     ) -> Answer[Value]:
         """Return what `call(model)` returns for the best model that meets the need and answers.
 
-        If a call fails in a way that another model may cure, the next model that meets the need is
-        called: at most `max_attempts` (3), and none after `deadline` seconds. Every other exception is
-        the caller's, and is re-raised. A locked policy begins with its model, and falls back as if it
-        were not locked. `sticky`, a key such as a conversation's id, stays with the model that last
-        answered for it. `classify(error, model)` replaces `router.classify`, and `on_fallback(attempt,
-        model)` is called with the failed attempt and the next model. Raises `NoModelError` if no model
-        meets the need, and `FallbackExhaustedError` if all have failed.
+        If a call fails in a way that another model may cure, the next model that meets the need
+        is called: at most `max_attempts` (3), and none after `deadline` seconds. Every other
+        exception is the caller's, and is re-raised. A locked policy begins with its model, and
+        falls back as if it were not locked. `sticky`, a key such as a conversation's id, stays
+        with the model that last answered for it. `classify(error, model)` replaces
+        `router.classify`, and `on_fallback(attempt, model)` is called with the failed attempt and
+        the next model. Raises `NoModelError` if no model meets the need, and
+        `FallbackExhaustedError` if all have failed.
         """
         _check_function("call must be a function of a model, behind the need", call)
         from router.execution._run import drive
@@ -258,8 +261,8 @@ class Router(ModelChooser):
     ) -> Answer[Value]:
         """Return what `create(**request)`, as `client.messages.create`, returns for the best model.
 
-        Each model is sent the request as it takes it, made from the original; `Answer.changes` has
-        the changes. Models are chosen as `route` does; the options are those of `run`.
+        Each model is sent the request as it takes it, made from the original; `Answer.changes`
+        has the changes. Models are chosen as `route` does; the options are those of `run`.
         """
         run = self._begin_request(
             request,
@@ -283,7 +286,7 @@ class Router(ModelChooser):
         input_tokens: InputTokens = None,
         **options: Unpack[RunOptions],
     ) -> Answer[Value]:
-        """Return what `await create(**request)` returns, as `run_request`, under asyncio and trio."""
+        """Return what `await create(**request)` returns, as `run_request` does."""
         run = self._begin_request(
             request,
             create,
@@ -315,10 +318,10 @@ class Router(ModelChooser):
         """Return the best model that can serve a Messages request, and the request as it takes it.
 
         The model meets the policy or requirement, and everything that the request asks, as
-        `requirement_of` reads it. If there is none, `on_unsupported` says whether the request may be
-        changed, as `fit` does: "drop" or "downgrade". The model of a locked policy goes first, unless
-        it is known not to serve the request; the decision notes that. Raises `NoModelError`, with the
-        places in the request, if no model can serve it.
+        `requirement_of` reads it. If there is none, `on_unsupported` says whether the request may
+        be changed, as `fit` does: "drop" or "downgrade". The model of a locked policy goes first,
+        unless it is known not to serve the request; the decision notes that. Raises
+        `NoModelError`, with the places in the request, if no model can serve it.
         """
         found = self._routes(
             request, policy, on_unsupported, now=now, most=1, batch=batch, input_tokens=input_tokens
@@ -362,7 +365,7 @@ class Router(ModelChooser):
         return await self._loader.arefresh()
 
     def status(self) -> RouterStatus:
-        """Return the catalogue's age, the next refresh, the last error, and the models that cool."""
+        """Return the age of the catalogue, the next refresh, the last error, the cooling models."""
         status = self._loader.status()
         state = self._call_state
         return status if state is None else evolve(status, cooling=state.cooling())

@@ -40,7 +40,7 @@ Classify = Callable[[Exception, Model], Failure | None]
 
 @frozen
 class Answer(Generic[Value]):
-    """The value of a call, the model that answered, and every attempt, of which the last answered."""
+    """The value of a call, the model that answered, and every attempt."""
 
     value: Value
     model: Model

@@ -1,7 +1,7 @@
-"""Failures: what a failed call says of the model that was called, and what may cure it. Without I/O.
+"""Failures: what a failed call says about its model, and what may cure it. Without I/O.
 
-The classes, and what belongs to each, are those of Anthropic's API reference on errors and of what its API was
-seen to answer. No client is imported: a failure is read from the attributes that clients agree on.
+The classes follow Anthropic's API reference on errors, and what its API was seen to answer. No
+client is imported: a failure is read from the attributes that clients agree on.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class FailureClass(Enum):
 
 @frozen(kw_only=True)
 class Failure:
-    """What a failed call says, as far as it can be read; raises `ConfigurationError` for what cannot be."""
+    """What a failed call says, as far as it can be read; raises `ConfigurationError` if invalid."""
 
     kind: FailureClass = field()
     reason: str
@@ -91,30 +91,32 @@ _WITHOUT_STATUS: Final[Mapping[tuple[str, str], FailureClass]] = {
     ("pydantic_ai", "ModelContextWindowExceededError"): FailureClass.LARGER_WINDOW,
     ("pydantic_ai", "ModelNotFoundError"): FailureClass.NEXT_MODEL,
 }
-"""The errors of clients that have no status, by package and class; a subclass is what its nearest base is."""
+"""The errors of clients without a status, by package and class; subclasses included."""
 
 _HTTP_CLIENTS: Final = frozenset({"httpx", "httpx2"})
 
 _WRAPPING: Final = frozenset({"anthropic", "openai"})
 """The packages whose errors of a connection have another exception for a cause."""
 
-_CALLERS_OWN: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "PoolTimeout"})
+_NOT_SENT: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "PoolTimeout"})
 """Transport errors that say that the request was never sent, for a reason of the caller's own."""
 
 _TOO_LONG: Final = re.compile(
-    r"(prompt|input) is too long|exceeds? (the )?context (limit|window)|maximum context length|context_length_exceeded"
+    r"(prompt|input) is too long|exceeds? (the )?context (limit|window)|maximum context length"
+    r"|context_length_exceeded"
 )
-_LACKS: Final = re.compile(
-    r"not support|unsupported|not compatible|not available|deprecated for|maximum allowed number of output tokens"
+_UNSUPPORTED: Final = re.compile(
+    r"not support|unsupported|not compatible|not available|deprecated for"
+    r"|maximum allowed number of output tokens"
 )
 _OF_THIS_MODEL: Final = re.compile(r"\b(this|the|requested) model\b|\bclaude-[a-z0-9]")
 _OF_THE_MODEL: Final = re.compile(r"^model\b[: '\"`]|\bthe model\b|model_not_found")
 _SENT: Final = re.compile(r"(\d{1,12})(?: \+ (\d{1,12}))?(?: tokens)? > \d")
-_SHOWN: Final = 200
-_SEARCHED: Final = 10_000
+_MAX_SHOWN: Final = 200
+_MAX_SEARCHED: Final = 10_000
 """Characters of a message that are shown, and that are looked into."""
 
-_LARGEST: Final = 1 << 20
+_MAX_BODY: Final = 1 << 20
 """Bytes of an answer that are looked into."""
 
 
@@ -137,7 +139,7 @@ def read_failure(
     status = _read_status(error, response)
     if status is None:
         return _read_without_status(error, passed_on=passed_on)
-    stated = _read_stated(error, response, status)
+    stated = _read_error_body(error, response, status)
     retry_after = read_retry_after(_read_headers(response), now)
     if retry_after is None:
         retry_after = _own_retry_after(error)
@@ -146,10 +148,10 @@ def read_failure(
         kind = FailureClass.GIVE_UP
     is_next = kind is FailureClass.NEXT_MODEL
     sent = _SENT.search(stated.text) if kind is FailureClass.LARGER_WINDOW else None
-    said = stated.message or (_said(error) if response is None else "")
+    said = stated.message or (_text_of(error) if response is None else "")
     return Failure(
         kind=kind,
-        reason=_line(" ".join(filter(None, (str(status), stated.error_type))), said),
+        reason=_one_line(" ".join(filter(None, (str(status), stated.error_type))), said),
         status=status,
         error_type=stated.error_type,
         retry_after=retry_after if is_next else None,
@@ -159,21 +161,21 @@ def read_failure(
 
 
 @frozen
-class _Stated:
-    """What the body of an answer says of the failure, in the API's shape or in those that are like it."""
+class _ErrorBody:
+    """What the body of an answer says about the failure, in the API's shape or a similar one."""
 
     error_type: str | None
     message: str
     codes: frozenset[str]
     text: str
-    """The message and the codes in lower case, to be searched; what a bad request says without a body, too."""
+    """The message and the codes, to be searched, in lower case."""
     is_silent: bool
     """Whether there is no body at all: one that was not read may say anything."""
     is_read: bool
 
 
 def _kind(
-    status: int, stated: _Stated, retry_after: float | None, model: Model, *, passed_on: bool
+    status: int, stated: _ErrorBody, retry_after: float | None, model: Model, *, passed_on: bool
 ) -> FailureClass:
     if status == _BAD_REQUEST:
         return _kind_of_bad_request(stated.text, model)
@@ -192,7 +194,7 @@ def _kind(
 def _kind_of_bad_request(text: str, model: Model) -> FailureClass:
     if _TOO_LONG.search(text):
         return FailureClass.LARGER_WINDOW
-    lacks = _LACKS.search(text) and _names(model, _OF_THIS_MODEL, text)
+    lacks = _UNSUPPORTED.search(text) and _names(model, _OF_THIS_MODEL, text)
     return FailureClass.LACKS_FEATURE if lacks else FailureClass.GIVE_UP
 
 
@@ -208,7 +210,7 @@ def _read_without_status(error: Exception, *, passed_on: bool) -> Failure | None
         kind = FailureClass.GIVE_UP
     return Failure(
         kind=kind,
-        reason=_line(type(error).__name__, _said(error)),
+        reason=_one_line(type(error).__name__, _text_of(error)),
         retry_after=_own_retry_after(error) if kind is FailureClass.NEXT_MODEL else None,
     )
 
@@ -242,14 +244,14 @@ def _is_callers_own(causes: Sequence[BaseException]) -> bool:
     for each in causes:
         if _kind_without_status(each) is None:
             return package in _WRAPPING and not isinstance(each, OSError)
-        if type(each).__name__ in _CALLERS_OWN or _attribute(each, "phase") == "pool":
+        if type(each).__name__ in _NOT_SENT or _attribute(each, "phase") == "pool":
             return True
         package = _package_of(type(each))
     return False
 
 
 def _broke_off(causes: Sequence[BaseException]) -> bool:
-    """Return whether a connection broke while its answer was iterated over, and not read as a whole."""
+    """Return whether a connection broke while its answer was iterated over, not read as a whole."""
     functions = set[str]()
     for each in causes:
         for frame, _ in walk_tb(each.__traceback__):
@@ -273,15 +275,15 @@ def _own_retry_after(error: Exception) -> float | None:
 
 
 def _attribute(value: object, name: str) -> Any:
-    """Return an attribute of somebody else's object, `None` where it cannot be had."""
+    """Return an attribute of a foreign object, `None` if it cannot be read."""
     try:
         return getattr(value, name, None)
-    except Exception:  # noqa: BLE001 - a property of a foreign object; what it cannot say is not known
+    except Exception:  # noqa: BLE001 - a foreign property
         return None
 
 
-def _said(error: Exception) -> str:
-    """Return what an exception says of itself."""
+def _text_of(error: Exception) -> str:
+    """Return the text of an exception, empty if it has none."""
     try:
         return str(error)
     except Exception:  # noqa: BLE001 - a foreign method
@@ -304,7 +306,7 @@ def _read_headers(response: object) -> Mapping[str, str]:
 
 
 def _read_body(error: Exception, response: object) -> tuple[Any, bool]:
-    """Return what a body says, `None` for nothing, and whether it was read."""
+    """Return the content of a body, `None` if it has none, and whether it was read."""
     body = _attribute(error, "body")
     if isinstance(body, (dict, str, bytes)) and body:
         return body, True
@@ -315,21 +317,24 @@ def _read_body(error: Exception, response: object) -> tuple[Any, bool]:
     if not isinstance(content, bytes) or not content:
         return None, True
     try:
-        return (json.loads(content) if len(content) <= _LARGEST else ""), True
+        return (json.loads(content) if len(content) <= _MAX_BODY else ""), True
     except (ValueError, RecursionError):
         return "", True
 
 
-def _read_stated(error: Exception, response: object, status: int) -> _Stated:
+def _read_error_body(error: Exception, response: object, status: int) -> _ErrorBody:
     body, is_read = _read_body(error, response)
     stated = read_member(body, "error")
     stated = stated if isinstance(stated, dict) else body
     codes = [read_member(stated, "code"), read_member(read_member(stated, "details"), "error_code")]
     codes = [each for each in codes if isinstance(each, str)]
-    error_type, message = _text(read_member(stated, "type")), _text(read_member(stated, "message"))
-    said = message or (_said(error)[:_SEARCHED] if status == _BAD_REQUEST else "")
-    return _Stated(
-        error_type=_line(error_type) or None,
+    error_type, message = (
+        _string(read_member(stated, "type")),
+        _string(read_member(stated, "message")),
+    )
+    said = message or (_text_of(error)[:_MAX_SEARCHED] if status == _BAD_REQUEST else "")
+    return _ErrorBody(
+        error_type=_one_line(error_type) or None,
         message=message,
         codes=frozenset(codes),
         text=" ".join((said, *codes)).strip().lower(),
@@ -338,10 +343,12 @@ def _read_stated(error: Exception, response: object, status: int) -> _Stated:
     )
 
 
-def _text(value: object) -> str:
-    return value[:_SEARCHED] if isinstance(value, str) else ""
+def _string(value: object) -> str:
+    return value[:_MAX_SEARCHED] if isinstance(value, str) else ""
 
 
-def _line(*parts: str) -> str:
-    """Return the parts that say something, in one line."""
-    return printable(": ".join(filter(None, (" ".join(each[:_SHOWN].split()) for each in parts))))
+def _one_line(*parts: str) -> str:
+    """Return the parts that are not empty, in one line."""
+    return printable(
+        ": ".join(filter(None, (" ".join(each[:_MAX_SHOWN].split()) for each in parts)))
+    )

@@ -14,15 +14,16 @@ MAX_ATTEMPTS: Final = 3
 
 
 # One list of arguments for five methods. Type checkers and editors read it through `Unpack`, as if
-# each method spelled it out; `help` shows its name, so it is public, and says what each option means.
+# each method spelled it out. `help` and `inspect.signature` show its name: so it is public, and its
+# docstring has each option with its default.
 class RunOptions(TypedDict, total=False):
     """The options of `run`, `arun`, `run_request`, `arun_request` and `begin` of `Router`.
 
     `max_attempts` (3): how many models are called at most. `deadline` (none): the seconds after
-    which no other model is called. `sticky` (none): a key such as a conversation's id, which stays
-    with the model that last answered for it. `classify(error, model)` (`router.classify`): returns
-    the `Failure` of a call, or `None` for an exception that is the caller's own. `on_fallback(attempt,
-    model)` (none): called with the attempt that failed and the next model.
+    which no other model is called. `sticky` (none): a key such as a conversation's id, which
+    stays with the model that last answered for it. `classify(error, model)` (`router.classify`):
+    returns the `Failure` of a call, or `None` for an exception that is the caller's own.
+    `on_fallback(attempt, model)` (none): called with the attempt that failed and the next model.
     """
 
     max_attempts: int

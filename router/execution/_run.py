@@ -1,7 +1,7 @@
-"""The fallback loop: the first of the models that meet a need, and the next if it may cure a failure.
+"""The fallback loop: the best model for a need, and the next one if it may cure a failure.
 
-A `Run` does no I/O: it says which model to call, and hears how the call went. `drive` and `adrive`
-only call, and so cannot differ.
+A `Run` does no I/O: it says which model to call, and hears how the call went. `drive` and
+`adrive` only call, and so cannot differ.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LARGER_THAN_ANY: Final = 1 << 62
 
 
 class CallState:
-    """The state that the runs of one router share: the models that cool, the models of conversations."""
+    """The state that the runs of one router share: cooldowns and conversations."""
 
     def __init__(
         self,
@@ -65,9 +65,9 @@ class CallState:
 class Run:
     """The fallback loop of `Router.begin`: call `model`, then say `answered` or `failed`.
 
-    For one thread or task. As a context manager it gives back what it took, such as the probe of a
-    cooling model, if the body ends without saying how the call went. After its end, `answered` and
-    `failed` raise `ConfigurationError`.
+    For one thread or task. As a context manager it gives back what it took, such as the probe of
+    a cooling model, if the body ends without saying how the call went. After its end, `answered`
+    and `failed` raise `ConfigurationError`.
     """
 
     _state: CallState
@@ -81,7 +81,7 @@ class Run:
     model: Model = field(init=False)
     """The model to call."""
     _attempts: list[Attempt] = field(factory=list, init=False)
-    """Forgotten at the end: an error holds the frames of the run, and the run would hold the error."""
+    """Forgotten at the end: their errors hold the frames of the run."""
     _window: int = field(default=0, init=False)
     """The tokens of context that the request is known to need."""
     _skipped: dict[str, None] = field(factory=dict, init=False)
@@ -148,7 +148,7 @@ class Run:
             if failure is not None:
                 _note(error, before)
             return False
-        assert isinstance(error, Exception)  # noqa: S101 - for the type checker: nothing else is classified
+        assert isinstance(error, Exception)  # noqa: S101 - for the type checker
         self._attempts.append(Attempt(self.model, self._duration(), error, failure))
         self._learn_from(failure, turn)
         self._move_on()
@@ -210,7 +210,7 @@ class Run:
         self.model, self._turn, self._called_at = model, turn, self._state.clock()
 
     def _take(self) -> tuple[Model, Turn]:
-        """Return the next model and the leave to call it: the first that does not cool, else the first due."""
+        """Return the first model that does not cool, else the first due, and its turn."""
         tried = {each.model.id for each in self._attempts}
         cooling: list[Model] = []
         for model in self._fits:
@@ -256,7 +256,7 @@ class Run:
             del error  # it holds this frame, which must not hold it
 
     def _end_call(self) -> Turn:
-        """Return the turn of the call that has ended; raises `ConfigurationError` after the run's end."""
+        """Return the turn of the call; raises `ConfigurationError` after the end of the run."""
         turn, self._turn = self._turn, None
         if turn is None:
             raise ConfigurationError("this run has ended: begin another with router.begin")
@@ -274,14 +274,14 @@ class Run:
         return max(0.0, self._state.clock() - self._called_at)
 
     def _report_fallback(self, last: Attempt, model: Model) -> None:
-        assert last.failure is not None  # noqa: S101 - for the type checker: the run went on
+        assert last.failure is not None  # noqa: S101 - for the type checker
         log.warning("%s failed (%s): trying %s", last.model.id, last.failure.reason, model.id)
         on_fallback = self._options.get("on_fallback")
         if on_fallback is not None:
             contained("on_fallback", partial(on_fallback, last, model))
 
     def _report_disagreement(self, attempt: Attempt) -> None:
-        assert attempt.failure is not None  # noqa: S101 - for the type checker: the API has answered
+        assert attempt.failure is not None  # noqa: S101 - for the type checker
         log.warning(
             "%s meets %s by the catalogue, but not by the API: %s",
             attempt.model.id,

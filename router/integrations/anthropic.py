@@ -1,6 +1,6 @@
-"""Middleware: `model="auto"` for the client of the `anthropic` package, version 2, blocking and asynchronous.
+"""Middleware: `model="auto"` for the client of the `anthropic` package, version 2.
 
-The only importer of that package, and only when it is used; of this one only public names are.
+The only importer of that package, when it is used. Of `router` it uses public names only.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _CHANGES_LOGGED: Final = 10
 """How many changes a line of the log has."""
 
 _KEPT: Final = 10_000
-"""How many calls are remembered for a retry. Then all are forgotten: a retry chooses its model anew."""
+"""The most calls remembered for a retry; then all are forgotten, and choose anew."""
 
 _URL: Final = re.compile(r"/v1/messages(/count_tokens|/batches)?(?:\?.*)?", re.DOTALL)
 
@@ -62,13 +62,14 @@ def auto_model(
 ) -> Middleware:
     """Return a middleware that chooses the model: `Anthropic(middleware=[auto_model(router)])`.
 
-    A request for the model `auto` goes to the best model that can serve it, one for `auto:reports` to
-    the best for that policy of the router, and one for `auto:pdf_input and effort.max` to the best
-    for that requirement, as `Router.route` chooses with this `on_unsupported`. Every other request
-    passes unchanged. A call goes on to the next model if an answer says that another one may cure
-    it, and stays with its model over the SDK's own retries. At most `max_attempts` models are tried
-    each time that the SDK tries. `headers` are the client's own `default_headers`, if these name a
-    version or betas of the API. Raises `ConfigurationError` without version 2 or later of the package.
+    A request for the model `auto` goes to the best model that can serve it, one for
+    `auto:reports` to the best for that policy of the router, and one for `auto:pdf_input and
+    effort.max` to the best for that requirement, as `Router.route` chooses with this
+    `on_unsupported`. Every other request passes unchanged. A call goes on to the next model if an
+    answer says that another one may cure it, and stays with its model over the SDK's own retries.
+    At most `max_attempts` models are tried each time that the SDK tries. `headers` are the
+    client's own `default_headers`, if these name a version or betas of the API. Raises
+    `ConfigurationError` without version 2 or later of the package.
     """
     if not isinstance(router, Router):
         raise ConfigurationError(f"a Router was expected (got {type(router).__name__})")
@@ -242,7 +243,7 @@ class _AutoModel:
 
 
 def _response_of(answer: Any) -> Any:
-    """Return the HTTP response of an answer, or the value that another middleware has made of it."""
+    """Return the HTTP response of an answer, or what another middleware has made of it."""
     return getattr(answer, "http_response", answer)
 
 

@@ -1,8 +1,8 @@
 """A Messages request: what it asks of a model, and where.
 
-The rules are those of the Messages API's reference, beta included, as the types of its Python SDK 2.12 state them. A
-request is read where it lies: nothing is copied, no data of an image or a document is looked at, and what its types
-do not allow asks nothing.
+The rules are those of the Messages API's reference, beta included, as the types of its Python SDK
+2.12 state them. A request is read in place: nothing is copied, the data of images and documents
+is not looked at, and values that the types do not allow ask nothing.
 """
 
 from __future__ import annotations
@@ -40,34 +40,34 @@ _DEEPEST: Final = 32
 """How deep content may nest; the deepest that the API takes is ten."""
 
 _FILTERED_SINCE: Final = "20260209"
-"""The first version of the web tools whose results code filters, unless the model alone may call them."""
+"""The first version of the web tools whose results code filters, unless called directly."""
 
 _LARGER_OUTPUT: Final = "output-300k-"
-"""A beta with which an answer may be longer, in a batch, than the limit that the Models API states."""
+"""A beta that allows longer answers in a batch than the limit of the Models API."""
 
 _NO_SAMPLING_SINCE: Final = "2026-10-21"
-"""The version of the API, stated by the header `anthropic-version`, since which no model takes sampling parameters."""
+"""The `anthropic-version` since which no model takes sampling parameters."""
 
 _NEED_THINKING: Final = ("xhigh", "max")
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _DATED: Final = re.compile(r"(code_execution|web_search|web_fetch)_(\d{8})", re.ASCII)
 
 NOTHING: Final = disjunction(())
-"""The requirement that no model meets: of what the API refuses whatever the model is."""
+"""The requirement that no model meets, of what the API refuses for every model."""
 
 BATCH: Final[Path] = ("batch",)
 INPUT_TOKENS: Final[Path] = ("input_tokens",)
-"""Where the terms stand that an argument asks for, and no place of the request."""
+"""The paths of terms that an argument asks for, not the request."""
 
 
 @frozen(eq=False, repr=False)
 class RequestRequirement(Placed):
-    """What a request asks of a model: the plain requirement, and the places in the request that ask for each term."""
+    """What a request asks of a model, with the places in the request that ask for each term."""
 
     not_inferred: tuple[str, ...] = ()
-    """The paths of what may ask for something that cannot be told, such as a file of unknown type."""
+    """The paths of values whose demands are unknown, such as a file of unknown type."""
     input_tokens: int | None = None
-    """How many tokens its input has, where that was given, counted or estimated."""
+    """How many tokens its input has, if that was given, counted or estimated."""
     is_estimated: bool = False
     """Whether they were estimated."""
 
@@ -80,10 +80,11 @@ def requirement_of(
 ) -> RequestRequirement:
     """Return what the arguments of `messages.create`, GA or beta, ask of a model.
 
-    `input_tokens` asks for a context window: a number, what counts it (given the request, or those of its parameters
-    that are its keywords), or "estimate": a token for each `BYTES_PER_TOKEN` of text, without images and PDFs. What
-    documentation alone tells of a model is asked as `maybe traits...`, so that a newer one is not shut out. Raises
-    `ConfigurationError` for a request that is no mapping, and for tokens that are no number.
+    `input_tokens` asks for a context window: a number, a function that counts (given the request,
+    or its parameters that are keywords of the function), or "estimate": a token for each
+    `BYTES_PER_TOKEN` of text, without images and PDFs. Facts that only documentation states are
+    asked as `maybe traits...`, so that newer models are not excluded. Raises `ConfigurationError`
+    for a request that is not a mapping, and for tokens that are not a number.
     """
     reading = read(check_request(request), batch=batch)
     demands = [*reading.demands]
@@ -110,20 +111,20 @@ def requirement_of(
 
 
 class Remedy(Enum):
-    """What may help where a model is known not to do what a place of a request asks for."""
+    """What may help if a model is known not to support what a place of a request asks for."""
 
     CAP_TOKENS = auto()
     LOWER_THINKING = auto()
     LOWER_EFFORT = auto()
     UNFORCE = auto()
     CALL_DIRECTLY = auto()
-    TAKE_OUT = auto()
-    TAKE_OUT_TOOL = auto()
+    REMOVE = auto()
+    REMOVE_TOOL = auto()
 
 
 @frozen
 class Demand:
-    """A term that one place of a request asks for, and what helps where it is unmet, `None` if nothing does."""
+    """A term that one place of a request asks for, and the remedy if it is unmet."""
 
     term: Requirement
     path: Path
@@ -136,9 +137,9 @@ class Reading:
 
     demands: Sequence[Demand]
     not_inferred: Sequence[Path]
-    """The places of what may ask for something that cannot be told."""
+    """The paths of values whose demands are unknown."""
     parameters: Mapping[str, tuple[Path, Any]]
-    """Each parameter with its place, those of an extra body among them."""
+    """Each parameter with its path, including those of an extra body."""
 
     def value(self, name: str) -> Any:
         """Return the value of a parameter, `None` where it is not given."""
@@ -152,7 +153,7 @@ def read(request: Mapping[str, Any], *, batch: bool = False) -> Reading:
 
 
 class _Reader:
-    """Goes through a request, and gathers what it asks."""
+    """Walks through a request and collects its demands."""
 
     def __init__(self, request: Mapping[str, Any], *, batch: bool) -> None:
         self.batch = batch
@@ -170,13 +171,13 @@ class _Reader:
                 read(self, *self.parameters[name])
 
     def ask(self, term: Requirement | str, path: Path, remedy: Remedy | None = None) -> None:
-        """Take in that the place at the path asks for a term, or for a capability or trait."""
+        """Add the demand of a path for a term, or for a capability or trait."""
         self.demands.append(
             Demand(_supported(term) if isinstance(term, str) else term, path, remedy)
         )
 
     def ask_named(self, family: str, name: object, path: Path, remedy: Remedy | None) -> None:
-        """Take in that the place asks for the capability that its value names."""
+        """Add the demand of a path for the capability that its value names."""
         if isinstance(name, str) and _WORD.fullmatch(name):
             self.ask(f"{family}.{name}", path, remedy)
         elif name:
@@ -186,7 +187,7 @@ class _Reader:
         return self.parameters.get(name, ((), None))[1]
 
     def items(self, path: Path, value: object) -> Iterable[tuple[int, Any]]:
-        """Return what is listed there; what can be gone through but once is left to whom it is for."""
+        """Return the items of a list; an iterator is not consumed, and so not inferred."""
         if isinstance(value, Iterator):
             self.not_inferred.append(path)
         return enumerate(listed(value))
@@ -209,7 +210,7 @@ class _Reader:
         self.effort((*path, "effort"), member_of(value, "effort"))
         self.output_format((*path, "format"), member_of(value, "format"))
         if member_of(value, "task_budget"):
-            self.ask("traits.task_budget", (*path, "task_budget"), Remedy.TAKE_OUT)
+            self.ask("traits.task_budget", (*path, "task_budget"), Remedy.REMOVE)
 
     def effort(self, path: Path, value: Any) -> None:
         self.ask_named("effort", value, path, Remedy.LOWER_EFFORT)
@@ -221,15 +222,15 @@ class _Reader:
 
     def output_format(self, path: Path, value: Any) -> None:
         if value:
-            self.ask("structured_outputs", path, Remedy.TAKE_OUT)
+            self.ask("structured_outputs", path, Remedy.REMOVE)
 
     def tools(self, path: Path, value: Any) -> None:
         for at, tool in self.items(path, value):
-            self.tool((*path, at), tool, Remedy.TAKE_OUT_TOOL)
+            self.tool((*path, at), tool, Remedy.REMOVE_TOOL)
 
     def tool(self, path: Path, tool: Any, remedy: Remedy | None) -> None:
         if member_of(tool, "strict") is True and "toolset" not in type_of(tool):
-            self.ask("structured_outputs", (*path, "strict"), Remedy.TAKE_OUT)
+            self.ask("structured_outputs", (*path, "strict"), Remedy.REMOVE)
         dated = _DATED.fullmatch(type_of(tool))
         family, version = dated.groups() if dated else ("", "")
         if family in {"code_execution", "web_search"}:
@@ -256,7 +257,7 @@ class _Reader:
             if fields.get("output_config"):
                 effort = member_of(fields["output_config"], "effort")
                 self.effort((*path, at, "output_config", "effort"), effort)
-        # A compaction samples nothing behind the last message, and a credit token allows what it continues.
+        # A compaction samples nothing after the last message; a credit token allows its prefill.
         if (
             _is_prefill(message)
             and not self.value("compaction")
@@ -296,7 +297,7 @@ class _Reader:
 
     def citations(self, path: Path, value: Any) -> None:
         if member_of(member_of(value, "citations"), "enabled") is True:
-            self.ask("citations", (*path, "citations"), Remedy.TAKE_OUT)
+            self.ask("citations", (*path, "citations"), Remedy.REMOVE)
 
     def inside(self, path: Path, value: Any) -> None:
         self.content((*path, "content"), member_of(value, "content"))
@@ -310,7 +311,7 @@ class _Reader:
         edits = (*path, "edits")
         for at, edit in self.items(edits, member_of(value, "edits")):
             self.ask_named(
-                "context_management", member_of(edit, "type"), (*edits, at), Remedy.TAKE_OUT
+                "context_management", member_of(edit, "type"), (*edits, at), Remedy.REMOVE
             )
 
     def compaction(self, path: Path, value: Any) -> None:
@@ -318,14 +319,14 @@ class _Reader:
 
     def container(self, path: Path, value: Any) -> None:
         if member_of(value, "skills"):
-            self.ask("server_tools.code_execution", (*path, "skills"), Remedy.TAKE_OUT)
+            self.ask("server_tools.code_execution", (*path, "skills"), Remedy.REMOVE)
 
     def fallbacks(self, path: Path, value: Any) -> None:
         for at, entry in self.items(path, value):
             name = member_of(entry, "model")
             if isinstance(name, str):
                 allowed = Comparison("allowed_fallback_models", "list", "has", name)
-                self.ask(allowed, (*path, at), Remedy.TAKE_OUT)
+                self.ask(allowed, (*path, at), Remedy.REMOVE)
             if fields_of(entry).keys() - {
                 "model"
             }:  # what it overrides is asked of that model, not of this one
@@ -333,7 +334,7 @@ class _Reader:
 
     def speed(self, path: Path, value: Any) -> None:
         if value == "fast":
-            self.ask("traits.fast_mode", path, Remedy.TAKE_OUT)
+            self.ask("traits.fast_mode", path, Remedy.REMOVE)
 
     def sampling(self, path: Path, value: Any) -> None:
         is_default = path[-1] == "temperature" and value == 1
@@ -348,7 +349,7 @@ class _Reader:
                 "",
             )
             is_taken = str(version) < _NO_SAMPLING_SINCE
-            self.ask("traits.sampling" if is_taken else NOTHING, path, Remedy.TAKE_OUT)
+            self.ask("traits.sampling" if is_taken else NOTHING, path, Remedy.REMOVE)
 
 
 _Read = Callable[[_Reader, Path, Any], None]
@@ -395,7 +396,7 @@ def _at_least(limit: str, tokens: int) -> Requirement:
 
 
 def _is_prefill(message: object) -> bool:
-    """Return whether a last message is an answer to be gone on with: a turn that a server tool paused has no text."""
+    """Return whether a last message is a prefill; a turn paused by a server tool has no text."""
     content = member_of(message, "content")
     last = content[-1] if isinstance(content, (list, tuple)) and content else None
     return member_of(message, "role") == "assistant" and (

@@ -1,4 +1,4 @@
-"""The number of input tokens of a Messages request: counted by a function, or estimated from its text."""
+"""The number of input tokens of a Messages request: given, counted or estimated."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NOT_TEXT: Final = frozenset({"data", "signature"})
 
 
 def count_tokens(request: Mapping[str, Any], tokens: int | CountTokens | str | None) -> int:
-    """Return the number given, or what a function counts; raises `ConfigurationError` for others."""
+    """Return the number, or what a function counts; raises `ConfigurationError`."""
     counted = _call_counter(tokens, request) if callable(tokens) else tokens or 0
     number = getattr(counted, "input_tokens", counted)
     if type(number) is not int or not 0 <= number < LARGEST:
@@ -41,7 +41,7 @@ def count_tokens(request: Mapping[str, Any], tokens: int | CountTokens | str | N
 
 
 def _call_counter(count: CountTokens, request: Mapping[str, Any]) -> object:
-    """Call a function with the parameters that are its keywords, or with the request if it has none."""
+    """Call a function with the parameters that are its keywords, or else with the request."""
     parameters = inspect.signature(count).parameters.values()
     keywords = [each for each in parameters if each.kind is each.KEYWORD_ONLY]
     for each in keywords:

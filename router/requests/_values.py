@@ -1,4 +1,4 @@
-"""The values of a Messages request: dicts, or objects as the SDK answers them, and the paths to them."""
+"""The values of a Messages request, dicts or objects of the SDK, and the paths to them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NO_FIELDS: Final[Mapping[str, Any]] = {}
 
 
 def check_request(request: object) -> Mapping[str, Any]:
-    """Return the request; raises `ConfigurationError` for what is no mapping."""
+    """Return the request; raises `ConfigurationError` if it is not a mapping."""
     if isinstance(request, Mapping):
         return request
     got = type(request).__name__
@@ -31,18 +31,18 @@ def fields_of(value: object) -> Mapping[str, Any]:
 
 
 def member_of(value: object, name: str) -> Any:
-    """Return one member of a value, `None` where it has none of that name."""
+    """Return a member of a value, `None` if it has none of that name."""
     return fields_of(value).get(name)
 
 
 def type_of(value: object) -> str:
-    """Return the type that a value states, empty where it states none."""
+    """Return the type that a value states, empty if it states none."""
     kind = fields_of(value).get("type")
     return kind if isinstance(kind, str) else ""
 
 
 def listed(value: object) -> Iterable[Any]:
-    """Return a list, or what can be gone through like one, and more than once."""
+    """Return a list or another reusable iterable, and nothing for any other value."""
     if isinstance(value, (list, tuple)):
         return value
     is_one = isinstance(value, (str, bytes, Mapping, Iterator)) or hasattr(
@@ -52,14 +52,14 @@ def listed(value: object) -> Iterable[Any]:
 
 
 def value_at(value: Any, path: Path) -> Any:
-    """Return what stands at a path."""
+    """Return the value at a path."""
     for key in path:
         value = [*value][key] if isinstance(key, int) else member_of(value, key)
     return value
 
 
 def format_path(path: Path) -> str:
-    """Return a path as it is written in Python."""
+    """Return a path as Python writes it."""
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(
         "."
     )
