@@ -34,12 +34,14 @@ if TYPE_CHECKING:
     from router.catalogue._policy import Policy as Policy
     from router.catalogue._terms import Term as Term
     from router.catalogue._terms import Unmet as Unmet
+    from router.execution._attempts import Answer as Answer
+    from router.execution._attempts import Attempt as Attempt
+    from router.execution._attempts import FallbackExhaustedError as FallbackExhaustedError
     from router.execution._failures import Failure as Failure
     from router.execution._failures import FailureClass as FailureClass
     from router.execution._failures import classify as classify
-    from router.execution._run import Answer as Answer
-    from router.execution._run import Attempt as Attempt
-    from router.execution._run import FallbackExhaustedError as FallbackExhaustedError
+    from router.execution._options import RunOptions as RunOptions
+    from router.execution._run import Run as Run
     from router.integrations.anthropic import auto_model as auto_model
     from router.locking._lockfile import Lock as Lock
     from router.locking._lockfile import Locked as Locked
@@ -65,9 +67,9 @@ if TYPE_CHECKING:
     from router.tools._audit import Finding as Finding
 
 _HOMES = {
-    "Answer": "execution._run",
+    "Answer": "execution._attempts",
     "AnthropicSource": "refresh._sources",
-    "Attempt": "execution._run",
+    "Attempt": "execution._attempts",
     "Audit": "tools._audit",
     "AuditVerdict": "tools._audit",
     "BundledSource": "refresh._sources",
@@ -83,7 +85,7 @@ _HOMES = {
     "Decision": "catalogue._decision",
     "Failure": "execution._failures",
     "FailureClass": "execution._failures",
-    "FallbackExhaustedError": "execution._run",
+    "FallbackExhaustedError": "execution._attempts",
     "Fallbacks": "requests._fallbacks",
     "FileSource": "refresh._sources",
     "Finding": "tools._audit",
@@ -108,6 +110,8 @@ _HOMES = {
     "Router": "_router",
     "RouterError": "_errors",
     "RouterStatus": "_status",
+    "Run": "execution._run",
+    "RunOptions": "execution._options",
     "SDKSource": "refresh._sdk_source",
     "Source": "refresh._sources",
     "StaticSource": "refresh._sources",

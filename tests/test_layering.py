@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
@@ -15,7 +16,8 @@ import router
 LAYERS = (
     ("_errors",),
     ("models",),
-    ("models._vocabulary", "_fork", "_hooks", "_status"),
+    ("models._vocabulary", "_arguments", "_fork", "_log", "_status"),
+    ("_hooks",),
     ("models._field_types",),
     ("models._model", "models._index"),
     ("models._packaged_facts",),
@@ -48,13 +50,18 @@ LAYERS = (
     ("refresh._fetcher", "refresh._shared_cache"),
     ("refresh._loader",),
     ("requests",),
+    ("requests._values",),
+    ("requests._tokens",),
     ("requests._reading",),
     ("requests._fitting",),
     ("requests._fallbacks", "requests._routing"),
     ("execution",),
     ("execution._failures", "execution._conversations"),
-    ("execution._cooldown",),
+    ("execution._cooldown", "execution._attempts"),
+    ("execution._options",),
     ("execution._run",),
+    ("_named_policies",),
+    ("_choosing",),
     ("_router",),
     ("integrations",),
     ("integrations.anthropic",),
@@ -92,7 +99,7 @@ CONFINED = {
 EVERYWHERE = {"attrs", "__future__"}
 FLOOR = {f"router.{name}": floor for floor, names in enumerate(LAYERS) for name in names}
 PUBLIC = FLOOR["router._router"]
-"""The floor of the package itself: only the command, which is above it, imports its public names."""
+"""The floor of the package itself: only integrations and the command, above it, import its names."""
 
 ROOT = Path(router.__file__).parent
 FILES = {
@@ -184,6 +191,47 @@ def test_no_room_for_odds_and_ends() -> None:
         "common",
         "misc",
     }
+
+
+INTEGRATIONS = [name for name in FILES if name.startswith("router.integrations.")]
+
+
+def private_uses(tree: ast.AST) -> Iterator[str]:
+    """Return whatever of the library is no public name of it: modules, names, attributes of any object but `self`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            yield from (name for name in names if name.partition(".")[0] == "router")
+        elif isinstance(node, ast.ImportFrom) and node.module == "router" and not node.level:
+            yield from (each.name for each in node.names if each.name not in router.__all__)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level or (node.module or "").startswith("router."):
+                yield f"{'.' * node.level}{node.module or ''}"
+        elif isinstance(node, ast.Attribute) and re.match("_(?!_)", node.attr):
+            is_own = isinstance(node.value, ast.Name) and node.value.id == "self"
+            yield from [] if is_own else [node.attr]
+
+
+@pytest.mark.parametrize("name", INTEGRATIONS)
+def test_an_integration_uses_public_names(name: str) -> None:
+    """An integration could be a package of its own: it uses nothing of the library but `router.__all__`."""
+    assert list(private_uses(ast.parse(FILES[name].read_bytes()))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from router import Router, Run\nself._kept, type(self).__name__", []),
+        ("import router", ["router"]),
+        ("if TYPE_CHECKING:\n    from router._router import Router", ["router._router"]),
+        ("def f():\n    from router import _log", ["_log"]),
+        ("from .._log import Log", [".._log"]),
+        ("self._router._loader", ["_loader"]),
+    ],
+)
+def test_private_uses_are_seen(text: str, found: list[str]) -> None:
+    """What is private is found wherever it is used."""
+    assert list(private_uses(ast.parse(text))) == found
 
 
 @pytest.mark.parametrize(

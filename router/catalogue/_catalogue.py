@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar, overload
 from zlib import crc32
 
 from router._errors import CatalogueError, RouterError
-from router._hooks import Log
+from router._log import Log
 from router.catalogue._decision import Decision
 from router.catalogue._diff import CatalogueDiff, diff_of
 from router.catalogue._explanation import NoModelError, decide

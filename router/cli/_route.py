@@ -19,7 +19,7 @@ from router.requirements._parser import require
 
 if TYPE_CHECKING:
     from router.requests._fitting import OnUnsupported
-    from router.requests._routing import InputTokens
+    from router.requests._tokens import InputTokens
 
 NOTHING_SERVES: Final = 1
 

@@ -1,4 +1,4 @@
-"""Conversations: which model each was last answered by, so that it stays with it."""
+"""Conversations: the model that last answered each of them, so that it stays with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from router._fork import renewed_in_child
 
 MOST: Final = 10_000
 LONGEST_PAUSE: Final = 86_400.0
-"""Seconds after its last answer at which a conversation is forgotten; earlier where there are too many of them."""
+"""Seconds until a conversation is forgotten after its last answer, or earlier if there are many."""
 
 
 class Conversations:
@@ -25,20 +25,20 @@ class Conversations:
         renewed_in_child(self)
 
     def start_anew(self) -> None:
-        """Have a lock that nobody holds, and no map that was being changed at the moment of the fork."""
+        """Renew the lock in the child of a fork, and the map if it was being changed."""
         was_held, self._lock = not self._lock.acquire(blocking=False), threading.RLock()
         if was_held:
             self._models = TTLCache(MOST, LONGEST_PAUSE, timer=self._clock)
 
     def model_of(self, key: Hashable) -> str | None:
-        """Return the id of the model that last answered, `None` for a conversation that is not known."""
+        """Return the id of the model that last answered, `None` for an unknown conversation."""
         with self._lock:
             return self._models.get(key)
 
     def answered(self, key: Hashable, id: str, before: str | None) -> str | None:
-        """Keep the model that has answered, unless another one has begun the conversation meanwhile, or moved it.
+        """Keep the model that has answered, unless another run has moved the conversation.
 
-        Returns whom the conversation was with.
+        Returns the id of the conversation's model before that.
         """
         with self._lock:
             current = self._models.get(key)

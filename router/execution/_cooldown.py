@@ -1,4 +1,4 @@
-"""Cooldowns: which models are set aside after failures, and until when; each for itself, never a provider."""
+"""Cooldowns: which models are skipped after failures, and until when; each by itself."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from router.execution._failures import Failure
 
 FIRST_COOLDOWN: Final = 5.0
 LONGEST_COOLDOWN: Final = 300.0
-"""Seconds that a model is set aside, doubled from the first to the longest for every time in a row, before jitter."""
+"""Seconds of a cooldown, doubled each time in a row up to the longest, before jitter."""
 
 LONGEST_PROBE: Final = 600.0
-"""Seconds after which a call that probes a model counts as lost: the time-out that clients have by default."""
+"""Seconds after which a probe counts as lost: the default time-out of clients."""
 
 
 @frozen(eq=False)
 class Turn:
-    """Leave to call a model once."""
+    """The leave to call a model once."""
 
     id: str
     taken_at: float
 
 
 @define
-class _Standing:
-    """How a model stands that has failed."""
+class _ModelHealth:
+    """The health of a model that has failed."""
 
     failures: int = 0
     """In a row."""
@@ -45,10 +45,10 @@ class _Standing:
 
 
 class Cooldowns:
-    """The models that are set aside: after `allowed_fails` failures in a row, or at once where the answer says so.
+    """The models that cool: after `allowed_fails` failures in a row, or if the answer says so.
 
-    When the time is over one call may probe the model, and the others pass it over until that call has
-    ended. A success clears it; a failure of the probe sets it aside for twice as long. `clock` is monotonic,
+    When the time is over one call may probe the model, and others skip it until that call has
+    ended. A success ends the cooldown; a failure of the probe doubles it. `clock` is monotonic,
     `wall` counts seconds since the epoch; `random` gives numbers from 0 to 1.
     """
 
@@ -64,92 +64,92 @@ class Cooldowns:
         self._clock = clock
         self._wall = wall
         self._random = random
-        self._standings: dict[str, _Standing] = {}
+        self._health: dict[str, _ModelHealth] = {}
         self.start_anew()
         renewed_in_child(self)
 
     def start_anew(self) -> None:
-        """Have a lock that nobody holds, and no probe: who began it is not there."""
+        """Renew the lock in the child of a fork, and forget the probes of the parent."""
         self._lock = threading.RLock()  # a signal's handler may make a call of its own
-        for standing in list(self._standings.values()):
-            standing.probe = None
+        for health in list(self._health.values()):
+            health.probe = None
 
     def take(self, id: str) -> Turn | None:
-        """Return leave to call the model, `None` while it is set aside or another call probes it."""
+        """Return the leave to call a model, `None` while it cools or another call probes it."""
         with self._lock:
             now = self._clock()
             turn = Turn(id, now)
-            standing = self._standings.get(id)
-            if standing is None or standing.until is None:
+            health = self._health.get(id)
+            if health is None or health.until is None:
                 return turn
             if now < self._due(id):
                 return None
-            standing.probe, standing.probed_at = turn, now
+            health.probe, health.probed_at = turn, now
             return turn
 
     def take_first_due(self, ids: Iterable[str]) -> Turn:
-        """Return leave to call that one of the models, all set aside, that is due first."""
+        """Return the leave to call the first due of models that all cool."""
         with self._lock:
             return Turn(min(ids, key=self._due), self._clock())
 
     def _due(self, id: str) -> float:
-        """Return when the model may be called, or probed again."""
-        standing = self._standings.get(id)
-        if standing is None or standing.until is None:
+        """Return when a model may be called, or probed again."""
+        health = self._health.get(id)
+        if health is None or health.until is None:
             return 0.0
-        return standing.until if standing.probe is None else standing.probed_at + LONGEST_PROBE
+        return health.until if health.probe is None else health.probed_at + LONGEST_PROBE
 
     def succeeded(self, turn: Turn) -> None:
-        """Take note that the model has answered."""
+        """Record that the model has answered."""
         with self._lock:
-            self._standings.pop(turn.id, None)
+            self._health.pop(turn.id, None)
 
     def failed(self, turn: Turn, failure: Failure) -> None:
-        """Take note that the model has failed, for a reason of its own."""
+        """Record that the model has failed for a reason of its own."""
         with self._lock:
-            standing = self._standings.setdefault(turn.id, _Standing())
-            if standing.probe is turn:
-                standing.probe = None
-            is_late = standing.until is not None and turn.taken_at <= standing.since
+            health = self._health.setdefault(turn.id, _ModelHealth())
+            if health.probe is turn:
+                health.probe = None
+            is_late = health.until is not None and turn.taken_at <= health.since
             if is_late and not failure.retry_after:
-                return  # the call had begun before the model was set aside, and says nothing new
-            standing.failures += 1
-            standing.reason = failure.reason
-            cooldown = self._cooldown(standing, failure)
+                return  # the call had begun before the cooldown, and says nothing new
+            health.failures += 1
+            health.reason = failure.reason
+            cooldown = self._cooldown(health, failure)
             if cooldown is not None:
                 now = self._clock()
-                if standing.until is None or now >= standing.until:
-                    standing.coolings += 1
-                    standing.since = now
-                standing.until = max(standing.until or 0.0, now + cooldown)
+                if health.until is None or now >= health.until:
+                    health.coolings += 1
+                    health.since = now
+                health.until = max(health.until or 0.0, now + cooldown)
 
-    def _cooldown(self, standing: _Standing, failure: Failure) -> float | None:
-        """Return the seconds to set the model aside, `None` for not yet."""
+    def _cooldown(self, health: _ModelHealth, failure: Failure) -> float | None:
+        """Return the seconds that a model cools, `None` if it does not yet."""
         seconds = []
         if failure.retry_after:
             seconds.append(failure.retry_after * (1.0 + 0.1 * self._random()))
-        if failure.is_gone or standing.failures >= self._allowed_fails:
-            longest = min(LONGEST_COOLDOWN, FIRST_COOLDOWN * 2.0 ** min(standing.coolings, 10))
+        if failure.is_gone or health.failures >= self._allowed_fails:
+            longest = min(LONGEST_COOLDOWN, FIRST_COOLDOWN * 2.0 ** min(health.coolings, 10))
             seconds.append(longest * (1.0 - 0.25 * self._random()))
         return max(seconds, default=None)
 
     def released(self, turn: Turn) -> None:
-        """Take note that a call has ended which says nothing of its model."""
+        """Record that a call has ended that says nothing about its model."""
         with self._lock:
-            standing = self._standings.get(turn.id)
-            if standing is not None and standing.probe is turn:
-                standing.probe = None
+            health = self._health.get(turn.id)
+            if health is not None and health.probe is turn:
+                health.probe = None
 
     def cooling(self) -> tuple[Cooling, ...]:
-        """Return the models that are passed over, the one that is due first in front."""
+        """Return the models that are skipped, the one that is due first in front."""
         with self._lock:
             now, wall = self._clock(), self._wall()
-            standings = sorted(
+            cooling = sorted(
                 (self._due(id), id, each.failures, each.reason)
-                for id, each in self._standings.items()
+                for id, each in self._health.items()
                 if each.until is not None and now < self._due(id)
             )
         return tuple(
             Cooling(id, datetime.fromtimestamp(wall + due - now, UTC), failures, reason)
-            for due, id, failures, reason in standings
+            for due, id, failures, reason in cooling
         )

@@ -1,17 +1,18 @@
-"""Failures: what a failed call says of the model that was called, and what may cure it. Without I/O.
+"""Failures: what a failed call says about its model, and what may cure it. Without I/O.
 
-The classes, and what belongs to each, are those of Anthropic's API reference on errors and of what its API was
-seen to answer. No client is imported: a failure is read from the attributes that clients agree on.
+The classes follow Anthropic's API reference on errors, and what its API was seen to answer. No
+client is imported: a failure is read from the attributes that clients agree on.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from types import TracebackType
+from traceback import walk_tb
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -43,7 +44,7 @@ class FailureClass(Enum):
 
 @frozen(kw_only=True)
 class Failure:
-    """What a failed call says, as far as it can be read; raises `ConfigurationError` for what cannot be."""
+    """What a failed call says, as far as it can be read; raises `ConfigurationError` if invalid."""
 
     kind: FailureClass = field()
     reason: str
@@ -79,45 +80,53 @@ _NOT_FOUND: Final = 404
 _FIRST_STATUS: Final = 100
 _LAST_STATUS: Final = 599
 
-_UNREACHED: Final = frozenset(
-    {
-        ("anthropic", "APIConnectionError"),
-        ("openai", "APIConnectionError"),
-        ("httpx", "TransportError"),
-    }
-    | {("httpx2", "TransportError")}
-)
-"""The errors of clients that got no answer, by package and class."""
+_WITHOUT_STATUS: Final[Mapping[tuple[str, str], FailureClass]] = {
+    ("anthropic", "APIConnectionError"): FailureClass.NEXT_MODEL,
+    ("openai", "APIConnectionError"): FailureClass.NEXT_MODEL,
+    ("httpx", "TransportError"): FailureClass.NEXT_MODEL,
+    ("httpx2", "TransportError"): FailureClass.NEXT_MODEL,
+    ("pydantic_ai", "ModelAPIError"): FailureClass.NEXT_MODEL,
+    ("pydantic_ai", "ModelQuotaExceededError"): FailureClass.GIVE_UP,
+    ("pydantic_ai", "ModelRequestRejectedError"): FailureClass.GIVE_UP,
+    ("pydantic_ai", "ModelContextWindowExceededError"): FailureClass.LARGER_WINDOW,
+    ("pydantic_ai", "ModelNotFoundError"): FailureClass.NEXT_MODEL,
+}
+"""The errors of clients without a status, by package and class; subclasses included."""
+
+_HTTP_CLIENTS: Final = frozenset({"httpx", "httpx2"})
 
 _WRAPPING: Final = frozenset({"anthropic", "openai"})
 """The packages whose errors of a connection have another exception for a cause."""
 
-_CALLERS_OWN: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "PoolTimeout"})
+_NOT_SENT: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "PoolTimeout"})
 """Transport errors that say that the request was never sent, for a reason of the caller's own."""
 
 _TOO_LONG: Final = re.compile(
-    r"(prompt|input) is too long|exceeds? (the )?context (limit|window)|maximum context length|context_length_exceeded"
+    r"(prompt|input) is too long|exceeds? (the )?context (limit|window)|maximum context length"
+    r"|context_length_exceeded"
 )
-_LACKS: Final = re.compile(
-    r"not support|unsupported|not compatible|not available|deprecated for|maximum allowed number of output tokens"
+_UNSUPPORTED: Final = re.compile(
+    r"not support|unsupported|not compatible|not available|deprecated for"
+    r"|maximum allowed number of output tokens"
 )
 _OF_THIS_MODEL: Final = re.compile(r"\b(this|the|requested) model\b|\bclaude-[a-z0-9]")
 _OF_THE_MODEL: Final = re.compile(r"^model\b[: '\"`]|\bthe model\b|model_not_found")
 _SENT: Final = re.compile(r"(\d{1,12})(?: \+ (\d{1,12}))?(?: tokens)? > \d")
-_SHOWN: Final = 200
-_SEARCHED: Final = 10_000
+_MAX_SHOWN: Final = 200
+_MAX_SEARCHED: Final = 10_000
 """Characters of a message that are shown, and that are looked into."""
 
-_LARGEST: Final = 1 << 20
+_MAX_BODY: Final = 1 << 20
 """Bytes of an answer that are looked into."""
 
 
 def classify(error: Exception, model: Model, *, passed_on: bool = True) -> Failure | None:
-    """Return what a failed call of `model` means, or `None` for an exception that is no failure of an API.
+    """Return what a failed call of `model` means, `None` for an exception that is not of an API.
 
-    Read are the exceptions of `anthropic`, `openai`, `httpx` and `httpx2`, and any with a `status_code`, its
-    own or its `response`'s. An answer that breaks off counts as passed on, and nothing may follow it, unless
-    `passed_on` is false.
+    It reads the exceptions of `anthropic`, `openai`, `httpx`, `httpx2` and `pydantic_ai`, and any
+    with a `status_code`, its own or its `response`'s; the time to wait from the headers, or from
+    its own `retry_after` in seconds. An answer that breaks off counts as passed on, and no model
+    may follow, unless `passed_on` is false.
     """
     return read_failure(error, model, time.time(), passed_on=passed_on)
 
@@ -129,16 +138,20 @@ def read_failure(
     response = _attribute(error, "response")
     status = _read_status(error, response)
     if status is None:
-        return _unreached(error, passed_on=passed_on)
-    stated = _read_stated(error, response, status)
+        return _read_without_status(error, passed_on=passed_on)
+    stated = _read_error_body(error, response, status)
     retry_after = read_retry_after(_read_headers(response), now)
+    if retry_after is None:
+        retry_after = _own_retry_after(error)
     kind = _kind(status, stated, retry_after, model, passed_on=passed_on)
+    if passed_on and _is_in_stream(error):
+        kind = FailureClass.GIVE_UP
     is_next = kind is FailureClass.NEXT_MODEL
     sent = _SENT.search(stated.text) if kind is FailureClass.LARGER_WINDOW else None
-    said = stated.message or (_said(error) if response is None else "")
+    said = stated.message or (_text_of(error) if response is None else "")
     return Failure(
         kind=kind,
-        reason=_line(" ".join(filter(None, (str(status), stated.error_type))), said),
+        reason=_one_line(" ".join(filter(None, (str(status), stated.error_type))), said),
         status=status,
         error_type=stated.error_type,
         retry_after=retry_after if is_next else None,
@@ -148,21 +161,21 @@ def read_failure(
 
 
 @frozen
-class _Stated:
-    """What the body of an answer says of the failure, in the API's shape or in those that are like it."""
+class _ErrorBody:
+    """What the body of an answer says about the failure, in the API's shape or a similar one."""
 
     error_type: str | None
     message: str
     codes: frozenset[str]
     text: str
-    """The message and the codes in lower case, to be searched; what a bad request says without a body, too."""
+    """The message and the codes, to be searched, in lower case."""
     is_silent: bool
     """Whether there is no body at all: one that was not read may say anything."""
     is_read: bool
 
 
 def _kind(
-    status: int, stated: _Stated, retry_after: float | None, model: Model, *, passed_on: bool
+    status: int, stated: _ErrorBody, retry_after: float | None, model: Model, *, passed_on: bool
 ) -> FailureClass:
     if status == _BAD_REQUEST:
         return _kind_of_bad_request(stated.text, model)
@@ -181,7 +194,7 @@ def _kind(
 def _kind_of_bad_request(text: str, model: Model) -> FailureClass:
     if _TOO_LONG.search(text):
         return FailureClass.LARGER_WINDOW
-    lacks = _LACKS.search(text) and _names(model, _OF_THIS_MODEL, text)
+    lacks = _UNSUPPORTED.search(text) and _names(model, _OF_THIS_MODEL, text)
     return FailureClass.LACKS_FEATURE if lacks else FailureClass.GIVE_UP
 
 
@@ -189,52 +202,88 @@ def _names(model: Model, pattern: re.Pattern[str], text: str) -> bool:
     return model.id.lower() in text or pattern.search(text) is not None
 
 
-def _unreached(error: Exception, *, passed_on: bool) -> Failure | None:
-    if not _is_unreached(error):
+def _read_without_status(error: Exception, *, passed_on: bool) -> Failure | None:
+    kind, causes = _kind_without_status(error), _causes_of(error)
+    if kind is None or _is_callers_own(causes):
         return None
-    # An SDK wraps whatever its client has met, and so a bug in a hook of the caller's, or a client that is closed.
-    wrapped = error.__cause__ if type(error).__module__.partition(".")[0] in _WRAPPING else None
-    if wrapped is not None and not isinstance(wrapped, OSError) and not _is_unreached(wrapped):
-        return None
-    if any(type(each).__name__ in _CALLERS_OWN for each in (error, wrapped)):
-        return None
-    began = passed_on and _broke_off(error.__traceback__)
+    if passed_on and (_broke_off(causes) or _is_in_stream(error)):
+        kind = FailureClass.GIVE_UP
     return Failure(
-        kind=FailureClass.GIVE_UP if began else FailureClass.NEXT_MODEL,
-        reason=_line(type(error).__name__, _said(error)),
+        kind=kind,
+        reason=_one_line(type(error).__name__, _text_of(error)),
+        retry_after=_own_retry_after(error) if kind is FailureClass.NEXT_MODEL else None,
     )
 
 
-def _is_unreached(error: BaseException) -> bool:
-    return any(
-        (str(each.__module__).partition(".")[0], each.__name__) in _UNREACHED
-        for each in type(error).__mro__
-    )
+def _causes_of(error: BaseException) -> list[BaseException]:
+    """Return an error and its causes, outermost first."""
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and all(cause is not each for each in causes):
+        causes.append(cause)
+        cause = cause.__cause__
+    return causes
 
 
-def _broke_off(traceback: TracebackType | None) -> bool:
-    """Return whether a connection broke while its answer was iterated over, and not read as a whole."""
+def _kind_without_status(error: BaseException) -> FailureClass | None:
+    """Return what the nearest class of an error that is in the table means, `None` for none."""
+    names = ((_package_of(each), each.__name__) for each in type(error).__mro__)
+    return next((_WITHOUT_STATUS[name] for name in names if name in _WITHOUT_STATUS), None)
+
+
+def _package_of(kind: type) -> str:
+    return str(kind.__module__).partition(".")[0]
+
+
+def _is_callers_own(causes: Sequence[BaseException]) -> bool:
+    """Return whether an error without a status is a failure before the request was sent.
+
+    A client wraps whatever it meets, such as a bug in a hook of the caller's, or its own closing.
+    """
+    package = ""
+    for each in causes:
+        if _kind_without_status(each) is None:
+            return package in _WRAPPING and not isinstance(each, OSError)
+        if type(each).__name__ in _NOT_SENT or _attribute(each, "phase") == "pool":
+            return True
+        package = _package_of(type(each))
+    return False
+
+
+def _broke_off(causes: Sequence[BaseException]) -> bool:
+    """Return whether a connection broke while its answer was iterated over, not read as a whole."""
     functions = set[str]()
-    while traceback is not None:
-        if traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] in {
-            "httpx",
-            "httpx2",
-        }:
-            functions.add(traceback.tb_frame.f_code.co_name)
-        traceback = traceback.tb_next
+    for each in causes:
+        for frame, _ in walk_tb(each.__traceback__):
+            module = str(frame.f_globals.get("__name__", ""))
+            if module.partition(".")[0] in _HTTP_CLIENTS:
+                functions.add(frame.f_code.co_name)
     return bool(functions & {"iter_raw", "aiter_raw"}) and not functions & {"read", "aread"}
 
 
+def _is_in_stream(error: Exception) -> bool:
+    """Return whether an exception says that its answer had begun, as those of pydantic-ai do."""
+    return _attribute(error, "in_stream") is True
+
+
+def _own_retry_after(error: Exception) -> float | None:
+    """Return the seconds that an exception itself says to wait, as far as they are a time."""
+    seconds = _attribute(error, "retry_after")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    return float(min(seconds, MAX_RETRY_AFTER)) if 0.0 <= seconds < math.inf else None
+
+
 def _attribute(value: object, name: str) -> Any:
-    """Return an attribute of somebody else's object, `None` where it cannot be had."""
+    """Return an attribute of a foreign object, `None` if it cannot be read."""
     try:
         return getattr(value, name, None)
-    except Exception:  # noqa: BLE001 - a property of a foreign object; what it cannot say is not known
+    except Exception:  # noqa: BLE001 - a foreign property
         return None
 
 
-def _said(error: Exception) -> str:
-    """Return what an exception says of itself."""
+def _text_of(error: Exception) -> str:
+    """Return the text of an exception, empty if it has none."""
     try:
         return str(error)
     except Exception:  # noqa: BLE001 - a foreign method
@@ -257,7 +306,7 @@ def _read_headers(response: object) -> Mapping[str, str]:
 
 
 def _read_body(error: Exception, response: object) -> tuple[Any, bool]:
-    """Return what a body says, `None` for nothing, and whether it was read."""
+    """Return the content of a body, `None` if it has none, and whether it was read."""
     body = _attribute(error, "body")
     if isinstance(body, (dict, str, bytes)) and body:
         return body, True
@@ -268,21 +317,24 @@ def _read_body(error: Exception, response: object) -> tuple[Any, bool]:
     if not isinstance(content, bytes) or not content:
         return None, True
     try:
-        return (json.loads(content) if len(content) <= _LARGEST else ""), True
+        return (json.loads(content) if len(content) <= _MAX_BODY else ""), True
     except (ValueError, RecursionError):
         return "", True
 
 
-def _read_stated(error: Exception, response: object, status: int) -> _Stated:
+def _read_error_body(error: Exception, response: object, status: int) -> _ErrorBody:
     body, is_read = _read_body(error, response)
     stated = read_member(body, "error")
     stated = stated if isinstance(stated, dict) else body
     codes = [read_member(stated, "code"), read_member(read_member(stated, "details"), "error_code")]
     codes = [each for each in codes if isinstance(each, str)]
-    error_type, message = _text(read_member(stated, "type")), _text(read_member(stated, "message"))
-    said = message or (_said(error)[:_SEARCHED] if status == _BAD_REQUEST else "")
-    return _Stated(
-        error_type=_line(error_type) or None,
+    error_type, message = (
+        _string(read_member(stated, "type")),
+        _string(read_member(stated, "message")),
+    )
+    said = message or (_text_of(error)[:_MAX_SEARCHED] if status == _BAD_REQUEST else "")
+    return _ErrorBody(
+        error_type=_one_line(error_type) or None,
         message=message,
         codes=frozenset(codes),
         text=" ".join((said, *codes)).strip().lower(),
@@ -291,10 +343,12 @@ def _read_stated(error: Exception, response: object, status: int) -> _Stated:
     )
 
 
-def _text(value: object) -> str:
-    return value[:_SEARCHED] if isinstance(value, str) else ""
+def _string(value: object) -> str:
+    return value[:_MAX_SEARCHED] if isinstance(value, str) else ""
 
 
-def _line(*parts: str) -> str:
-    """Return the parts that say something, in one line."""
-    return printable(": ".join(filter(None, (" ".join(each[:_SHOWN].split()) for each in parts))))
+def _one_line(*parts: str) -> str:
+    """Return the parts that are not empty, in one line."""
+    return printable(
+        ": ".join(filter(None, (" ".join(each[:_MAX_SHOWN].split()) for each in parts)))
+    )

@@ -1,150 +1,43 @@
-"""Chain: calling the first of the models that meet a need, and the next where another model can cure a failure.
+"""The fallback loop: the best model for a need, and the next one if it may cure a failure.
 
-A `Run` says which model comes next and is told how the call went, without I/O, so that its `walk` and its `awalk`,
-which do nothing but call, cannot differ.
+A `Run` does no I/O: it says which model to call, and hears how the call went. `drive` and
+`adrive` only call, and so cannot differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from inspect import isawaitable, iscoroutine
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from router._errors import ConfigurationError, RouterError, printable, quoted
-from router._hooks import Log, check_count, check_hook, check_seconds, contained
+from router._errors import ConfigurationError, printable, quoted
+from router._hooks import contained
+from router._log import Log
 from router._status import Cooling
+from router.execution._attempts import Answer, Attempt, FallbackExhaustedError, OnDisagreement
 from router.execution._conversations import Conversations
 from router.execution._cooldown import Cooldowns, Turn
 from router.execution._failures import Failure, FailureClass, read_failure
+from router.execution._options import MAX_ATTEMPTS, RunOptions
 from router.models._model import Model
-
-if TYPE_CHECKING:
-    from router.requests._fitting import RequestChange
+from router.requests._fitting import Fitted, RequestChange
+from router.requests._routing import request_for
 
 Value = TypeVar("Value")
-Classify = Callable[[Exception, Model], Failure | None]
 
 log: Final = Log(__package__)
 
-_UNPROVED: Final = 1 << 62
-"""Tokens: a window so large that no model is known to have it."""
+_LARGER_THAN_ANY: Final = 1 << 62
+"""Tokens: a window that no model is known to have."""
 
 
-@frozen
-class Attempt:
-    """One call of a model, and how it ended; `error` and `failure` are `None` where it answered."""
-
-    model: Model
-    duration: float
-    """Seconds."""
-    error: Exception | None = None
-    failure: Failure | None = None
-
-    def __str__(self) -> str:
-        end = (
-            "answered"
-            if self.failure is None
-            else f"{self.failure.kind.value}, {self.failure.reason}"
-        )
-        return f"{self.model.id} after {self.duration:.1f} s: {end}"
-
-
-class FallbackExhaustedError(RouterError, ExceptionGroup[Exception]):
-    """Every model that a run could try has failed; carries the `attempts`, and their errors as a group.
-
-    `set_aside` are the ids that were not called, since those models have failed before.
-    """
-
-    attempts: tuple[Attempt, ...]
-    set_aside: tuple[str, ...]
-
-    def __new__(
-        cls, reason: str, attempts: Sequence[Attempt], set_aside: Sequence[str] = ()
-    ) -> Self:
-        self = super().__new__(
-            cls, reason, [each.error for each in attempts if each.error is not None]
-        )
-        self.attempts = tuple(attempts)
-        self.set_aside = tuple(set_aside)
-        return self
-
-    def derive(self, errors: Sequence[Any]) -> ExceptionGroup[Any]:
-        """Return the group of some of its errors, as `except*` wants it."""
-        of_them = [each for each in self.attempts if any(each.error is error for error in errors)]
-        if len(of_them) < len(errors):
-            return ExceptionGroup(self.message, errors)
-        return FallbackExhaustedError(self.message, of_them, self.set_aside)
-
-    def __str__(self) -> str:
-        lines = [printable(self.message), *map(str, self.attempts)]
-        return "\n  ".join([*lines, *(f"{id} is set aside" for id in self.set_aside)])
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.message, self.attempts, self.set_aside)
-
-
-OnFallback = Callable[[Attempt, Model], object]
-OnDisagreement = Callable[[Attempt], object]
-
-
-@frozen
-class Answer(Generic[Value]):
-    """What the call returned, the model that it was returned for, and every attempt, the last of which answered."""
-
-    value: Value
-    model: Model
-    attempts: tuple[Attempt, ...]
-    set_aside: tuple[str, ...] = ()
-    """The ids of the models that were passed over, since they are set aside after failures."""
-    moved_from: str | None = None
-    """The id of the model that the conversation of `sticky` was with before, where another one has answered."""
-    changes: tuple[RequestChange, ...] = ()
-    """What was changed of the request for the model, where `run_request` has sent it."""
-
-
-@frozen(kw_only=True)
-class Terms:
-    """What one run may do: how often, how long in seconds, and who is told; raises `ConfigurationError`."""
-
-    max_attempts: int = field(default=3)
-    deadline: float | None = field(default=None)
-    sticky: Hashable = field(default=None)
-    classify: Classify | None = field(default=None)
-    on_fallback: OnFallback | None = field(default=None)
-
-    @max_attempts.validator
-    def _check_max_attempts(self, _: object, value: object) -> None:
-        check_count("max_attempts", value)
-
-    @deadline.validator
-    def _check_deadline(self, _: object, value: object) -> None:
-        if value is not None:
-            check_seconds("deadline", value)
-
-    @sticky.validator
-    def _check_sticky(self, _: object, value: object) -> None:
-        try:
-            hash(value)
-        except Exception:  # noqa: BLE001 - whatever the object does: it is no key
-            raise ConfigurationError(
-                f"sticky must be a key such as a conversation's id (got {type(value).__name__})"
-            ) from None
-
-    @classify.validator
-    def _check_classify(self, _: object, value: object) -> None:
-        check_hook("classify", value)
-
-    @on_fallback.validator
-    def _check_on_fallback(self, _: object, value: object) -> None:
-        check_hook("on_fallback", value)
-
-
-class Calls:
-    """What the runs of one router know of each other: the models that cool, and whom each conversation is with."""
+class CallState:
+    """The state that the runs of one router share: cooldowns and conversations."""
 
     def __init__(
         self,
@@ -164,16 +57,277 @@ class Calls:
         self.conversations = Conversations(clock)
 
     def cooling(self) -> tuple[Cooling, ...]:
-        """Return the models that are set aside, the one that is due first in front."""
+        """Return the models that cool, the one that is due first in front."""
         return self.cooldowns.cooling()
 
-    def begin(self, chain: Sequence[Model], need: str, began: float, **terms: Any) -> Run:
-        """Return a run along the chain that began then; raises `ConfigurationError` for terms that cannot be kept."""
-        return Run(self, chain, printable(need), began, Terms(**terms))
+
+@define(eq=False, repr=False)
+class Run:
+    """The fallback loop of `Router.begin`: call `model`, then say `answered` or `failed`.
+
+    For one thread or task. As a context manager it gives back what it took, such as the probe of
+    a cooling model, if the body ends without saying how the call went. After its end, `answered`
+    and `failed` raise `ConfigurationError`.
+    """
+
+    _state: CallState
+    _fits: Mapping[Model, Fitted]
+    """The models to call, best first, and the request as each of them takes it."""
+    _need: str = field(converter=printable)
+    _began: float
+    _options: RunOptions
+    _first: str | None = None
+    """The id of the model to begin with."""
+    model: Model = field(init=False)
+    """The model to call."""
+    _attempts: list[Attempt] = field(factory=list, init=False)
+    """Forgotten at the end: their errors hold the frames of the run."""
+    _window: int = field(default=0, init=False)
+    """The tokens of context that the request is known to need."""
+    _skipped: dict[str, None] = field(factory=dict, init=False)
+    """The ids of the models that cooled when their turn came, in order."""
+    _conversation_with: str | None = field(default=None, init=False)
+    """The id of the model that the conversation was with when the run began."""
+    _turn: Turn | None = field(default=None, init=False)
+    """The leave to call `model`, `None` after the end."""
+    _called_at: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        sticky = self._options.get("sticky")
+        if sticky is not None:
+            self._conversation_with = self._state.conversations.model_of(sticky)
+        preferred = (self._conversation_with, self._first)
+        if preferred != (None, None):
+            order = sorted(self._fits, key=lambda model: [model.id != id for id in preferred])
+            self._fits = {model: self._fits[model] for model in order}
+            if self._conversation_with not in {None, order[0].id}:
+                log.warning(
+                    "%s does not meet %s: its conversation moves on",
+                    self._conversation_with,
+                    self._need,
+                )
+        self._move_on()
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The request as `model` takes it, with its `model` set; without a request, only that."""
+        return request_for(self.model, self._fits[self.model])
+
+    @property
+    def changes(self) -> tuple[RequestChange, ...]:
+        """The changes of the request for `model`."""
+        return self._fits[self.model].changes
+
+    def answered(self, value: Value) -> Answer[Value]:
+        """End the run, and return its answer."""
+        self._state.cooldowns.succeeded(self._end_call())
+        self._attempts.append(Attempt(self.model, self._duration()))
+        before, sticky = None, self._options.get("sticky")
+        if sticky is not None:
+            known = self._conversation_with
+            before = self._state.conversations.answered(sticky, self.model.id, known) or known
+        moved_from = before if before != self.model.id else None
+        skipped, attempts = self._skipped_ids(), self._end()
+        return Answer(value, self.model, attempts, skipped, moved_from, self.changes)
+
+    def failed(self, error: BaseException) -> bool:
+        """Return whether to call `model`, which is the next one; if not, the error is the caller's.
+
+        Raises `FallbackExhaustedError` if another model may help, but there is none to call.
+        """
+        turn = self._end_call()
+        try:
+            failure = self._classified(error) if isinstance(error, Exception) else None
+        except BaseException:
+            self._state.cooldowns.released(turn)
+            self._end()
+            raise
+        if failure is None or failure.kind is FailureClass.GIVE_UP:
+            self._state.cooldowns.released(turn)
+            before = self._end()
+            if failure is not None:
+                _note(error, before)
+            return False
+        assert isinstance(error, Exception)  # noqa: S101 - for the type checker
+        self._attempts.append(Attempt(self.model, self._duration(), error, failure))
+        self._learn_from(failure, turn)
+        self._move_on()
+        return True
+
+    def close(self) -> None:
+        """Give back what the run took; does nothing after its end."""
+        if self._turn is not None:
+            self._state.cooldowns.released(self._end_call())
+        self._end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Run for {self._need[:100]}, model {self.model.id}>"
+
+    def _classified(self, error: Exception) -> Failure | None:
+        classify = self._options.get("classify")
+        if classify is None:
+            return read_failure(error, self.model, self._state.wall())
+        failure = classify(error, self.model)
+        if failure is not None and not isinstance(failure, Failure):
+            raise ConfigurationError(
+                f"classify must return a Failure or None (got {quoted(failure)})"
+            )
+        return failure
+
+    def _learn_from(self, failure: Failure, turn: Turn) -> None:
+        if failure.kind is FailureClass.NEXT_MODEL:
+            self._state.cooldowns.failed(turn, failure)
+            if failure.is_gone:
+                self._state.on_gone()
+            return
+        self._state.cooldowns.released(turn)
+        if failure.kind is FailureClass.LARGER_WINDOW:
+            larger = self.model.max_input_tokens + 1 if self.model.max_input_tokens else 0
+            self._window = max(self._window, larger, failure.tokens or 0) or _LARGER_THAN_ANY
+        else:
+            self._report_disagreement(self._attempts[-1])
+
+    def _move_on(self) -> None:
+        """Take the next model; raises `FallbackExhaustedError` if there is none to call."""
+        model, turn = self._take()
+        try:
+            if self._attempts:
+                self._report_fallback(self._attempts[-1], model)
+        except BaseException:  # an interrupt while the hook was called: the turn was not used
+            self._state.cooldowns.released(turn)
+            raise
+        self.model, self._turn, self._called_at = model, turn, self._state.clock()
+
+    def _take(self) -> tuple[Model, Turn]:
+        """Return the first model that does not cool, else the first due, and its turn."""
+        tried = {each.model.id for each in self._attempts}
+        cooling: list[Model] = []
+        for model in self._fits:
+            if model.id in tried or (model.max_input_tokens or 0) < self._window:
+                continue
+            if not cooling:
+                self._check_limits()
+            turn = self._state.cooldowns.take(model.id)
+            if turn is not None:
+                return model, turn
+            cooling.append(model)
+            self._skipped[model.id] = None
+        if not cooling:
+            is_too_small = len(tried) < len(self._fits)
+            self._exhaust(f"no other {'has a larger window' if is_too_small else 'meets the need'}")
+        if any(
+            each.failure and each.failure.kind is FailureClass.NEXT_MODEL for each in self._attempts
+        ):
+            self._exhaust("the others are set aside")
+        turn = self._state.cooldowns.take_first_due(model.id for model in cooling)
+        return next(model for model in cooling if model.id == turn.id), turn
+
+    def _check_limits(self) -> None:
+        """Raise `FallbackExhaustedError` if no other model may be called; the first always may."""
+        if not self._attempts:
+            return
+        max_attempts = self._options.get("max_attempts", MAX_ATTEMPTS)
+        if len(self._attempts) >= max_attempts:
+            self._exhaust(f"max_attempts is {max_attempts}")
+        deadline = self._options.get("deadline")
+        if deadline is not None and self._state.clock() - self._began >= deadline:
+            self._exhaust(f"the deadline of {deadline:g} s is over")
+
+    def _exhaust(self, why: str) -> NoReturn:
+        skipped = self._skipped_ids()
+        error = FallbackExhaustedError(
+            f"no model answered for {self._need}: {why}", self._end(), skipped
+        )
+        try:
+            raise error
+        finally:
+            error.__context__ = None  # the last failure is in the group, and is printed there
+            del error  # it holds this frame, which must not hold it
+
+    def _end_call(self) -> Turn:
+        """Return the turn of the call; raises `ConfigurationError` after the end of the run."""
+        turn, self._turn = self._turn, None
+        if turn is None:
+            raise ConfigurationError("this run has ended: begin another with router.begin")
+        return turn
+
+    def _end(self) -> tuple[Attempt, ...]:
+        attempts, self._attempts = tuple(self._attempts), []
+        return attempts
+
+    def _skipped_ids(self) -> tuple[str, ...]:
+        tried = {each.model.id for each in self._attempts}
+        return tuple(id for id in self._skipped if id not in tried)
+
+    def _duration(self) -> float:
+        return max(0.0, self._state.clock() - self._called_at)
+
+    def _report_fallback(self, last: Attempt, model: Model) -> None:
+        assert last.failure is not None  # noqa: S101 - for the type checker
+        log.warning("%s failed (%s): trying %s", last.model.id, last.failure.reason, model.id)
+        on_fallback = self._options.get("on_fallback")
+        if on_fallback is not None:
+            contained("on_fallback", partial(on_fallback, last, model))
+
+    def _report_disagreement(self, attempt: Attempt) -> None:
+        assert attempt.failure is not None  # noqa: S101 - for the type checker
+        log.warning(
+            "%s meets %s by the catalogue, but not by the API: %s",
+            attempt.model.id,
+            self._need,
+            attempt.failure.reason,
+        )
+        if self._state.on_disagreement is not None:
+            contained("on_disagreement", partial(self._state.on_disagreement, attempt))
 
 
-def _checked(value: Value) -> Value:
-    """Return what a call has returned; raises `ConfigurationError` for what somebody should have awaited."""
+def _note(error: BaseException, before: Sequence[Attempt]) -> None:
+    """Add the attempts before it to an error as notes, once, if it takes notes."""
+    with suppress(Exception):
+        for note in (f"before: {each}" for each in before):
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
+
+
+def drive(run: Run, call: Callable[[], Value]) -> Answer[Value]:
+    """Call for one model after the other until one answers."""
+    with run:
+        while True:
+            try:
+                value = _check_value(call())
+            except Exception as error:
+                if not run.failed(error):
+                    raise
+            else:
+                return run.answered(value)
+
+
+async def adrive(run: Run, call: Callable[[], Awaitable[Value]]) -> Answer[Value]:
+    """Call for one model after the other until one answers, under any event loop."""
+    with run:
+        while True:
+            try:
+                value: Value = await _check_awaitable(call())
+            except Exception as error:
+                if not run.failed(error):
+                    raise
+            else:
+                return run.answered(value)
+
+
+def _check_value(value: Value) -> Value:
+    """Return the value of a call; raises `ConfigurationError` for one that is to be awaited."""
     if isawaitable(value):
         if iscoroutine(value):
             value.close()
@@ -181,208 +335,10 @@ def _checked(value: Value) -> Value:
     return value
 
 
-def _awaited(value: object) -> Any:
-    """Return what a call has returned to be awaited; raises `ConfigurationError` for what cannot be."""
+def _check_awaitable(value: object) -> Any:
+    """Return the awaitable of a call; raises `ConfigurationError` for anything else."""
     if not isawaitable(value):
         raise ConfigurationError(
             "call is not asynchronous: run calls it, arun awaits what it returns"
         )
     return value
-
-
-@define
-class Run:
-    """One run along a chain: `next` says whom to call, and then `answered` or `failed` is told of it."""
-
-    _calls: Calls
-    _chain: Sequence[Model]
-    _need: str
-    _began: float
-    _terms: Terms
-    _attempts: list[Attempt] = field(factory=list, init=False)
-    """Forgotten when the run ends: an error holds the frames of the run, and the run would hold the error."""
-    _window: int = field(default=0, init=False)
-    """How many tokens of context the request is known to need."""
-    _set_aside: dict[str, None] = field(factory=dict, init=False)
-    """The ids that were passed over, in order."""
-    _with: str | None = field(default=None, init=False)
-    """Whom the conversation was with."""
-    _turn: Turn = field(init=False)
-    _model: Model = field(init=False)
-    _called: float = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        if self._terms.sticky is not None:
-            self._with = self._calls.conversations.model_of(self._terms.sticky)
-            self._chain = sorted(self._chain, key=lambda model: model.id != self._with)
-            if self._with is not None and self._chain[0].id != self._with:
-                log.warning(
-                    "%s does not meet %s: its conversation moves on", self._with, self._need
-                )
-
-    def walk(self, call: Callable[[Model], Value]) -> Answer[Value]:
-        """Call one model after the other until one answers."""
-        while True:
-            model = self.next()
-            try:
-                value = _checked(call(model))
-            except BaseException as error:
-                if not self.failed(error):
-                    raise
-            else:
-                return self.answered(value)
-
-    async def awalk(self, call: Callable[[Model], Awaitable[Value]]) -> Answer[Value]:
-        """Call one model after the other until one answers, under any event loop."""
-        while True:
-            model = self.next()
-            try:
-                value: Value = await _awaited(call(model))
-            except BaseException as error:
-                if not self.failed(error):
-                    raise
-            else:
-                return self.answered(value)
-
-    def next(self) -> Model:
-        """Return the model to call; raises `FallbackExhaustedError` where there is none any more."""
-        self._model, self._turn = self._take()
-        try:
-            if self._attempts:
-                self._tell_of_fallback(self._attempts[-1])
-        except BaseException:  # an interrupt while the hook was called: the turn was not used
-            self._calls.cooldowns.released(self._turn)
-            raise
-        self._called = self._calls.clock()
-        return self._model
-
-    def answered(self, value: Value) -> Answer[Value]:
-        """Return the answer of the run; the model has answered."""
-        self._calls.cooldowns.succeeded(self._turn)
-        self._attempts.append(Attempt(self._model, self._lasted()))
-        before, key = None, self._terms.sticky
-        if key is not None:
-            before = (
-                self._calls.conversations.answered(key, self._model.id, self._with) or self._with
-            )
-        moved_from = before if before != self._model.id else None
-        set_aside, attempts = self._passed_over(), self._ended()
-        return Answer(value, self._model, attempts, set_aside, moved_from)
-
-    def failed(self, error: BaseException) -> bool:
-        """Return whether another model may cure the failure; if not, the error is the caller's."""
-        try:
-            failure = self._classified(error) if isinstance(error, Exception) else None
-        except BaseException:
-            self._calls.cooldowns.released(self._turn)
-            self._ended()
-            raise
-        if failure is None or failure.kind is not FailureClass.NEXT_MODEL:
-            self._calls.cooldowns.released(self._turn)
-        if failure is None or failure.kind is FailureClass.GIVE_UP:
-            before = self._ended()
-            if failure is not None:
-                _note(error, before)
-            return False
-        assert isinstance(error, Exception)  # noqa: S101 - for the type checker: nothing else is classified
-        attempt = Attempt(self._model, self._lasted(), error, failure)
-        self._attempts.append(attempt)
-        if failure.kind is FailureClass.NEXT_MODEL:
-            self._calls.cooldowns.failed(self._turn, failure)
-            if failure.is_gone:
-                self._calls.on_gone()
-        elif failure.kind is FailureClass.LARGER_WINDOW:
-            larger = self._model.max_input_tokens + 1 if self._model.max_input_tokens else 0
-            self._window = max(self._window, larger, failure.tokens or 0) or _UNPROVED
-        else:
-            self._tell_of_disagreement(attempt)
-        return True
-
-    def _classified(self, error: Exception) -> Failure | None:
-        if self._terms.classify is None:
-            return read_failure(error, self._model, self._calls.wall())
-        failure = self._terms.classify(error, self._model)
-        if failure is not None and not isinstance(failure, Failure):
-            raise ConfigurationError(
-                f"classify must return a Failure or None (got {quoted(failure)})"
-            )
-        return failure
-
-    def _take(self) -> tuple[Model, Turn]:
-        """Return the next model and leave to call it: the first that is not set aside, or else that is due first."""
-        tried = {each.model.id for each in self._attempts}
-        left: list[Model] = []
-        for model in self._chain:
-            if model.id in tried or (model.max_input_tokens or 0) < self._window:
-                continue
-            if not left:
-                self._check_may_go_on()
-            turn = self._calls.cooldowns.take(model.id)
-            if turn is not None:
-                return model, turn
-            left.append(model)
-            self._set_aside[model.id] = None
-        if not left:
-            has_more = len(tried) < len(self._chain)
-            raise self._exhausted(
-                "no other has a larger window" if has_more else "no other meets the need"
-            )
-        if any(
-            each.failure and each.failure.kind is FailureClass.NEXT_MODEL for each in self._attempts
-        ):
-            raise self._exhausted("the others are set aside")
-        turn = self._calls.cooldowns.take_first_due(model.id for model in left)
-        return next(model for model in left if model.id == turn.id), turn
-
-    def _check_may_go_on(self) -> None:
-        if not self._attempts:
-            return
-        if len(self._attempts) >= self._terms.max_attempts:
-            raise self._exhausted(f"max_attempts is {self._terms.max_attempts}")
-        if (
-            self._terms.deadline is not None
-            and self._calls.clock() - self._began >= self._terms.deadline
-        ):
-            raise self._exhausted(f"the deadline of {self._terms.deadline:g} s is over")
-
-    def _exhausted(self, why: str) -> FallbackExhaustedError:
-        set_aside = self._passed_over()
-        return FallbackExhaustedError(
-            f"no model answered for {self._need}: {why}", self._ended(), set_aside
-        )
-
-    def _ended(self) -> tuple[Attempt, ...]:
-        attempts, self._attempts = tuple(self._attempts), []
-        return attempts
-
-    def _passed_over(self) -> tuple[str, ...]:
-        tried = {each.model.id for each in self._attempts}
-        return tuple(id for id in self._set_aside if id not in tried)
-
-    def _lasted(self) -> float:
-        return max(0.0, self._calls.clock() - self._called)
-
-    def _tell_of_fallback(self, last: Attempt) -> None:
-        assert last.failure is not None  # noqa: S101 - for the type checker: the run went on
-        log.warning("%s failed (%s): trying %s", last.model.id, last.failure.reason, self._model.id)
-        if self._terms.on_fallback is not None:
-            contained("on_fallback", partial(self._terms.on_fallback, last, self._model))
-
-    def _tell_of_disagreement(self, attempt: Attempt) -> None:
-        assert attempt.failure is not None  # noqa: S101 - for the type checker: the API has spoken
-        log.warning(
-            "%s meets %s by the catalogue, but not by the API: %s",
-            attempt.model.id,
-            self._need,
-            attempt.failure.reason,
-        )
-        if self._calls.on_disagreement is not None:
-            contained("on_disagreement", partial(self._calls.on_disagreement, attempt))
-
-
-def _note(error: BaseException, before: Sequence[Attempt]) -> None:
-    """Have an error say what was tried before it, where it lets itself be noted."""
-    with suppress(Exception):
-        for note in (f"before: {each}" for each in before):
-            if note not in getattr(error, "__notes__", ()):
-                error.add_note(note)

@@ -1,1 +1,1 @@
-"""Integrations: each module is the only importer of another package, and uses public names of `router` only."""
+"""Integrations: each is the only importer of its package, and uses public names only."""

@@ -1,27 +1,30 @@
-"""Middleware: `model="auto"` for the client of the `anthropic` package, version 2, blocking and asynchronous.
+"""Middleware: `model="auto"` for the client of the `anthropic` package, version 2.
 
-The only importer of that package, and only when it is asked for.
+The only importer of that package, when it is used. Of `router` it uses public names only.
 """
 
 from __future__ import annotations
 
+import logging
 import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import field, frozen
 
-from router._errors import ConfigurationError, RouterError
-from router._hooks import Log, check_count
-from router.execution._conversations import Conversations
-from router.execution._failures import Failure, FailureClass, classify
-from router.execution._run import FallbackExhaustedError, Run
-from router.models._model import Model
-from router.requests._fitting import OnUnsupported, RequestChange, check_on_unsupported
-from router.requests._routing import Routes
+from router import (
+    Catalogue,
+    ConfigurationError,
+    FallbackExhaustedError,
+    Model,
+    RequestChange,
+    Router,
+    RouterError,
+    Run,
+    StaticSource,
+)
 
 if TYPE_CHECKING:
     from anthropic import (
@@ -33,16 +36,19 @@ if TYPE_CHECKING:
         Middleware,
     )
 
-    from router._router import Router
+log: Final = logging.getLogger(__name__)
 
-log: Final = Log(__name__)
+OnUnsupported = Literal["error", "drop", "downgrade"]
 
 _AUTO: Final = re.compile(r"auto(?::(.*))?", re.DOTALL)
 _VERSION: Final = "2026-10-21"
-"""The version of the API that the SDK speaks since its own version 2."""
+"""The version of the API that the SDK uses since its own version 2."""
 
-_TOLD: Final = 10
+_CHANGES_LOGGED: Final = 10
 """How many changes a line of the log has."""
+
+_KEPT: Final = 10_000
+"""The most calls remembered for a retry; then all are forgotten, and choose anew."""
 
 _URL: Final = re.compile(r"/v1/messages(/count_tokens|/batches)?(?:\?.*)?", re.DOTALL)
 
@@ -54,20 +60,22 @@ def auto_model(
     max_attempts: int = 3,
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Middleware:
-    """Return what has an `anthropic` client choose the model: `Anthropic(middleware=[auto_model(router)])`.
+    """Return a middleware that chooses the model: `Anthropic(middleware=[auto_model(router)])`.
 
-    A request for the model `auto` goes to the best model that can serve it, one for `auto:reports` to the best for
-    that policy of the router, and one for `auto:pdf_input and effort.max` to the best for that requirement, as
-    `Router.route` chooses with this `on_unsupported`. Every other request is left alone. A call goes on to the next
-    model where an answer says that another one may cure it, and stays with its model over the SDK's own retries.
-    At most `max_attempts` models are tried each time that the SDK tries. `headers` are the client's own
-    `default_headers`, where these name a version or betas of the API. Raises `ConfigurationError` where version 2 or
-    later of the package is not there.
+    A request for the model `auto` goes to the best model that can serve it, one for
+    `auto:reports` to the best for that policy of the router, and one for `auto:pdf_input and
+    effort.max` to the best for that requirement, as `Router.route` chooses with this
+    `on_unsupported`. Every other request passes unchanged. A call goes on to the next model if an
+    answer says that another one may cure it, and stays with its model over the SDK's own retries.
+    At most `max_attempts` models are tried each time that the SDK tries. `headers` are the
+    client's own `default_headers`, if these name a version or betas of the API. Raises
+    `ConfigurationError` without version 2 or later of the package.
     """
-    check_on_unsupported(on_unsupported)
-    check_count("max_attempts", max_attempts)
-    if not callable(getattr(router, "run_request", None)):
+    if not isinstance(router, Router):
         raise ConfigurationError(f"a Router was expected (got {type(router).__name__})")
+    # Invalid arguments raise here, as they would for every request.
+    trial = Router(StaticSource(Catalogue.from_listing([{"id": "any"}])), cache_dir=False)
+    trial.begin(request={}, on_unsupported=on_unsupported, max_attempts=max_attempts).close()
     try:
         from anthropic import Middleware
     except ImportError as error:
@@ -76,40 +84,34 @@ def auto_model(
         ) from error
 
     class AutoModel(_AutoModel, Middleware):
-        """What the client takes."""
+        """The middleware as the client takes it."""
 
     return AutoModel(router, on_unsupported, max_attempts, headers)
 
 
 class _RefusedError(Exception):
-    """An answer that is no success, raised so that a run reads it as it reads any client's error."""
+    """An answer that is not a success, as an error that a run reads like any client's."""
 
     def __init__(self, answer: Any) -> None:
         super().__init__(answer)
-        self.answer = answer
         self.response = _response_of(answer)
-
-
-def _read(error: Exception, model: Model) -> Failure | None:
-    """Return what an answer means; what gave no answer is for the SDK to try again."""
-    return classify(error, model) if isinstance(error, _RefusedError) else None
 
 
 @frozen
 class _Call:
     """One attempt of a call of the SDK that is to be routed."""
 
-    model: str
-    """As it was asked for."""
-    policy: str | None
-    body: Mapping[str, Any] = field(repr=False)
+    asked: str
+    """The model as the request names it."""
+    need: str | None
+    request: Mapping[str, Any] = field(repr=False)
     key: str | None
-    """What the attempts of one call share."""
+    """The attempts of one call share it."""
     is_retry: bool
 
 
 class _AutoModel:
-    """Routes what a client sends, by what it says of the model."""
+    """Routes the requests of a client whose model is `auto`."""
 
     def __init__(
         self,
@@ -122,29 +124,27 @@ class _AutoModel:
         self._on_unsupported = on_unsupported
         self._max_attempts = max_attempts
         self._headers = headers
-        self._kept = Conversations(time.monotonic)
-        """Whom a call was with when the SDK took it back, to try again."""
+        self._models: dict[str, str] = {}
+        """By the key of a call, the id of the model that the SDK is about to try again."""
 
     def handle(self, request: APIRequest, call_next: CallNext) -> APIResponse[Any]:
-        """Send a request to the model that is chosen for it, and to the next where that one fails."""
+        """Send a request to the model that is chosen for it, and to the next if that one fails."""
         call = self._read_call(request)
         if call is None:
-            return call_next(self._batch_routed(request))
-        chain, run = self._begin(call)
-
-        def send(model: Model) -> APIResponse[Any]:
-            with self._keeping(call, model):
-                answer = call_next(request.copy(body=_body(call, chain, model)))
-                if _is_failure(answer):
-                    _response_of(answer).read()
-                    raise _RefusedError(answer)
-                return answer
-
-        try:
-            return run.walk(send).value
-        except (_RefusedError, FallbackExhaustedError) as error:
-            refused: APIResponse[Any] = _last_answer(error)
-            return refused
+            return call_next(self._route_batch(request))
+        with self._begin(call) as run:
+            while True:
+                try:
+                    answer = call_next(_request_for(run, call, request))
+                    if is_refused := _is_refused(answer):
+                        _response_of(answer).read()
+                except Exception:  # without an answer the SDK tries again by itself
+                    self._keep(call, run.model)
+                    raise
+                if not is_refused:
+                    return run.answered(answer).value
+                if not self._goes_on(run, call, answer):
+                    return answer
 
     async def handle_async(
         self, request: APIRequest, call_next: AsyncCallNext
@@ -152,75 +152,78 @@ class _AutoModel:
         """Do the same for an asynchronous client."""
         call = self._read_call(request)
         if call is None:
-            return await call_next(self._batch_routed(request))
-        chain, run = self._begin(call)
+            return await call_next(self._route_batch(request))
+        with self._begin(call) as run:
+            while True:
+                try:
+                    answer = await call_next(_request_for(run, call, request))
+                    if is_refused := _is_refused(answer):
+                        await _response_of(answer).aread()
+                except Exception:  # without an answer the SDK tries again by itself
+                    self._keep(call, run.model)
+                    raise
+                if not is_refused:
+                    return run.answered(answer).value
+                if not self._goes_on(run, call, answer):
+                    return answer
 
-        async def send(model: Model) -> AsyncAPIResponse[Any]:
-            with self._keeping(call, model):
-                answer = await call_next(request.copy(body=_body(call, chain, model)))
-                if _is_failure(answer):
-                    await _response_of(answer).aread()
-                    raise _RefusedError(answer)
-                return answer
-
-        try:
-            return (await run.awalk(send)).value
-        except (_RefusedError, FallbackExhaustedError) as error:
-            refused: AsyncAPIResponse[Any] = _last_answer(error)
-            return refused
-
-    def _begin(self, call: _Call) -> tuple[Routes, Run]:
-        first = self._kept.model_of(call.key) if call.is_retry else None
-        return self._router._begin_request(  # noqa: SLF001 - `run_request` is this, for any client
-            call.body,
-            self.handle,
-            call.policy,
-            self._on_unsupported,
+    def _begin(self, call: _Call) -> Run:
+        first = self._models.get(call.key) if call.is_retry and call.key is not None else None
+        return self._router.begin(
+            call.need,
+            request=call.request,
+            on_unsupported=self._on_unsupported,
             first=first,
             max_attempts=self._max_attempts,
-            classify=_read,
         )
 
-    @contextmanager
-    def _keeping(self, call: _Call, model: Model) -> Iterator[None]:
-        """Keep the model for the SDK's next attempt, where this one fails and no other model can cure it."""
+    def _goes_on(self, run: Run, call: _Call, answer: Any) -> bool:
+        """Return whether to send a request that was refused to the run's next model."""
         try:
-            yield
-        except Exception as error:
-            failure = _read(error, model)
-            if call.key is not None and (failure is None or failure.kind is FailureClass.GIVE_UP):
-                self._kept.answered(call.key, model.id, self._kept.model_of(call.key))
-            raise
+            goes_on = run.failed(_RefusedError(answer))
+        except FallbackExhaustedError as error:
+            _log(logging.WARNING, "%s", "; ".join(map(str.strip, str(error).split("\n"))))
+            return False
+        if not goes_on:
+            self._keep(call, run.model)
+        return goes_on
 
-    def _batch_routed(self, request: APIRequest) -> APIRequest:
-        """Return a request as it is, but for one that creates a batch: that with a model wherever one is asked for."""
+    def _keep(self, call: _Call, model: Model) -> None:
+        """Keep the model for the SDK's next attempt, because no other one can cure this failure."""
+        if call.key is not None:
+            if len(self._models) >= _KEPT:
+                self._models.clear()
+            self._models[call.key] = model.id
+
+    def _route_batch(self, request: APIRequest) -> APIRequest:
+        """Return a request that creates a batch with its models chosen, and any other unchanged."""
         body = _body_of(request, "/batches")
         entries = body.get("requests") if body is not None else None
         if not isinstance(entries, list):
             return request
         beside = self._beside(request)
-        routed = [self._entry_routed(at, each, beside) for at, each in enumerate(entries)]
+        routed = [self._route_entry(at, each, beside) for at, each in enumerate(entries)]
         is_same = all(one is other for one, other in zip(routed, entries, strict=True))
         return request if is_same else request.copy(body={**(body or {}), "requests": routed})
 
-    def _entry_routed(self, at: int, entry: Any, beside: Mapping[str, Any]) -> Any:
+    def _route_entry(self, at: int, entry: Any, beside: Mapping[str, Any]) -> Any:
         params = entry.get("params") if isinstance(entry, Mapping) else None
         auto = _read_auto(params) if isinstance(params, Mapping) else None
         if params is None or auto is None:
             return entry
+        asked, need = auto
         try:
-            found = self._router._routes(  # noqa: SLF001 - as above, and without the reason, which nobody asks for
-                {**params, **beside}, auto[1], self._on_unsupported, most=1, batch=True
+            routed = self._router.route(
+                {**params, **beside}, need, self._on_unsupported, batch=True
             )
         except RouterError as error:
             error.add_note(f"asked by requests[{at}].params of the batch")
             raise
-        model, fitted = next(iter(found.fits.items()))
-        _log(auto[0], model, fitted.changes)
-        return {**entry, "params": _body_alone(found.request_for(model))}
+        _log_choice(asked, routed.model, routed.changes)
+        return {**entry, "params": _without_headers(routed.request)}
 
     def _read_call(self, request: APIRequest) -> _Call | None:
-        """Return what is to be routed of a request, `None` for any that is left alone, and for a batch."""
+        """Return the call that is to be routed, `None` for any other request, and for a batch."""
         body = _body_of(request, None, "/count_tokens")
         auto = _read_auto(body) if body is not None else None
         if body is None or auto is None:
@@ -231,7 +234,7 @@ class _AutoModel:
         )
 
     def _beside(self, request: APIRequest) -> dict[str, Any]:
-        """Return the parameters of a request that are no part of its body: the SDK has made headers of them."""
+        """Return the parameters of a request that the SDK has made headers of."""
         stated = [*self._headers.items(), *request.headers.items()]
         headers = {name.lower(): str(value) for name, value in stated}
         version = headers.get("anthropic-version", _VERSION)
@@ -240,49 +243,48 @@ class _AutoModel:
 
 
 def _response_of(answer: Any) -> Any:
-    """Return the HTTP response of an answer; another middleware may have made a value of it, which has none."""
+    """Return the HTTP response of an answer, or what another middleware has made of it."""
     return getattr(answer, "http_response", answer)
 
 
-def _is_failure(answer: Any) -> bool:
+def _is_refused(answer: Any) -> bool:
     return not getattr(_response_of(answer), "is_success", True)
 
 
 def _body_of(request: APIRequest, *ends: str | None) -> Mapping[str, Any] | None:
-    """Return the body of what is posted to the Messages API, at one of these ends of its path."""
+    """Return the body of a request to the Messages API, if its path has one of these ends."""
     url, body = _URL.fullmatch(request.url), request.json
     return body if url is not None and url[1] in ends and isinstance(body, Mapping) else None
 
 
 def _read_auto(body: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    """Return the model that a body asks for, and what it asks of it, where that is for us to choose."""
+    """Return the model that a body names, and the need after its colon, if that is `auto`."""
     model = body.get("model")
     auto = _AUTO.fullmatch(model) if isinstance(model, str) else None
     return None if auto is None else (auto[0], auto[1])
 
 
-def _body_alone(request: Mapping[str, Any]) -> dict[str, Any]:
+def _request_for(run: Run, call: _Call, request: APIRequest) -> APIRequest:
+    _log_choice(call.asked, run.model, run.changes)
+    return request.copy(body=_without_headers(run.request))
+
+
+def _without_headers(request: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value for name, value in request.items() if name not in {"extra_headers", "betas"}
     }
 
 
-def _body(call: _Call, chain: Routes, model: Model) -> dict[str, Any]:
-    _log(call.model, model, chain.fits[model].changes)
-    return _body_alone(chain.request_for(model))
+def _log_choice(asked: str, model: Model, changes: Sequence[RequestChange]) -> None:
+    hidden = len(changes) - _CHANGES_LOGGED
+    more = f"; and {hidden} more" if hidden > 0 else ""
+    changed = (
+        f"; changed: {'; '.join(map(str, changes[:_CHANGES_LOGGED]))}{more}" if changes else ""
+    )
+    shown = asked if asked.isprintable() else ascii(asked)  # a line stays a line
+    _log(logging.INFO, "%s goes to %s%s", shown, model.id, changed)
 
 
-def _log(asked: str, model: Model, changes: Sequence[RequestChange]) -> None:
-    more = f"; and {len(changes) - _TOLD} more" if len(changes) > _TOLD else ""
-    changed = f"; changed: {'; '.join(map(str, changes[:_TOLD]))}{more}" if changes else ""
-    log.info("%s goes to %s%s", asked, model.id, changed)
-
-
-def _last_answer(error: _RefusedError | FallbackExhaustedError) -> Any:
-    """Return the answer of the model that failed last, of which the SDK makes an error of its own."""
-    if isinstance(error, _RefusedError):
-        return error.answer
-    log.warning("%s", "; ".join(line.strip() for line in str(error).split("\n")))
-    last = error.attempts[-1].error
-    assert isinstance(last, _RefusedError)  # noqa: S101 - for the type checker: a run goes on after nothing else
-    return last.answer
+def _log(level: int, message: str, *arguments: object) -> None:
+    with suppress(Exception):  # of a handler of the application: logging must not end a call
+        log.log(level, message, *arguments, stacklevel=2)

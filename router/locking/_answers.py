@@ -9,7 +9,7 @@ from typing import Final, Literal
 from attrs import evolve, frozen
 
 from router._errors import LockError
-from router._hooks import Log
+from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
 from router.catalogue._policy import Asked, Policy

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from router._errors import CatalogueError, CatalogueUnavailableError, ConflictingEntriesError
-from router._hooks import Log
+from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.models._entries import read_listing
 from router.models._packaged_facts import DocumentedPath, documented_facts

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, Final
 from attrs import frozen
 from filelock import BaseFileLock, FileLock, Timeout
 
-from router._hooks import Log
+from router._log import Log
 
 log: Final = Log(__package__)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from router._errors import CatalogueUnavailableError
-from router._hooks import Log
+from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.refresh._deadline import Deadline
 from router.refresh._listing import Progress

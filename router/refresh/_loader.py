@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from router._arguments import check_seconds
 from router._errors import CatalogueUnavailableError, RouterError
 from router._fork import renewed_in_child
-from router._hooks import Log, check_seconds
+from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.models._packaged_facts import PACKAGED
 from router.refresh._fetcher import Fetcher, is_older

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from router._arguments import check_hook
 from router._errors import CatalogueUnavailableError
-from router._hooks import Log, check_hook, contained
+from router._hooks import contained
+from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._diff import CatalogueDiff
 from router.refresh._freshness import Freshness

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from router._arguments import check_seconds
 from router._errors import (
     CatalogueError,
     CatalogueUnavailableError,
@@ -19,7 +20,6 @@ from router._errors import (
     quoted,
 )
 from router._fork import renewed_in_child
-from router._hooks import check_seconds
 from router.catalogue._catalogue import Catalogue
 from router.models._model import Model, is_id, read_model
 from router.models._packaged_facts import PACKAGED, DocumentedPath, documented_facts

@@ -1,6 +1,7 @@
-"""Fallbacks: a chain in the shape of the Messages API's own `fallbacks`, which the server walks when a model declines.
+"""Fallbacks: a chain in the shape of the Messages API's own `fallbacks`.
 
-The shape and its limits are those of the API's reference for the beta server-side-fallback-2026-07-01.
+The server walks it when a model declines. The shape and its limits are those of the API's
+reference for the beta server-side-fallback-2026-07-01.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ MOST: Final = 3
 
 
 class Fallbacks(list[dict[str, Any]]):
-    """The `fallbacks` of a request; where there are none, `reason` says why, and the request should have none."""
+    """The `fallbacks` of a request; if there are none, `reason` says why."""
 
     def __init__(self, entries: Sequence[dict[str, Any]] = (), reason: str = "") -> None:
         super().__init__(entries)
@@ -29,7 +30,7 @@ class Fallbacks(list[dict[str, Any]]):
 
 
 def fallbacks_of(model: Model, chain: Sequence[Model], request: Mapping[str, Any]) -> Fallbacks:
-    """Return those of the chain that the API lets follow `model`, with what each needs changed of the request."""
+    """Return the models of the chain that may follow `model`, each with its overrides."""
     allowed = model.allowed_fallback_models
     if allowed is None:
         return Fallbacks(
@@ -52,9 +53,9 @@ def fallbacks_of(model: Model, chain: Sequence[Model], request: Mapping[str, Any
 
 
 def _overrides(model: Model, request: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what must change of the request for a model, `None` where it cannot serve it after any change.
+    """Return what a model needs changed of the request, `None` if no change suffices.
 
-    What it would take out is left to the server, which adapts what an entry does not override.
+    The server itself removes what a model does not support and its entry does not override.
     """
     try:
         fitted = fit(request, model, "downgrade").request

@@ -1,7 +1,7 @@
-"""Fitting: what must change of a Messages request for a model that cannot do all that it asks.
+"""Fitting: changing a Messages request for a model that does not support all of it.
 
-The changes are those that the Messages API's reference describes for its own fallbacks. Nothing is copied but what
-holds a change.
+The changes are those that the Messages API's reference describes for its own fallbacks. Only what
+holds a change is copied.
 """
 
 from __future__ import annotations
@@ -14,24 +14,21 @@ from attrs import frozen
 from router._errors import ConfigurationError, UnfitRequestError, printable, quoted, shortened
 from router.models._model import Model
 from router.models._vocabulary import CAPABILITIES, LEVELS
-from router.requests._reading import (
-    NOTHING,
-    Demand,
+from router.requests._reading import NOTHING, Demand, Remedy, read
+from router.requests._values import (
     Path,
-    Remedy,
-    checked,
+    check_request,
     fields_of,
+    format_path,
     listed,
     member_of,
-    read,
-    spelt,
     type_of,
     value_at,
 )
 from router.requirements._expression import Requirement
 
 OnUnsupported = Literal["error", "drop", "downgrade"]
-"""What becomes of a parameter that the model is known not to support."""
+"""What to do with a parameter that the model is known not to support."""
 
 _LEAST_BUDGET: Final = 1024
 """Tokens of thinking: the least that the API takes."""
@@ -41,7 +38,7 @@ _THINKING: Final = frozenset(name for name in CAPABILITIES if name.startswith("t
 
 @frozen
 class RequestChange:
-    """What was changed of a request; `after` is `None` for what was taken out, with whatever that left empty."""
+    """A change of a request; `after` is `None` for what was removed, with what that left empty."""
 
     path: str
     before: Any
@@ -66,7 +63,7 @@ class Fitted:
 
 
 def check_on_unsupported(value: object) -> None:
-    """Raise `ConfigurationError` for what is none of the three."""
+    """Raise `ConfigurationError` for any other value."""
     if value not in get_args(OnUnsupported):
         raise ConfigurationError(
             f'on_unsupported must be "error", "drop" or "downgrade" (got {quoted(value)})'
@@ -80,25 +77,30 @@ def fit(
     *,
     batch: bool = False,
 ) -> Fitted:
-    """Return the request with what `model` is known not to support changed; `request` itself, and its `model`, stay.
+    """Return the request with the changes that `model` is known to need; `request` itself stays.
 
-    "downgrade" does what the API's reference says of its own fallbacks: `between_tools` becomes `disabled`, any other
-    thinking what the model does by itself, effort the nearest supported level below, and what has no lower form is
-    taken out. "drop" takes all of it out. `max_tokens` is capped either way; content, and what a request is for, is
-    never taken out. Raises `UnfitRequestError` with all that stands in the way, and `ConfigurationError` for an
-    argument that cannot be used.
+    "downgrade" follows the API's reference on its own fallbacks: `between_tools` becomes
+    `disabled`, other thinking becomes the model's default, effort becomes the nearest supported
+    level below, and what has no lower form is removed. "drop" removes all of it. Both cap
+    `max_tokens`; neither removes content, or the purpose of a request. Raises `UnfitRequestError`
+    with every obstacle, and `ConfigurationError` for an invalid argument.
     """
     if not isinstance(model, Model):
         raise ConfigurationError(
             f"a Model was expected, such as catalogue[id] (got {type(model).__name__})"
         )
     check_on_unsupported(on_unsupported)
-    fitting = _Fitting(checked(request), model, lowers=on_unsupported == "downgrade", batch=batch)
+    fitting = _Fitting(
+        check_request(request), model, lowers=on_unsupported == "downgrade", batch=batch
+    )
     while unmet := fitting.unmet():
         hopeless = [each for each in unmet if each.remedy is None or on_unsupported == "error"]
         if hopeless:
             raise UnfitRequestError(
-                model.id, dict.fromkeys((spelt(each.path), _named(each.term)) for each in hopeless)
+                model.id,
+                dict.fromkeys(
+                    (format_path(each.path), _format_term(each.term)) for each in hopeless
+                ),
             )
         first = unmet[0].remedy
         for each in unmet:
@@ -109,12 +111,12 @@ def fit(
     return fitting.fitted()
 
 
-def _named(term: Requirement) -> str:
+def _format_term(term: Requirement) -> str:
     return "what no model takes" if term == NOTHING else term.text
 
 
-class _Gone:
-    """What stands for something that was taken out, so that the places of all else stay what they are."""
+class _Removed:
+    """A mark in the place of what was removed, so that other paths stay valid."""
 
     __slots__ = ()
 
@@ -122,11 +124,11 @@ class _Gone:
         return False
 
 
-_GONE: Final = _Gone()
+_REMOVED: Final = _Removed()
 
 
 class _Fitting:
-    """The changes that a request needs for a model, by path, gathered until nothing is unmet."""
+    """The changes that a request needs for a model, by path, collected until nothing is unmet."""
 
     def __init__(
         self, request: Mapping[str, Any], model: Model, *, lowers: bool, batch: bool
@@ -139,8 +141,8 @@ class _Fitting:
         self.whys: dict[Path, str] = {}
 
     def unmet(self) -> list[Demand]:
-        """Return what the model is known not to meet of what the request, as changed so far, asks."""
-        self.draft = _edited(self.request, self.edits) if self.edits else self.request
+        """Return the demands of the changed request that the model is known not to meet."""
+        self.draft = _edit(self.request, self.edits) if self.edits else self.request
         self.reading = read(self.draft, batch=self.batch)
         return [each for each in self.reading.demands if each.term.support(self.model) is False]
 
@@ -148,23 +150,21 @@ class _Fitting:
         """Return the request with its changes; where there are none, the request itself."""
         if not self.edits:
             return Fitted(self.request)
-        left = fields_of(
-            fields_of(_edited(self.request, self.edits, sweeps=True)).get("extra_body")
-        )
+        left = fields_of(fields_of(_edit(self.request, self.edits, sweeps=True)).get("extra_body"))
         for name in fields_of(self.request.get("extra_body")):
             if name in self.request and name not in left:  # what it hid must not come to light
-                self.edits[name,] = _GONE
+                self.edits[name,] = _REMOVED
                 self.whys[name,] = f"extra_body.{name} was sent in its place"
         changes = [
             RequestChange(
-                spelt(path),
+                format_path(path),
                 value_at(self.request, path),
-                None if after is _GONE else after,
+                None if after is _REMOVED else after,
                 self.whys[path],
             )
             for path, after in self.edits.items()
         ]
-        return Fitted(_edited(self.request, self.edits, sweeps=True) or {}, tuple(changes))
+        return Fitted(_edit(self.request, self.edits, sweeps=True) or {}, tuple(changes))
 
     def put(self, path: Path, value: Any, demand: Demand) -> None:
         """Put a value at a path, in the place of all that was put there or further down."""
@@ -176,8 +176,8 @@ class _Fitting:
         why = "no model takes it" if demand.term == NOTHING else f"{self.model.id} {lacks}"
         self.whys.setdefault(path, why)
 
-    def take_out(self, demand: Demand) -> None:
-        self.put(demand.path, _GONE, demand)
+    def remove(self, demand: Demand) -> None:
+        self.put(demand.path, _REMOVED, demand)
 
     def cap_tokens(self, demand: Demand) -> None:
         limit = self.model.values["max_tokens"]
@@ -188,12 +188,12 @@ class _Fitting:
             is_enough = limit > _LEAST_BUDGET
             self.put(
                 (*path, "budget_tokens") if is_enough else path,
-                limit - 1 if is_enough else _GONE,
+                limit - 1 if is_enough else _REMOVED,
                 demand,
             )
 
     def lower_thinking(self, demand: Demand) -> None:
-        """Put in what the model does by itself: left out, or stated if it is but one type, for `display` to stay."""
+        """Put the model's default: removed, or stated if it is the only type, to keep `display`."""
         thinking = self.reading.value("thinking")
         left = {name for name in _THINKING if self.model.facts.get(name) is not False}
         lowered = None
@@ -202,7 +202,7 @@ class _Fitting:
         elif left == {"thinking.adaptive"}:
             display = member_of(thinking, "display")
             lowered = {"type": "adaptive"} | ({"display": display} if display else {})
-        self.put(demand.path, lowered if lowered and self.lowers else _GONE, demand)
+        self.put(demand.path, lowered if lowered and self.lowers else _REMOVED, demand)
 
     def lower_effort(self, demand: Demand) -> None:
         levels, effort = LEVELS["effort"], value_at(self.draft, demand.path)
@@ -213,12 +213,12 @@ class _Fitting:
             self.put(demand.path, supported[-1], demand)
         else:  # the API takes no message that says nothing
             is_all = "role" in message and not message.get("content")
-            self.put(demand.path[:-2] if is_all else demand.path, _GONE, demand)
+            self.put(demand.path[:-2] if is_all else demand.path, _REMOVED, demand)
 
     def unforce(self, demand: Demand) -> None:
         choice = fields_of(self.reading.value("tool_choice"))
         kept = {name: each for name, each in choice.items() if name == "disable_parallel_tool_use"}
-        self.put(demand.path, {"type": "auto", **kept} if self.lowers else _GONE, demand)
+        self.put(demand.path, {"type": "auto", **kept} if self.lowers else _REMOVED, demand)
 
     def call_directly(self, demand: Demand) -> None:
         is_stated = demand.path[-1] == "allowed_callers"
@@ -226,9 +226,9 @@ class _Fitting:
             demand.path if is_stated else (*demand.path, "allowed_callers"), ["direct"], demand
         )
 
-    def take_out_tool(self, demand: Demand) -> None:
-        """Take out a tool, and with it the choice of it, or any choice where no other tool is left."""
-        self.take_out(demand)
+    def remove_tool(self, demand: Demand) -> None:
+        """Remove a tool, and with it the choice of it, or any choice if no other tool is left."""
+        self.remove(demand)
         path, tools = self.reading.parameters["tools"]
         left = [tool for at, tool in enumerate(listed(tools)) if self.edits.get((*path, at), tool)]
         place, choice = self.reading.parameters.get("tool_choice", ((), None))
@@ -236,7 +236,7 @@ class _Fitting:
         if choice and (
             not left or (chosen and all(member_of(tool, "name") != chosen for tool in left))
         ):
-            self.put(place, _GONE, demand)
+            self.put(place, _REMOVED, demand)
 
 
 _REMEDIES: Final[Mapping[Remedy, Callable[[_Fitting, Demand], None]]] = {
@@ -245,15 +245,15 @@ _REMEDIES: Final[Mapping[Remedy, Callable[[_Fitting, Demand], None]]] = {
     Remedy.LOWER_EFFORT: _Fitting.lower_effort,
     Remedy.UNFORCE: _Fitting.unforce,
     Remedy.CALL_DIRECTLY: _Fitting.call_directly,
-    Remedy.TAKE_OUT: _Fitting.take_out,
-    Remedy.TAKE_OUT_TOOL: _Fitting.take_out_tool,
+    Remedy.REMOVE: _Fitting.remove,
+    Remedy.REMOVE_TOOL: _Fitting.remove_tool,
 }
 
 
-def _edited(value: Any, edits: Mapping[Path, Any], *, sweeps: bool = False) -> Any:
+def _edit(value: Any, edits: Mapping[Path, Any], *, sweeps: bool = False) -> Any:
     """Return the value with others at the paths, a copy of no more than what holds them.
 
-    With `sweeps` it comes without what is gone, and is gone itself where nothing else is left of it.
+    With `sweeps` it comes without what was removed, and is removed itself if that empties it.
     """
     if () in edits:
         return edits[()]
@@ -261,18 +261,18 @@ def _edited(value: Any, edits: Mapping[Path, Any], *, sweeps: bool = False) -> A
     for (key, *rest), each in edits.items():
         within.setdefault(key, {})[tuple(rest)] = each
     is_list = isinstance(next(iter(within)), int)
-    copy: dict[Any, Any] = dict(enumerate(value)) if is_list else _copied(value)
+    copy: dict[Any, Any] = dict(enumerate(value)) if is_list else _copy(value)
     for key, inner in within.items():
-        copy[key] = _edited(copy.get(key), inner, sweeps=sweeps)
+        copy[key] = _edit(copy.get(key), inner, sweeps=sweeps)
     if sweeps:
-        copy = {key: each for key, each in copy.items() if each is not _GONE}
+        copy = {key: each for key, each in copy.items() if each is not _REMOVED}
         if not copy:
-            return _GONE
+            return _REMOVED
     return [*copy.values()] if is_list else copy
 
 
-def _copied(value: object) -> dict[Any, Any]:
-    """Return the members as a dict: of an object of the SDK those that were set, which are what it sends."""
+def _copy(value: object) -> dict[Any, Any]:
+    """Return the members as a dict: of an SDK object those that were set, which it sends."""
     fields = fields_of(value)
     was_set = getattr(value, "model_fields_set", fields)
     return {name: each for name, each in fields.items() if name in was_set}

@@ -1,22 +1,30 @@
 """A Messages request: what it asks of a model, and where.
 
-The rules are those of the Messages API's reference, beta included, as the types of its Python SDK 2.12 state them. A
-request is read where it lies: nothing is copied, no data of an image or a document is looked at, and what its types
-do not allow asks nothing.
+The rules are those of the Messages API's reference, beta included, as the types of its Python SDK
+2.12 state them. A request is read in place: nothing is copied, the data of images and documents
+is not looked at, and values that the types do not allow ask nothing.
 """
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from attrs import frozen
 
-from router._errors import ConfigurationError, quoted
 from router.models._vocabulary import capability_name
+from router.requests._tokens import LARGEST, InputTokens, count_tokens, estimate_tokens
+from router.requests._values import (
+    Path,
+    check_request,
+    fields_of,
+    format_path,
+    listed,
+    member_of,
+    type_of,
+)
 from router.requirements._expression import (
     Placed,
     Requirement,
@@ -27,58 +35,38 @@ from router.requirements._expression import (
 )
 from router.requirements._literals import Comparison, capability
 
-CountTokens = Callable[..., Any]
-"""What counts the input tokens of a request: `client.messages.count_tokens`, or a function of the request."""
-
-BYTES_PER_TOKEN: Final = 2.5
-"""How little text a token may be.
-
-The API's glossary has a token be about 3.5 English characters, and its guide to Opus 4.7 up to 1.35 times as many
-tokens for the same text since then: 2.6 characters, and a little less to be safe. Where text is not ASCII the bytes
-of its UTF-8 are counted.
-"""
-
-_TEXTUAL: Final = ("system", "messages", "tools", "output_config")
-_NO_TEXT: Final = frozenset({"data", "signature"})
-
-_LARGEST: Final = 10**29
-"""More tokens than a requirement can spell."""
-
 _DEEPEST: Final = 32
 """How deep content may nest; the deepest that the API takes is ten."""
 
 _FILTERED_SINCE: Final = "20260209"
-"""The first version of the web tools whose results code filters, unless the model alone may call them."""
+"""The first version of the web tools whose results code filters, unless called directly."""
 
 _LARGER_OUTPUT: Final = "output-300k-"
-"""A beta with which an answer may be longer, in a batch, than the limit that the Models API states."""
+"""A beta that allows longer answers in a batch than the limit of the Models API."""
 
 _NO_SAMPLING_SINCE: Final = "2026-10-21"
-"""The version of the API, stated by the header `anthropic-version`, since which no model takes sampling parameters."""
+"""The `anthropic-version` since which no model takes sampling parameters."""
 
 _NEED_THINKING: Final = ("xhigh", "max")
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _DATED: Final = re.compile(r"(code_execution|web_search|web_fetch)_(\d{8})", re.ASCII)
-_NO_FIELDS: Final[Mapping[str, Any]] = {}
-
-Path = tuple[str | int, ...]
 
 NOTHING: Final = disjunction(())
-"""The requirement that no model meets: of what the API refuses whatever the model is."""
+"""The requirement that no model meets, of what the API refuses for every model."""
 
 BATCH: Final[Path] = ("batch",)
 INPUT_TOKENS: Final[Path] = ("input_tokens",)
-"""Where the terms stand that an argument asks for, and no place of the request."""
+"""The paths of terms that an argument asks for, not the request."""
 
 
 @frozen(eq=False, repr=False)
 class RequestRequirement(Placed):
-    """What a request asks of a model: the plain requirement, and the places in the request that ask for each term."""
+    """What a request asks of a model, with the places in the request that ask for each term."""
 
     not_inferred: tuple[str, ...] = ()
-    """The paths of what may ask for something that cannot be told, such as a file of unknown type."""
+    """The paths of values whose demands are unknown, such as a file of unknown type."""
     input_tokens: int | None = None
-    """How many tokens its input has, where that was given, counted or estimated."""
+    """How many tokens its input has, if that was given, counted or estimated."""
     is_estimated: bool = False
     """Whether they were estimated."""
 
@@ -87,112 +75,55 @@ def requirement_of(
     request: Mapping[str, Any],
     *,
     batch: bool = False,
-    input_tokens: int | CountTokens | Literal["estimate"] | None = None,
+    input_tokens: InputTokens = None,
 ) -> RequestRequirement:
     """Return what the arguments of `messages.create`, GA or beta, ask of a model.
 
-    `input_tokens` asks for a context window: a number, what counts it (given the request, or those of its parameters
-    that are its keywords), or "estimate": a token for each `BYTES_PER_TOKEN` of text, without images and PDFs. What
-    documentation alone tells of a model is asked as `maybe traits...`, so that a newer one is not shut out. Raises
-    `ConfigurationError` for a request that is no mapping, and for tokens that are no number.
+    `input_tokens` asks for a context window: a number, a function that counts (given the request,
+    or its parameters that are keywords of the function), or "estimate": a token for each
+    `BYTES_PER_TOKEN` of text, without images and PDFs. Facts that only documentation states are
+    asked as `maybe traits...`, so that newer models are not excluded. Raises `ConfigurationError`
+    for a request that is not a mapping, and for tokens that are not a number.
     """
-    reading = read(checked(request), batch=batch)
+    reading = read(check_request(request), batch=batch)
     demands = [*reading.demands]
     if batch:
         demands.append(Demand(_supported("batch"), BATCH, None))
-    tokens = _estimated(reading) if input_tokens == "estimate" else _counted(request, input_tokens)
+    is_estimated = input_tokens == "estimate"
+    tokens = estimate_tokens(reading.value) if is_estimated else count_tokens(request, input_tokens)
     if tokens:
         demands.append(Demand(_at_least("max_input_tokens", tokens), INPUT_TOKENS, None))
     asked = {each.term.text: each.term for each in demands}
     places: dict[str, dict[str, None]] = {text: {} for text in sorted(asked)}
     for each in demands:
-        places[each.term.text][spelt(each.path)] = None
+        places[each.term.text][format_path(each.path)] = None
     plain = conjunction(asked.values())
     return RequestRequirement(
         parts=plain.terms,
         text=plain.text,
         depth=1,
         places={text: tuple(paths) for text, paths in places.items()},
-        not_inferred=tuple(dict.fromkeys(map(spelt, reading.not_inferred))),
+        not_inferred=tuple(dict.fromkeys(map(format_path, reading.not_inferred))),
         input_tokens=tokens or None,
-        is_estimated=input_tokens == "estimate",
+        is_estimated=is_estimated,
     )
-
-
-def checked(request: object) -> Mapping[str, Any]:
-    """Return the request; raises `ConfigurationError` for what is no mapping."""
-    if isinstance(request, Mapping):
-        return request
-    got = type(request).__name__
-    raise ConfigurationError(
-        f"a request must be a mapping of the arguments of messages.create (got {got})"
-    )
-
-
-# Values of a request: dicts, or objects as the SDK answers them
-
-
-def fields_of(value: object) -> Mapping[str, Any]:
-    """Return the members of a value by name: those of an object as those of a dict."""
-    if value.__class__ is dict or isinstance(value, Mapping):
-        return value
-    fields: Mapping[str, Any] = getattr(value, "__dict__", _NO_FIELDS)
-    return fields
-
-
-def member_of(value: object, name: str) -> Any:
-    """Return one member of a value, `None` where it has none of that name."""
-    return fields_of(value).get(name)
-
-
-def type_of(value: object) -> str:
-    """Return the type that a value states, empty where it states none."""
-    kind = fields_of(value).get("type")
-    return kind if isinstance(kind, str) else ""
-
-
-def listed(value: object) -> Iterable[Any]:
-    """Return a list, or what can be gone through like one, and more than once."""
-    if isinstance(value, (list, tuple)):
-        return value
-    is_one = isinstance(value, (str, bytes, Mapping, Iterator)) or hasattr(
-        value, "model_fields_set"
-    )
-    return () if is_one or not isinstance(value, Iterable) else value
-
-
-def value_at(value: Any, path: Path) -> Any:
-    """Return what stands at a path."""
-    for key in path:
-        value = [*value][key] if isinstance(key, int) else member_of(value, key)
-    return value
-
-
-def spelt(path: Path) -> str:
-    """Return a path as it is written in Python."""
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(
-        "."
-    )
-
-
-# Reading: what is asked, and where
 
 
 class Remedy(Enum):
-    """What may help where a model is known not to do what a place of a request asks for."""
+    """What may help if a model is known not to support what a place of a request asks for."""
 
     CAP_TOKENS = auto()
     LOWER_THINKING = auto()
     LOWER_EFFORT = auto()
     UNFORCE = auto()
     CALL_DIRECTLY = auto()
-    TAKE_OUT = auto()
-    TAKE_OUT_TOOL = auto()
+    REMOVE = auto()
+    REMOVE_TOOL = auto()
 
 
 @frozen
 class Demand:
-    """A term that one place of a request asks for, and what helps where it is unmet, `None` if nothing does."""
+    """A term that one place of a request asks for, and the remedy if it is unmet."""
 
     term: Requirement
     path: Path
@@ -205,9 +136,9 @@ class Reading:
 
     demands: Sequence[Demand]
     not_inferred: Sequence[Path]
-    """The places of what may ask for something that cannot be told."""
+    """The paths of values whose demands are unknown."""
     parameters: Mapping[str, tuple[Path, Any]]
-    """Each parameter with its place, those of an extra body among them."""
+    """Each parameter with its path, including those of an extra body."""
 
     def value(self, name: str) -> Any:
         """Return the value of a parameter, `None` where it is not given."""
@@ -221,7 +152,7 @@ def read(request: Mapping[str, Any], *, batch: bool = False) -> Reading:
 
 
 class _Reader:
-    """Goes through a request, and gathers what it asks."""
+    """Walks through a request and collects its demands."""
 
     def __init__(self, request: Mapping[str, Any], *, batch: bool) -> None:
         self.batch = batch
@@ -239,13 +170,13 @@ class _Reader:
                 read(self, *self.parameters[name])
 
     def ask(self, term: Requirement | str, path: Path, remedy: Remedy | None = None) -> None:
-        """Take in that the place at the path asks for a term, or for a capability or trait."""
+        """Add the demand of a path for a term, or for a capability or trait."""
         self.demands.append(
             Demand(_supported(term) if isinstance(term, str) else term, path, remedy)
         )
 
     def ask_named(self, family: str, name: object, path: Path, remedy: Remedy | None) -> None:
-        """Take in that the place asks for the capability that its value names."""
+        """Add the demand of a path for the capability that its value names."""
         if isinstance(name, str) and _WORD.fullmatch(name):
             self.ask(f"{family}.{name}", path, remedy)
         elif name:
@@ -255,7 +186,7 @@ class _Reader:
         return self.parameters.get(name, ((), None))[1]
 
     def items(self, path: Path, value: object) -> Iterable[tuple[int, Any]]:
-        """Return what is listed there; what can be gone through but once is left to whom it is for."""
+        """Return the items of a list; an iterator is not consumed, and so not inferred."""
         if isinstance(value, Iterator):
             self.not_inferred.append(path)
         return enumerate(listed(value))
@@ -266,7 +197,7 @@ class _Reader:
             isinstance(each, str) and each.startswith(_LARGER_OUTPUT) for each in betas
         ):
             self.not_inferred.append(path)
-        elif type(value) is int and 1 <= value < _LARGEST:
+        elif type(value) is int and 1 <= value < LARGEST:
             self.ask(_at_least("max_tokens", value), path, Remedy.CAP_TOKENS)
         elif value:
             self.not_inferred.append(path)
@@ -278,7 +209,7 @@ class _Reader:
         self.effort((*path, "effort"), member_of(value, "effort"))
         self.output_format((*path, "format"), member_of(value, "format"))
         if member_of(value, "task_budget"):
-            self.ask("traits.task_budget", (*path, "task_budget"), Remedy.TAKE_OUT)
+            self.ask("traits.task_budget", (*path, "task_budget"), Remedy.REMOVE)
 
     def effort(self, path: Path, value: Any) -> None:
         self.ask_named("effort", value, path, Remedy.LOWER_EFFORT)
@@ -290,15 +221,15 @@ class _Reader:
 
     def output_format(self, path: Path, value: Any) -> None:
         if value:
-            self.ask("structured_outputs", path, Remedy.TAKE_OUT)
+            self.ask("structured_outputs", path, Remedy.REMOVE)
 
     def tools(self, path: Path, value: Any) -> None:
         for at, tool in self.items(path, value):
-            self.tool((*path, at), tool, Remedy.TAKE_OUT_TOOL)
+            self.tool((*path, at), tool, Remedy.REMOVE_TOOL)
 
     def tool(self, path: Path, tool: Any, remedy: Remedy | None) -> None:
         if member_of(tool, "strict") is True and "toolset" not in type_of(tool):
-            self.ask("structured_outputs", (*path, "strict"), Remedy.TAKE_OUT)
+            self.ask("structured_outputs", (*path, "strict"), Remedy.REMOVE)
         dated = _DATED.fullmatch(type_of(tool))
         family, version = dated.groups() if dated else ("", "")
         if family in {"code_execution", "web_search"}:
@@ -325,7 +256,7 @@ class _Reader:
             if fields.get("output_config"):
                 effort = member_of(fields["output_config"], "effort")
                 self.effort((*path, at, "output_config", "effort"), effort)
-        # A compaction samples nothing behind the last message, and a credit token allows what it continues.
+        # A compaction samples nothing after the last message; a credit token allows its prefill.
         if (
             _is_prefill(message)
             and not self.value("compaction")
@@ -365,7 +296,7 @@ class _Reader:
 
     def citations(self, path: Path, value: Any) -> None:
         if member_of(member_of(value, "citations"), "enabled") is True:
-            self.ask("citations", (*path, "citations"), Remedy.TAKE_OUT)
+            self.ask("citations", (*path, "citations"), Remedy.REMOVE)
 
     def inside(self, path: Path, value: Any) -> None:
         self.content((*path, "content"), member_of(value, "content"))
@@ -379,7 +310,7 @@ class _Reader:
         edits = (*path, "edits")
         for at, edit in self.items(edits, member_of(value, "edits")):
             self.ask_named(
-                "context_management", member_of(edit, "type"), (*edits, at), Remedy.TAKE_OUT
+                "context_management", member_of(edit, "type"), (*edits, at), Remedy.REMOVE
             )
 
     def compaction(self, path: Path, value: Any) -> None:
@@ -387,14 +318,14 @@ class _Reader:
 
     def container(self, path: Path, value: Any) -> None:
         if member_of(value, "skills"):
-            self.ask("server_tools.code_execution", (*path, "skills"), Remedy.TAKE_OUT)
+            self.ask("server_tools.code_execution", (*path, "skills"), Remedy.REMOVE)
 
     def fallbacks(self, path: Path, value: Any) -> None:
         for at, entry in self.items(path, value):
             name = member_of(entry, "model")
             if isinstance(name, str):
                 allowed = Comparison("allowed_fallback_models", "list", "has", name)
-                self.ask(allowed, (*path, at), Remedy.TAKE_OUT)
+                self.ask(allowed, (*path, at), Remedy.REMOVE)
             if fields_of(entry).keys() - {
                 "model"
             }:  # what it overrides is asked of that model, not of this one
@@ -402,7 +333,7 @@ class _Reader:
 
     def speed(self, path: Path, value: Any) -> None:
         if value == "fast":
-            self.ask("traits.fast_mode", path, Remedy.TAKE_OUT)
+            self.ask("traits.fast_mode", path, Remedy.REMOVE)
 
     def sampling(self, path: Path, value: Any) -> None:
         is_default = path[-1] == "temperature" and value == 1
@@ -417,7 +348,7 @@ class _Reader:
                 "",
             )
             is_taken = str(version) < _NO_SAMPLING_SINCE
-            self.ask("traits.sampling" if is_taken else NOTHING, path, Remedy.TAKE_OUT)
+            self.ask("traits.sampling" if is_taken else NOTHING, path, Remedy.REMOVE)
 
 
 _Read = Callable[[_Reader, Path, Any], None]
@@ -464,64 +395,9 @@ def _at_least(limit: str, tokens: int) -> Requirement:
 
 
 def _is_prefill(message: object) -> bool:
-    """Return whether a last message is an answer to be gone on with: a turn that a server tool paused has no text."""
+    """Return whether a last message is a prefill; a turn paused by a server tool has no text."""
     content = member_of(message, "content")
     last = content[-1] if isinstance(content, (list, tuple)) and content else None
     return member_of(message, "role") == "assistant" and (
         isinstance(content, str) or type_of(last) == "text"
     )
-
-
-# Counting tokens
-
-
-def _counted(request: Mapping[str, Any], tokens: int | CountTokens | str | None) -> int:
-    counted = _called(tokens, request) if callable(tokens) else tokens or 0
-    number = getattr(counted, "input_tokens", counted)
-    if type(number) is not int or not 0 <= number < _LARGEST:
-        raise ConfigurationError(
-            f'input_tokens must be a number of tokens, or "estimate" (got {quoted(number)})'
-        )
-    return number
-
-
-def _called(count: CountTokens, request: Mapping[str, Any]) -> object:
-    taken = [
-        each
-        for each in inspect.signature(count).parameters.values()
-        if each.kind is each.KEYWORD_ONLY
-    ]
-    missing = [
-        each.name for each in taken if each.default is each.empty and each.name not in request
-    ]
-    if missing:
-        raise ConfigurationError(
-            f"input_tokens counts with {missing[0]}, which the request has not: "
-            f"give functools.partial(count_tokens, {missing[0]}=...)"
-        )
-    counted = (
-        count(**{each.name: request[each.name] for each in taken if each.name in request})
-        if taken
-        else count(request)
-    )
-    if inspect.iscoroutine(counted):
-        counted.close()
-        raise ConfigurationError("input_tokens is asynchronous: await it, and give the number")
-    return counted
-
-
-def _estimated(reading: Reading) -> int:
-    size = 0
-    values = [reading.value(name) for name in _TEXTUAL]
-    while values:
-        value = values.pop()
-        if isinstance(value, str):
-            size += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-        elif value.__class__ is not dict and (items := [*listed(value)]):
-            values += items
-        else:
-            fields = fields_of(value)
-            is_text = type_of(value) == "text"
-            values += (each for name, each in fields.items() if is_text or name not in _NO_TEXT)
-            values += fields
-    return int(size / BYTES_PER_TOKEN) + 1

@@ -1,4 +1,4 @@
-"""Routing: which models can serve a request, best first, and what each of them needs changed of it."""
+"""Routing: which models can serve a request, best first, and the changes that each needs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
 from router._errors import UnfitRequestError
-from router._hooks import Log
+from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
 from router.catalogue._explanation import NoModelError
@@ -20,27 +20,20 @@ from router.catalogue._terms import shown
 from router.locking._answers import Held
 from router.models._model import Model
 from router.requests._fitting import Fitted, OnUnsupported, RequestChange, check_on_unsupported, fit
-from router.requests._reading import (
-    BATCH,
-    CountTokens,
-    RequestRequirement,
-    read,
-    requirement_of,
-    spelt,
-)
+from router.requests._reading import BATCH, RequestRequirement, read, requirement_of
+from router.requests._tokens import InputTokens
+from router.requests._values import format_path
 from router.requirements._expression import Requirement, conjunction
 from router.requirements._parser import require
 
-InputTokens = int | CountTokens | Literal["estimate"] | None
-
 log: Final = Log(__package__)
 
-_BATCH: Final = spelt(BATCH)
+_BATCH: Final = format_path(BATCH)
 
 
 @frozen
 class Routed:
-    """Where a request goes: the model, the request as that model takes it, with its `model` set, and the reason."""
+    """Where a request goes: the model, the request as it takes it, and the reason."""
 
     model: Model
     request: Mapping[str, Any] = field(repr=False)
@@ -50,48 +43,47 @@ class Routed:
 
 @frozen
 class Routes:
-    """The models that can serve a request, best first: those that take it as it is, then those it is changed for."""
+    """The models that can serve a request, best first; those that need no change come first."""
 
     asked: Requirement | Policy
-    """What the application asks beside the request."""
+    """The need of the application, in addition to the request."""
     need: RequestRequirement
-    """What the request asks."""
+    """The demands of the request."""
     catalogue: Catalogue
     now: datetime
     fits: Mapping[Model, Fitted]
     held: Held | None = None
-    """What a lock says of the policy."""
+    """The answer of a lock for the policy."""
 
     @property
     def text(self) -> str:
-        """What is asked, as text; of a policy its name."""
+        """The need as text, or the name of the policy."""
         return str(self.asked) if isinstance(self.asked, Policy) else str(self.asked & self.need)
-
-    def request_for(self, model: Model) -> dict[str, Any]:
-        """Return the request as that model takes it."""
-        request = {**self.fits[model].request, "model": model.id}
-        beside = request.get("extra_body")
-        if (
-            isinstance(beside, Mapping) and "model" in beside
-        ):  # the SDK would lay it over the choice
-            request["extra_body"] = {name: each for name, each in beside.items() if name != "model"}
-        return request
 
     def first(self) -> Routed:
         """Return where the request goes, with the reason."""
         model, fitted = next(iter(self.fits.items()))
         decision = self.catalogue.explain(
-            _also(self.asked, _after(self.need, fitted)), now=self.now
+            _combine(self.asked, _demands_after(self.need, fitted)), now=self.now
         )
         held = self.held
         if held is not None and held.model in {None, model}:
             decision = held.told_by(decision)
         elif held is not None:
-            decision = evolve(decision, notes=(_passed_over(held), *decision.notes))
+            decision = evolve(decision, notes=(_format_lock_note(held), *decision.notes))
         if decision.model is not None and decision.model is not model:
-            decision = _settled(decision, model)
+            decision = _decide_for(decision, model)
         decision = evolve(decision, notes=(*decision.notes, *_notes(self.need)))
-        return Routed(model, self.request_for(model), decision, fitted.changes)
+        return Routed(model, request_for(model, fitted), decision, fitted.changes)
+
+
+def request_for(model: Model, fitted: Fitted) -> dict[str, Any]:
+    """Return the request that was fitted to a model, with its `model` set."""
+    request = {**fitted.request, "model": model.id}
+    extra = request.get("extra_body")
+    if isinstance(extra, Mapping) and "model" in extra:  # the SDK would lay it over the choice
+        request["extra_body"] = {name: each for name, each in extra.items() if name != "model"}
+    return request
 
 
 def routes(
@@ -106,68 +98,71 @@ def routes(
     batch: bool = False,
     input_tokens: InputTokens = None,
 ) -> Routes:
-    """Return the models that can serve the request and meet what is asked beside it, of which there is at least one.
+    """Return the models, at least one, that can serve the request and meet the need.
 
-    Where fewer than `most` take it as it is, it is changed for others, until there are so many. The model that a policy
-    is `held` to goes first, unless it is known not to serve the request. Raises `NoModelError` where there is none,
-    with the places of the request that ask for each term.
+    If fewer than `most` take it as it is, it is changed for others, until there are that many.
+    The model that a policy is `held` to goes first, unless it is known not to serve the request.
+    Raises `NoModelError` if there is none, with the places of the request that ask for each term.
     """
     check_on_unsupported(on_unsupported)
     need = requirement_of(request, batch=batch, input_tokens=input_tokens)
     beside = asked if isinstance(asked, Policy) else require(asked)
-    fits = dict.fromkeys(catalogue.candidates(_also(beside, need), now=now), Fitted(request))
+    fits = dict.fromkeys(catalogue.candidates(_combine(beside, need), now=now), Fitted(request))
     if on_unsupported != "error":
         content = [each.term for each in read(request, batch=batch).demands if each.remedy is None]
-        left = catalogue.candidates(_also(beside, conjunction(content)), now=now)
-        changed = _changed(
+        left = catalogue.candidates(_combine(beside, conjunction(content)), now=now)
+        changed = _fit_others(
             (model for model in left if model not in fits), request, need, on_unsupported
         )
         fits |= islice(changed, max(0, most - len(fits)))
     if held is not None and held.model is not None:
-        fits = _pinned(held.model, request, need, on_unsupported, now) | fits
+        fits = _fit_locked(held.model, request, need, on_unsupported, now) | fits
     if not fits:
-        raise NoModelError(_also(beside, need), catalogue, now)
+        raise NoModelError(_combine(beside, need), catalogue, now)
     found = Routes(beside, need, catalogue, now, fits, held)
     if held is not None and held.model is not None and held.model not in fits:
-        log.warning("%s", _passed_over(held))
+        log.warning("%s", _format_lock_note(held))
     return found
 
 
-def _pinned(
+def _fit_locked(
     model: Model,
     request: Mapping[str, Any],
     need: RequestRequirement,
     on_unsupported: OnUnsupported,
     now: datetime,
 ) -> dict[Model, Fitted]:
-    """Return a model that was settled on before, unless it is known not to serve the request."""
+    """Return the locked model, unless it is known not to serve the request."""
     with suppress(UnfitRequestError):
         fitted = fit(request, model, on_unsupported, batch=_is_of_batch(need))
-        if _after(need, fitted).support(model, now=now) is not False:
+        if _demands_after(need, fitted).support(model, now=now) is not False:
             return {model: fitted}
     return {}
 
 
-def _settled(decision: Decision, model: Model) -> Decision:
-    """Return a decision for the model that a request is changed for, and not for one that takes the change, too."""
+def _decide_for(decision: Decision, model: Model) -> Decision:
+    """Return the decision for the model of the request, not for another that takes the changes."""
     assert decision.model is not None  # noqa: S101 - for the type checker
     others = (id for id in decision.candidates if id != model.id)
-    note = f"{decision.model.id} takes what the request was changed to, but is not known to take it as it was"
+    note = (
+        f"{decision.model.id} takes what the request was changed to, "
+        "but is not known to take it as it was"
+    )
     return evolve(
         decision, model=model, candidates=(model.id, *others), notes=(note, *decision.notes)
     )
 
 
-def _passed_over(held: Held) -> str:
+def _format_lock_note(held: Held) -> str:
     id = held.model.id if held.model is not None else "the model"
     return f"{id}, to which the policy {held.policy} is locked, cannot serve the request"
 
 
-def _also(asked: Requirement | Policy, need: Requirement) -> Requirement | Policy:
+def _combine(asked: Requirement | Policy, need: Requirement) -> Requirement | Policy:
     return asked.also(need) if isinstance(asked, Policy) else asked & need
 
 
-def _changed(
+def _fit_others(
     models: Iterable[Model],
     request: Mapping[str, Any],
     need: RequestRequirement,
@@ -176,12 +171,14 @@ def _changed(
     for model in models:
         with suppress(UnfitRequestError):
             fitted = fit(request, model, on_unsupported, batch=_is_of_batch(need))
-            if _after(need, fitted).matches(model):  # what is not known to be met is not guessed
+            if _demands_after(need, fitted).matches(
+                model
+            ):  # what is not known to be met is not guessed
                 yield model, fitted
 
 
-def _after(need: RequestRequirement, fitted: Fitted) -> RequestRequirement:
-    """Return what the request asks when it is changed; what arguments ask stays."""
+def _demands_after(need: RequestRequirement, fitted: Fitted) -> RequestRequirement:
+    """Return the demands of the changed request; those of arguments stay."""
     if not fitted.changes:
         return need
     return requirement_of(fitted.request, batch=_is_of_batch(need), input_tokens=need.input_tokens)

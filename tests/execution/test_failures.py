@@ -401,6 +401,147 @@ def test_when_to_come_back_by_date() -> None:
     assert failure.retry_after == 100.0
 
 
+class RetryAfterError(StatusError):
+    """What a client raises that says itself how long to wait."""
+
+    def __init__(
+        self, status: int, retry_after: object, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, headers=headers)
+        self.retry_after = retry_after
+
+
+@pytest.mark.parametrize(
+    ("own", "seconds"),
+    [
+        (30.0, 30.0),
+        (7, 7.0),
+        (0, 0.0),
+        (1e9, 3600.0),
+        (10**400, 3600.0),
+        (-1, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (True, None),
+        ("30", None),
+        (None, None),
+    ],
+    ids=repr,
+)
+def test_an_exception_says_how_long_to_wait(own: object, seconds: float | None) -> None:
+    """An exception's own `retry_after` counts as the header does; what is no time counts for nothing."""
+    failure = classify(RetryAfterError(429, own), MODEL)
+
+    assert failure is not None
+    assert failure.kind is (GIVE_UP if seconds is None else NEXT)
+    assert failure.retry_after == seconds
+
+
+def test_the_header_comes_before_the_exception() -> None:
+    """What the server said is nearer to the truth than what a client has made of it."""
+    failure = classify(RetryAfterError(529, 30.0, {"retry-after": "7"}), MODEL)
+
+    assert failure is not None
+    assert failure.retry_after == 7.0
+
+
+# The exceptions of pydantic-ai, which is no dependency of the tests: classes with their names and attributes
+
+
+def alike(name: str, *bases: type[Exception]) -> type[Any]:
+    """Return a class that looks like one of `pydantic_ai.exceptions`."""
+    return type(name, bases, {"__module__": "pydantic_ai.exceptions"})
+
+
+class OfPydanticError(RuntimeError):
+    """What the errors of models have in common."""
+
+    def __init__(self, **attributes: object) -> None:
+        super().__init__(f"status_code: 400, model_name: m, body: {attributes.get('body')}")
+        self.body = self.retry_after = None
+        self.in_stream = False
+        vars(self).update(attributes)
+
+
+API = alike("ModelAPIError", OfPydanticError)
+HTTP = alike("ModelHTTPError", API)
+CONNECTION = alike("ModelConnectionError", API)
+REJECTED = alike("ModelRequestRejectedError", API)
+BUSY = {"error": {"type": "overloaded_error", "message": "Overloaded"}}
+
+
+@pytest.mark.parametrize(
+    ("error", "meant", "seconds"),
+    [
+        (HTTP(status_code=429, retry_after=30.0), NEXT, 30.0),
+        (HTTP(status_code=429), GIVE_UP, None),
+        (HTTP(status_code=529, body=BUSY), NEXT, None),
+        (HTTP(status_code=529, body=BUSY, in_stream=True), GIVE_UP, None),
+        (HTTP(status_code=400, body="prompt is too long"), LARGER, None),
+        (CONNECTION(phase="connect"), NEXT, None),
+        (alike("ModelTimeoutError", CONNECTION)(phase="read"), NEXT, None),
+        (CONNECTION(phase="read", in_stream=True), GIVE_UP, None),
+        (alike("ModelOverloadedError", alike("ModelUnavailableError", API))(), NEXT, None),
+        (alike("ModelServerError", API)(), NEXT, None),
+        (alike("ModelRateLimitError", API)(retry_after=30.0), NEXT, 30.0),
+        (alike("ModelRequestTimeout", API)(), NEXT, None),
+        (alike("ModelNotFoundError", REJECTED)(), NEXT, None),
+        (alike("ModelContextWindowExceededError", REJECTED)(), LARGER, None),
+        (alike("ModelQuotaExceededError", API)(retry_after=30.0), GIVE_UP, None),
+        (alike("ModelAuthenticationError", REJECTED)(), GIVE_UP, None),
+        (API(), NEXT, None),
+    ],
+    ids=lambda each: f"{type(each).__name__} {vars(each)}" if isinstance(each, API) else None,
+)
+def test_exceptions_of_pydantic_ai(
+    error: Exception, meant: FailureClass, seconds: float | None
+) -> None:
+    """With a status they mean what it does; without one, their class says it."""
+    failure = classify(error, MODEL)
+
+    assert failure is not None
+    assert (failure.kind, failure.retry_after) == (meant, seconds)
+    if meant is GIVE_UP and getattr(error, "in_stream", False):
+        assert kind(error) is GIVE_UP
+        again = classify(error, MODEL, passed_on=False)
+        assert again is not None
+        assert again.kind is NEXT
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "is_callers_own"),
+    [
+        (CONNECTION(phase="pool"), None, True),
+        (CONNECTION(), httpx2.PoolTimeout("busy"), True),
+        (CONNECTION(), httpx2.ConnectError("refused"), False),
+        (CONNECTION(), KeyError("of another transport"), False),
+        (alike("UserError", RuntimeError)("x"), None, True),
+        (alike("UnexpectedModelBehavior", RuntimeError)("x"), None, True),
+    ],
+    ids=["pool", "pool-of-httpx", "refused", "another-transport", "user", "behaviour"],
+)
+def test_what_pydantic_ai_wraps(
+    error: Exception, cause: Exception | None, is_callers_own: bool
+) -> None:
+    """R9: what its adapter met before anything was sent is the caller's own, however often it is wrapped."""
+    error.__cause__ = cause
+    assert (classify(error, MODEL) is None) is is_callers_own
+
+    sdk = anthropic.APIConnectionError(request=httpx2.Request("POST", URL))
+    sdk.__cause__ = KeyError("in a hook")
+    wrapped = CONNECTION()
+    wrapped.__cause__ = sdk
+    assert classify(wrapped, MODEL) is None
+
+
+def test_causes_in_a_circle() -> None:
+    """A chain of causes that comes back to its beginning ends."""
+    one, other = CONNECTION(), CONNECTION()
+    one.__cause__, other.__cause__ = other, one
+
+    assert kind(one) is NEXT
+
+
 class Unreadable:
     """A foreign object of which nothing can be read."""
 

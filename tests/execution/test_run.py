@@ -680,14 +680,18 @@ def test_what_has_cooled_meanwhile_is_called_in_the_same_run(machine: Machine) -
 def test_first_runs_of_many_threads_share_what_they_learn() -> None:
     """However many threads begin the first run of a router at once, they count failures together."""
     machine = Machine(allowed_fails=50)
-    together, opened, open_calls = threading.Barrier(50), list[None](), machine.router._open_calls
+    together, opened, open_calls = (
+        threading.Barrier(50),
+        list[None](),
+        machine.router._open_call_state,
+    )
 
     def slowly() -> Any:
         opened.append(None)
         threading.Event().wait(0.05)  # while the others come to ask as well
         return open_calls()
 
-    machine.router._open_calls = slowly
+    machine.router._open_call_state = slowly
 
     def work() -> None:
         together.wait(30)

@@ -308,6 +308,32 @@ def test_what_is_changed_is_logged(api: StrictMessages, caplog: pytest.LogCaptur
     assert f"auto:reports goes to {NEWEST}; changed: temperature: taken out, as" in caplog.text
 
 
+def test_a_line_of_the_log_stays_a_line(
+    api: StrictMessages, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a request asks for is escaped where it would end a line."""
+    with caplog.at_level(logging.INFO, "router"):
+        blocking(api, [auto_model(router_of())], create("auto:pdf_input\nand batch"))
+
+    assert caplog.messages == [f"'auto:pdf_input\\nand batch' goes to {NEWEST}"]
+
+
+def test_a_log_that_fails_ends_no_call(api: StrictMessages) -> None:
+    """What a filter of the application raises is no failure of the call."""
+
+    def failing(_: logging.LogRecord) -> bool:
+        raise ZeroDivisionError
+
+    logger = logging.getLogger("router.integrations.anthropic")
+    level, logger.level = logger.level, logging.INFO
+    logger.addFilter(failing)
+    try:
+        assert blocking(api, [auto_model(router_of())], create("auto")).model == NEWEST
+    finally:
+        logger.removeFilter(failing)
+        logger.setLevel(level)
+
+
 @by_all
 def test_everything_else_is_left_alone(api: StrictMessages, way: Any) -> None:
     """A request for a model by its name, an alias or a name that begins alike is sent as it is."""
@@ -663,6 +689,35 @@ def test_what_it_takes(on_unsupported: Any) -> None:
     """A word that it does not know is refused at once."""
     with pytest.raises(ConfigurationError, match="on_unsupported must be"):
         auto_model(router_of(), on_unsupported=on_unsupported)
+
+
+@pytest.mark.parametrize("router", [None, "claude-opus-5-5", CATALOGUE, Router])
+def test_what_is_no_router(router: Any) -> None:
+    """It asks a router, and nothing that is only like one."""
+    with pytest.raises(ConfigurationError, match="a Router was expected"):
+        auto_model(router)
+
+
+def test_made_inside_an_event_loop(caplog: pytest.LogCaptureFixture) -> None:
+    """To check its arguments waits for nothing, and is not logged."""
+
+    async def made() -> object:
+        await asyncio.sleep(0)
+        return auto_model(router_of())
+
+    assert isinstance(asyncio.run(made()), anthropic.Middleware)
+    assert caplog.messages == []
+
+
+def test_a_retry_is_forgotten_after_many_others(api: StrictMessages) -> None:
+    """What is kept for retries is bounded: when it is full a retry is chosen for anew."""
+    middle: Any = auto_model(router_of())
+    middle._models.update(dict.fromkeys(map(str, range(10_000)), "claude-gone"))
+    api.script(failure(408, "timeout_error"))
+
+    answer = blocking(api, [middle], create("auto"), 1)
+
+    assert (answer.model, api.asked, len(middle._models)) == (NEWEST, [NEWEST, NEWEST], 1)
 
 
 def test_the_router_needs_no_sdk() -> None:

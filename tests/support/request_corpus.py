@@ -6,6 +6,7 @@ The strategy is built from the annotations of the types, so that a new release o
 from __future__ import annotations
 
 import json
+import re
 import types
 import warnings
 from collections import deque
@@ -26,10 +27,13 @@ from typing import (
 
 from anthropic.types import message_create_params as ga
 from anthropic.types.beta import message_create_params as beta
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from locations import DATA
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from typing_extensions import get_type_hints, is_typeddict
+
+from router import Model
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -46,6 +50,48 @@ NOT_OF_THE_SDK = {"extra_body", "temperature", "top_p", "top_k"}
 
 DEPTH = 12
 """How many types deep a request of the strategy goes."""
+
+
+IMAGE = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
+PDF = {"type": "document", "source": {"type": "url", "url": "https://example.com/a.pdf"}}
+TOOL = {"name": "f", "input_schema": {"type": "object"}}
+
+SLOW = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+"""The settings of laws over the requests of the strategy."""
+
+
+def said(*content: Any, role: str = "user") -> dict[str, Any]:
+    """Return a request of one message."""
+    return {"messages": [{"role": role, "content": list(content)}]}
+
+
+def model(
+    max_tokens: int | None = None, traits: Mapping[str, bool] | None = None, **supports: Any
+) -> Model:
+    """Return a model of which just this is known; `thinking__disabled` is `thinking.disabled`."""
+    tree: dict[str, Any] = {}
+    for path, supported in supports.items():
+        node = tree
+        *above, last = path.split("__")
+        for key in above:
+            node = node.setdefault(key, {})
+        node.setdefault(last, {})["supported"] = supported
+    entry = {
+        "id": "claude-nova",
+        "max_tokens": max_tokens,
+        "capabilities": tree,
+        "traits": traits or {},
+    }
+    return Model.from_api(entry)
+
+
+def keys(path: str) -> list[str | int]:
+    """Return the keys that a path spells."""
+    return [
+        int(index) if index else name for index, name in re.findall(r"\[(\d+)\]|([^.\[\]]+)", path)
+    ]
 
 
 def load(path: Path) -> dict[str, Any]:

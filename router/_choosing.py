@@ -1,0 +1,193 @@
+"""Choosing models: the questions that a router answers from its current catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+from attrs import evolve
+
+from router._named_policies import NamedPolicies
+from router.catalogue._catalogue import Catalogue
+from router.catalogue._decision import Decision
+from router.catalogue._explanation import NoModelError
+from router.catalogue._policy import Asked, Policy, alone
+from router.models._model import Model
+from router.refresh._loader import Loader
+from router.requirements._expression import Requirement, moment
+from router.requirements._needs import Need
+from router.requirements._parser import require
+
+if TYPE_CHECKING:
+    from router.catalogue._gate import Gate
+    from router.requests._fallbacks import Fallbacks
+
+Default = TypeVar("Default")
+
+_RAISE: Final[Any] = object()
+
+
+class ModelChooser:
+    """The part of `Router` that chooses models, and calls none.
+
+    It is a base class and not an attribute, because `select` is the hot path: one more call would
+    cost as much as the answer.
+    """
+
+    _policies: NamedPolicies
+    _loader: Loader
+
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """The policies by name, read from their file on first use; raises `ConfigurationError`."""
+        return self._policies.by_name
+
+    def _named(self, need: Asked) -> Asked:
+        """Return the policy of a name, and every other need as it is; raises `UnknownNameError`."""
+        return self._policies.find(need, self._loader.catalogue)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The current catalogue; `catalogue.source` says where it came from."""
+        return self._loader.catalogue()
+
+    @overload
+    def select(
+        self,
+        requirement: Asked = None,
+        /,
+        *,
+        default: Default,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> Model | Default: ...
+
+    @overload
+    def select(
+        self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> Model: ...
+
+    def select(
+        self,
+        requirement: Asked = None,
+        /,
+        *,
+        default: Any = _RAISE,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> Any:
+        """Return the newest model known to meet the need and the guard-rails, or the locked model.
+
+        Raises `NoModelError` if there is none, or returns `default` if one is given. Raises
+        `LockError` if a lock is broken.
+        """
+        if now is not None:
+            now = moment(now)
+        loader = self._loader
+        catalogue = loader.held if loader.clock() < loader.attention else None
+        if catalogue is None:
+            catalogue = loader.catalogue()
+        policies = self._policies
+        asked: Any = self._named(requirement) if policies.are_given else requirement
+        if not needs:
+            try:  # what `catalogue.select` does first, without the cost of one more call
+                return catalogue.answers[asked if asked.__class__ is str else asked.text]
+            except (KeyError, AttributeError):
+                pass
+            locked = policies.locked_model(requirement, catalogue)
+            if locked is not None:
+                return locked
+        try:
+            return catalogue.select(asked, now=now, **needs)
+        except NoModelError:
+            if default is _RAISE:
+                raise
+            return default
+
+    def candidates(
+        self,
+        requirement: Asked = None,
+        /,
+        *,
+        limit: int | None = None,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> tuple[Model, ...]:
+        """Return the models known to meet the need and the guard-rails, best first, up to `limit`.
+
+        Locks are ignored: these are the models to choose from.
+        """
+        return self._loader.catalogue().candidates(
+            self._named(requirement), limit=limit, now=now, **needs
+        )
+
+    def explain(
+        self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need
+    ) -> Decision:
+        """Return what `select` would answer, with the reason; raises `LockError`."""
+        catalogue = self._loader.catalogue()
+        decision = catalogue.explain(self._named(requirement), now=now, **needs)
+        held = self._policies.held(requirement, catalogue)
+        if held is not None:
+            decision = held.told_by(decision)
+        return evolve(decision, stale=self._loader.is_stale(catalogue))
+
+    def supports(
+        self,
+        id: str,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        now: datetime | None = None,
+        **needs: Need,
+    ) -> bool:
+        """Return whether a model, by id or alias, is known to meet the need; unknown is `False`."""
+        return self._loader.catalogue().supports(id, requirement, now=now, **needs)
+
+    def gate(self, id: str | Model) -> Gate:
+        """Return the feature gate of the model of an id or alias; it follows each refresh."""
+        from router.catalogue._gate import Gate
+
+        return Gate(id, self._loader.catalogue, self._loader.is_stale)
+
+    def selector(self, requirement: Asked = None, /, **needs: Need) -> Callable[[], Model]:
+        """Return a fast function that returns what `select` would; it follows each refresh."""
+        named = self._named(requirement)
+        asked = alone(named, needs) if isinstance(named, Policy) else require(named, **needs)
+        loader, clock = self._loader, self._loader.clock
+        # One value, so that no thread sees one catalogue with the model of another.
+        seen: tuple[Catalogue | None, Model | None] = (None, None)
+
+        def pick() -> Model:
+            nonlocal seen
+            catalogue, model = seen
+            if model is not None and clock() < loader.attention and catalogue is loader.held:
+                return model
+            catalogue = loader.catalogue()
+            locked = self._policies.locked_model(requirement, catalogue)
+            model = locked or catalogue.select(asked)
+            if locked is not None or not asked.is_relative:
+                seen = (catalogue, model)
+            return model
+
+        return pick
+
+    def fallbacks_param(
+        self, model: str | Model, need: Asked, request: Mapping[str, Any] = MappingProxyType({})
+    ) -> Fallbacks:
+        """Return the `fallbacks` of a Messages request to `model`: up to three that meet the need.
+
+        Each entry overrides the parameters of the request that its model does not take. The list
+        is empty if the model allows none, or if it is unknown which; its `reason` says so, and
+        the parameter should be left out. Raises `ConfigurationError` for a request that is not a
+        mapping.
+        """
+        from router.requests._fallbacks import fallbacks_of
+        from router.requests._values import check_request
+
+        check_request(request)
+        catalogue = self._loader.catalogue()
+        first = catalogue[model if isinstance(model, str) else model.id]
+        return fallbacks_of(first, catalogue.candidates(self._named(need)), request)

@@ -1,0 +1,114 @@
+"""The policies that a router knows by name, and the models that a lock gives them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve
+
+from router._errors import ConfigurationError, UnknownNameError, nearest, quoted
+from router.catalogue._catalogue import Catalogue
+from router.catalogue._diff import CatalogueDiff, impact_of
+from router.catalogue._policy import Asked, Policy, check_policies, is_policy_name, read_policies
+from router.models._model import Model
+from router.refresh._notifier import OnRefresh
+
+if TYPE_CHECKING:
+    from router.locking._answers import Held, LockedModels, OnLockBroken
+    from router.locking._lockfile import Lock
+
+NO_POLICIES: Final[Mapping[str, Policy]] = MappingProxyType({})
+
+
+class NamedPolicies:
+    """The policies of a router by name, or from their file, with their lock."""
+
+    def __init__(
+        self,
+        policies: str | os.PathLike[str] | Mapping[str, Policy],
+        lock: str | os.PathLike[str] | Lock | None,
+        on_lock_broken: OnLockBroken,
+    ) -> None:
+        if not isinstance(policies, (str, os.PathLike)):
+            check_policies(policies)
+        self.are_given: Final = policies is not NO_POLICIES
+        self._policies = policies
+        self._locked = self._open_lock(lock, on_lock_broken)
+
+    def _open_lock(
+        self, lock: str | os.PathLike[str] | Lock | None, on_lock_broken: OnLockBroken
+    ) -> LockedModels | None:
+        if on_lock_broken not in {"error", "newest"}:
+            raise ConfigurationError(
+                f'on_lock_broken must be "error" or "newest" (got {quoted(on_lock_broken)})'
+            )
+        if lock is None:
+            return None
+        if not self.are_given:
+            raise ConfigurationError("a lock is of policies: policies= goes with lock=")
+        from router.locking._answers import LockedModels
+        from router.locking._lockfile import Lock
+
+        if not isinstance(lock, (str, os.PathLike, Lock)):
+            raise ConfigurationError(
+                f"lock must be a Lock, or the file of one (got {quoted(lock)})"
+            )
+        return LockedModels(lock, lambda: self.by_name, on_lock_broken)
+
+    @property
+    def by_name(self) -> Mapping[str, Policy]:
+        """The policies, read from their file on first use; raises `ConfigurationError`."""
+        if not isinstance(self._policies, Mapping):
+            self._policies = read_policies(self._policies)
+        return self._policies
+
+    def find(self, need: Asked, current: Callable[[], Catalogue]) -> Asked:
+        """Return the policy of a name, and every other need as it is.
+
+        Raises `UnknownNameError`, with the names of the policies, for a word that names nothing.
+        """
+        if not isinstance(need, str):
+            return need
+        policy = self.by_name.get(need)
+        if policy is not None:
+            return policy
+        if self.by_name and is_policy_name(need):
+            catalogue = current()
+            names = catalogue.names
+            if not names.knows_capability(need) and not names.knows_field(need):
+                meant = (*nearest(need, self.by_name, limit=1), *catalogue.meant(need))
+                raise UnknownNameError(need, meant, policies=tuple(self.by_name))
+        return need
+
+    def held(self, need: Asked, catalogue: Catalogue) -> Held | None:
+        """Return what the lock says of a policy or its name, `None` if nothing is locked."""
+        return None if self._locked is None else self._locked.held(need, catalogue)
+
+    def locked_model(self, need: Asked, catalogue: Catalogue) -> Model | None:
+        """Return the model of a locked policy, `None` if it is not locked, or has moved on."""
+        held = self.held(need, catalogue)
+        return None if held is None else held.model
+
+    def with_impact(self, on_refresh: OnRefresh | None) -> OnRefresh | None:
+        """Return a hook whose `diff.impact` has the policies that a new catalogue changes."""
+        if on_refresh is None or not self.are_given:
+            return on_refresh
+
+        def hook(old: Catalogue | None, new: Catalogue, diff: CatalogueDiff) -> object:
+            if old is not None:
+                # The next question raises what is wrong with the file of policies.
+                with suppress(ConfigurationError):
+                    diff = evolve(diff, impact=impact_of(self.by_name, old, new, self._select))
+            return on_refresh(old, new, diff)
+
+        return hook
+
+    def _select(self, name: str, catalogue: Catalogue) -> Model | None:
+        """Return what `Router.select` would answer if that were the current catalogue."""
+        return self.locked_model(name, catalogue) or catalogue.select(
+            self.by_name[name], default=None
+        )
