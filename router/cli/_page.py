@@ -15,7 +15,8 @@ import click
 from router._errors import ConfigurationError, RequirementError, printable
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import shown
-from router.cli._output import catalogue_json, caution
+from router.cli._json import catalogue_json
+from router.cli._text import caution
 from router.cli._writing import write_file
 from router.models._field_types import KINDS, write_text
 from router.models._model import Model, Support

@@ -1860,6 +1860,20 @@ def test_the_help_text_lists_the_commands_and_the_statuses(command: Command) -> 
     assert command() == (0, out, "")
 
 
+@pytest.mark.parametrize("arguments", [[], ["cache"]], ids=" ".join)
+def test_each_command_is_listed_in_a_line_of_its_own(
+    command: Command, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """At eighty columns the list has a whole sentence for each command."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = command(*arguments, "--help").out.partition("Commands:\n")[2].splitlines()
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"  [a-z]+  +[A-Z].*\.", line)
+        assert not line.endswith("..")
+        assert len(line) <= 80
+
+
 @pytest.mark.parametrize("name", ANSWERING)
 def test_the_needs_of_the_card_have_options(command: Command, name: str) -> None:
     """Each of them is in the help text."""
