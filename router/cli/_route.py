@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -28,8 +29,17 @@ if TYPE_CHECKING:
     from router.requests._routing import InputTokens, Routed
 
 
+class _RequestFile(click.File):
+    """A file, or standard input for `-`: a process may be started without one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "-" and sys.stdin is None:
+            self.fail("standard input is closed", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command(short_help="Say which model serves a Messages request, and why.")
-@click.argument("request", metavar="[REQUEST]", type=click.File("rb"), default="-")
+@click.argument("request", metavar="[REQUEST]", type=_RequestFile("rb"), default="-")
 @click.option(
     "--require", "requirement", metavar="REQUIREMENT", help="What the model must meet besides."
 )
