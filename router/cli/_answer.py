@@ -1,4 +1,4 @@
-"""Answer: what a command returns, and the decorators that say once how a command obtains and prints it."""
+"""Answer: what a command returns, and the decorators that build its session and print it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _no_color_option: Final = click.option(
 
 @frozen
 class Answer(Generic[Value]):
-    """The result of a command, how it is printed for programs and for people, and whether it is a yes."""
+    """The result of a command, and how it is printed for programs and for people."""
 
     value: Value
     as_json: Callable[[Value], Any]

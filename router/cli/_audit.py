@@ -1,4 +1,4 @@
-"""`router audit`: the model ids in source and configuration files, for people, programs and commit hooks."""
+"""`router audit`: the model ids in source and configuration files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from router.tools._audit import Audit, Finding
 
 _NOT_READ: Final = 2
-"""Not everything could be read, so nothing is said of the whole: the exit status that grep has for it."""
+"""Not everything could be read: the exit status that grep has for it."""
 
 _FINE: Final = "ok"
 _COLORS: Final = {"retired": "red", "retiring": "yellow", "deprecated": "yellow", _FINE: "green"}
@@ -45,12 +45,12 @@ class _Report:
 def audit(session: Session, paths: Sequence[str], within: int, with_fine: bool) -> Answer[_Report]:
     """Find model ids in files, and say which models are retired or soon will be.
 
-    PATHS are files and directories, by default the one you are in; what .gitignore files ignore is left out of
-    directories. A line that says `router: ignore` is left out. A catalogue without retired models is completed by the
-    bundled one.
+    PATHS are files and directories, by default the one you are in; what .gitignore files ignore
+    is left out of directories. A line that says `router: ignore` is left out. A catalogue without
+    retired models is completed by the bundled one.
 
-    Exit status: 0 nothing wrong, 1 a model is retired or retires within DURATION, 2 bad usage or a file that cannot be
-    read, 3 no catalogue.
+    Exit status: 0 nothing wrong, 1 a model is retired or retires within DURATION, 2 bad usage or
+    a file that cannot be read, 3 no catalogue.
     """
     from router.tools._audit import Audit
 

@@ -1,4 +1,4 @@
-"""The commands, and the one place where an error becomes a line on standard error and an exit status."""
+"""The commands, and the one place where an error becomes a line and an exit status."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _NOT_WRITTEN: Final = 74
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command with these arguments and return its exit status; no error leaves as a traceback."""
+    """Run the command with these arguments and return its exit status; no error is raised."""
     for stream in (sys.stdout, sys.stderr):
         # Characters that the encoding lacks are escaped: an answer is not lost over a name.
         with suppress(AttributeError, ValueError, OSError):
@@ -105,7 +105,8 @@ def _status(error: RouterError | OSError) -> int:
 def cli(context: click.Context) -> None:
     """Say what you need from a model, and get the newest Claude model known to meet it.
 
-    A requirement is text such as 'thinking.adaptive and effort >= high and max_input_tokens >= 200k'.
+    A requirement is text such as
+    'thinking.adaptive and effort >= high and max_input_tokens >= 200k'.
 
     Exit status: 0 found, 1 nothing meets the need, 2 bad usage or requirement, 3 no catalogue.
     """
@@ -198,7 +199,8 @@ def matrix_(
 ) -> Answer[Matrix]:
     """Show models against capabilities: supported, unsupported or unknown.
 
-    On a terminal it is folded to the width; in a pipe it is one line a model, with whole names above.
+    On a terminal it is folded to the width; in a pipe it is one line a model, with whole names
+    above.
     """
     if html is not None and (where is not None or session.as_json):
         raise ConfigurationError(
@@ -260,7 +262,8 @@ def supports(session: Session, id: str, requirement: str) -> Answer[dict[str, An
 def gate(session: Session, id: str, requirement: str, default: str) -> Answer[Verdict]:
     """Say whether the model ID may be used with what REQUIREMENT asks: yes or no, and why; status 0 only for yes.
 
-    Unlike `supports` it knows no unknown: there, and for a model that is not listed, --default decides.
+    Unlike `supports` it knows no unknown: there, and for a model that is not listed, --default
+    decides.
     """
     catalogue = session.catalogue
     verdict = Gate(id, lambda: catalogue).explain(requirement, default=default == "yes")
@@ -334,7 +337,8 @@ def diff(
 ) -> Answer[CatalogueDiff]:
     """Print what catalogue NEW has that OLD has not: models added, gone, and every changed value.
 
-    OLD and NEW are files, or bundled, disk, live; without them, what is kept on disk against the live API.
+    OLD and NEW are files, or bundled, disk, live; without them, what is kept on disk against the
+    live API.
     """
     if policies is not None and not impact:
         raise ConfigurationError(

@@ -59,7 +59,7 @@ def unmet_json(terms: Iterable[Unmet]) -> list[dict[str, Any]]:
 
 
 def routed_json(routed: Routed) -> dict[str, Any]:
-    """Return where a request goes: the decision, the changes, and the request as the model takes it."""
+    """Return where a request goes: the decision, the changes, and the request to send."""
     decision = routed.decision
     return {
         "model": routed.model.id,

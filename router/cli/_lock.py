@@ -1,4 +1,4 @@
-"""`router lock`, `router outdated`, `router why`: what the policies resolved to, whether that holds, and why."""
+"""`router lock`, `router outdated`, `router why`: what policies resolve to, and why."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def lock(
 ) -> Answer[Any]:
     """Resolve every policy, and write what they resolved to into router.lock, beside the file of policies.
 
-    What is locked already stays as it is while --check has nothing against it. With --check, for a CI: a line for each
-    policy that is not locked as it is, and for each model that no longer meets its policy, is deprecated, retires soon,
-    is retired or gone; status 1 where there is one.
+    What is locked already stays as it is while --check has nothing against it. With --check, for a
+    CI: a line for each policy that is not locked as it is, and for each model that no longer meets
+    its policy, is deprecated, retires soon, is retired or gone; status 1 where there is one.
     """
     if is_check and (upgrade or dry_run):
         raise ConfigurationError("--check only looks: neither --upgrade nor --dry-run goes with it")
@@ -174,7 +174,7 @@ def _lock_path(policies: str) -> str:
 
 
 def _read_lock(path: str) -> Lock | None:
-    """Return the lock if there is one; raises `ConfigurationError`, with the way out, if it cannot be read."""
+    """Return the lock if there is one; raises `ConfigurationError` if it cannot be read."""
     if not os.path.lexists(path):
         return None
     try:
@@ -233,7 +233,7 @@ def _print_unmet(within: int, unmet: Mapping[str, Decision]) -> None:
 
 
 def _print_limits(old: Lock | None, catalogue: Catalogue) -> Sequence[str]:
-    """Say on standard error what the catalogue cannot say of the lock; return the policies of unlisted models."""
+    """Print what the catalogue cannot say of the lock; return the policies of unlisted models."""
     if old is None:
         return ()
     if old.is_ahead_of(catalogue):

@@ -19,7 +19,7 @@ _PLAIN_LEADERS: Final = (",", "|")
 """Above a column of marks: where its name begins, and the line from there down to the marks."""
 
 _LEAST_SHARE: Final = 4
-"""The marks have at least this part of a terminal's width (one fourth), however long the ids are."""
+"""One part in so many of a terminal's width is for the marks, however long the ids are."""
 
 _LEAST_ROOM: Final = 8
 """Characters of a name that a line has at least, even if the terminal then folds it once more."""
@@ -57,7 +57,7 @@ def _print_table(matrix: Matrix) -> None:
 
 
 def _blocks(families: tuple[tuple[str, ...], ...], room: int) -> Iterator[list[Column]]:
-    """Yield the columns in blocks no wider than the room, a family in one block if it fits into one.
+    """Yield the columns in blocks no wider than the room, a family in one block if it fits.
 
     Two blanks separate a family of several from its neighbours.
     """

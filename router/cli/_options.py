@@ -139,7 +139,7 @@ def asked_for(
 
 
 def policy_file(path: str | None) -> str:
-    """Return the file of policies, by default the nearest; raises `ConfigurationError` if there is none."""
+    """Return the file of policies, by default the nearest; raises `ConfigurationError`."""
     path = path or find_policies()
     if path is None:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""`router route`: which model serves a Messages request, what it asks for and where, and what must change of it."""
+"""`router route`: which model serves a Messages request, and what must change of it."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def route(
 ) -> Answer[Any]:
     """Say which model can serve a Messages request, why, and what must change of the request.
 
-    REQUEST is a file of JSON, the parameters of `messages.create`, or standard input. The model that it names counts
-    for nothing.
+    REQUEST is a file of JSON, the parameters of `messages.create`, or standard input. The model
+    that it names counts for nothing.
     """
     from router.requests._routing import routes
 

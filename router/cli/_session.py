@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """The catalogue that `--source` names (`bundled`, `live`, `disk` or a file), loaded when first read.
+    """The catalogue of `--source` (`bundled`, `live`, `disk` or a file), loaded when first read.
 
     A frozen session never uses the network: instead of live, what is kept on disk, else the
     bundled catalogue.
@@ -125,7 +125,7 @@ def stored_catalogue() -> Catalogue:
 
 
 def _log_to_standard_error(*, quietly: bool) -> None:
-    """Show the warnings of the library; `quietly` leaves out those of a failure that ends the run as an error."""
+    """Show the warnings of the library; `quietly` skips those of a failure that ends the run."""
     import logging
 
     class StandardErrorHandler(logging.Handler):

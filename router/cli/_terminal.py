@@ -1,4 +1,4 @@
-"""The terminal: whether one reads along, what it can show, and the table and progress bar of rich."""
+"""The terminal: what it can show, and the table and the progress bar of rich."""
 
 from __future__ import annotations
 

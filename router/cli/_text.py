@@ -1,4 +1,4 @@
-"""Text: what each result of the command is for people; nothing of a server reaches a terminal unescaped."""
+"""Text: each result for people; nothing that a server sent reaches a terminal unescaped."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def print_decision(decision: Decision) -> None:
 
 
 def print_selected(decision: Decision) -> None:
-    """Print the id selected, and on a terminal what a person wants to know of it; else why there is none."""
+    """Print the id selected, and on a terminal its main facts; else why there is none."""
     if decision.model is None:
         print_message(str(decision))
         print_catalogue(decision.catalogue)
@@ -82,7 +82,7 @@ def print_models(models: Sequence[Model]) -> None:
 
 
 def print_ranked(ranked: Sequence[tuple[Model, str | None]]) -> None:
-    """Print what puts each model into its place if a policy does; else ids in a pipe, a table on a terminal."""
+    """Print each model and why it has its place; without a policy, ids or on a terminal a table."""
     if any(why is not None for _, why in ranked):
         width = max(len(model.id) for model, _ in ranked)
         for model, why in ranked:
@@ -236,7 +236,7 @@ def _change(change: Relocked) -> str:
 
 
 def print_outdated(found: Sequence[Outdated]) -> None:
-    """Print a table of what is locked and what is newest, and below each row what that adds and lacks."""
+    """Print what is locked and what is newest, and below each row what that adds and lacks."""
     header = ["policy", "locked", "newest", "released"]
     first, *lines = aligned([header, *map(_outdated_row, found)])
     width = shutil.get_terminal_size().columns if on_terminal(sys.stdout) else sys.maxsize
