@@ -24,7 +24,6 @@ from router.refresh._listing import MAX_PAGE_SIZE, walk
 _LONG: Final = 500
 """From so many models on, one reading takes long enough to be timed."""
 
-_REPEATED: Final = 20
 _READ_TARGETS: Final = {LITELLM: 3.5}
 _INDEX_TARGETS: Final = {LITELLM: 90.0}
 
@@ -71,7 +70,7 @@ def _time(pages: list[bytes], subject: Subject, scale: Scale) -> Figure:
         {model.id for model in read(pages)},
         {model.id for model in subject.catalogue},
     )
-    repeated = 1 if len(subject.entries) >= _LONG else _REPEATED
+    repeated = 1 if len(subject.entries) >= _LONG else scale.repeated
 
     def ready() -> None:
         for _ in range(repeated):

@@ -19,6 +19,8 @@ class Scale:
     """For how long a statement is timed each time, at least."""
     few: int
     """How often an operation is measured that takes long; at least two."""
+    repeated: int
+    """How often a small listing is read in one measurement."""
     drawn: int
     """How many models the large catalogue of a quick run has."""
     growth: tuple[int, int]
@@ -40,6 +42,7 @@ FULL: Final = Scale(
     rounds=21,
     seconds=0.01,
     few=7,
+    repeated=20,
     drawn=4_000,
     growth=(1_000, 1_000_000),
     held=200,
@@ -53,6 +56,7 @@ QUICK: Final = Scale(
     rounds=7,
     seconds=0.003,
     few=5,
+    repeated=20,
     drawn=2_000,
     growth=(1_000, 20_000),
     held=100,

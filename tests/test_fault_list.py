@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -15,16 +14,19 @@ from scenarios import FAULTS
 
 PAGE: Final = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
 LISTED: Final = re.findall(r"^\| ([A-Z]\d+) \|", PAGE, re.MULTILINE)
-IDS: Final = re.compile(r"[A-Z]\d*(?:, [A-Z]\d*)*(?=: |, the twins? )")
-"""What a docstring begins with; a letter without its number is found as well, and is no row of the page."""
+IDS: Final = re.compile(r'^ *"""([A-Z]\d*(?:, [A-Z]\d*)*)(?=: |, the twins? )', re.MULTILINE)
+"""The beginning of a docstring; a letter without its number is found as well, and is no row of the page."""
+
+DEFINED: Final = re.compile(r"^ *(?:async def|def|class) (\w+)", re.MULTILINE)
 
 
 def named(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield each function of a file with each id at the beginning of its docstring."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            found = IDS.match(ast.get_docstring(node) or "")
-            yield from ((node.name, id) for id in found.group().split(", ")) if found else ()
+    """Yield each function or class of a file with each id at the beginning of its docstring."""
+    text = path.read_text(encoding="utf-8")
+    for found in IDS.finditer(text):
+        before = text[: found.start()].rstrip()
+        if before.endswith(":"):
+            yield from ((DEFINED.findall(before)[-1], id) for id in found[1].split(", "))
 
 
 @pytest.fixture(scope="module")

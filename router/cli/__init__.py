@@ -1,16 +1,16 @@
-"""The `router` command: click, rich and pathspec, an extra; it imports the library, never the other way."""
+"""The command `router`, an extra: it imports the library, never the other way."""
 
 from __future__ import annotations
 
 import sys
 from typing import Final
 
-OUT_OF_MEMORY: Final = 71
+_OUT_OF_MEMORY: Final = 71
 """An error of the operating system, by the convention of sysexits.h."""
 
 
 def main() -> None:
-    """Run the command and exit with its status: 0 found, 1 nothing meets, 2 bad usage, 3 no catalogue."""
+    """Run the command and exit with its status."""
     try:
         from router.cli._commands import run
 
@@ -26,9 +26,8 @@ def main() -> None:
     except KeyboardInterrupt:
         status = 130
     except MemoryError:
-        status = OUT_OF_MEMORY
-    if (
-        status == OUT_OF_MEMORY and sys.stderr is not None
-    ):  # not before the frames are gone that hold the memory
+        status = _OUT_OF_MEMORY
+    # Only here are the frames gone that held the memory.
+    if status == _OUT_OF_MEMORY and sys.stderr is not None:
         sys.stderr.write("router: out of memory\n")
     sys.exit(status)

@@ -1,117 +1,109 @@
-"""`router audit`: the model ids in source and configuration files, for people, programs and commit hooks."""
+"""`router audit`: the model ids in source and configuration files."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+from attrs import Factory, define
 
 from router._errors import printable
-from router.cli import _output as output
-from router.cli._options import as_days, common
+from router.cli._answer import Answer, answers_from_catalogue
+from router.cli._json import catalogue_json, finding_json
+from router.cli._options import within_option
 from router.cli._session import Session
+from router.cli._terminal import print_message
 
 if TYPE_CHECKING:
-    from router.tools._audit import Finding
+    from router.cli._files import Skipped
+    from router.tools._audit import Audit, Finding
 
-FOUND: Final = 1
-UNREAD: Final = 2
-"""As grep has it: not everything could be read, so nothing is said of the whole."""
+_NOT_READ: Final = 2
+"""Not everything could be read: the exit status that grep has for it."""
 
 _FINE: Final = "ok"
 _COLORS: Final = {"retired": "red", "retiring": "yellow", "deprecated": "yellow", _FINE: "green"}
 """By verdict, the worst first."""
 
 
-@click.command()
+@define
+class _Report:
+    """What an audit has found so far."""
+
+    findings: list[Finding] = Factory(list)
+    skipped: list[Skipped] = Factory(list)
+    files: int = 0
+
+
+@click.command(short_help="Find model ids in files, and those that are retired.")
 @click.argument("paths", nargs=-1)
-@click.option(
-    "--within",
-    metavar="DURATION",
-    callback=as_days,
-    default="60d",
-    show_default=True,
-    help="How soon is too soon to retire: 60d, 2w.",
-)
+@within_option("60d", help="How soon is too soon to retire: 60d, 2w.")
 @click.option("--all", "with_fine", is_flag=True, help="Also print the places that are fine.")
-@common
-def audit(
-    paths: Sequence[str],
-    within: int,
-    with_fine: bool,
-    source: str | None,
-    lifecycle: Sequence[str],
-    as_json: bool,
-    no_color: bool,
-) -> None:
+@answers_from_catalogue
+def audit(session: Session, paths: Sequence[str], within: int, with_fine: bool) -> Answer[_Report]:
     """Find model ids in files, and say which models are retired or soon will be.
 
-    PATHS are files and directories, by default the one you are in; what .gitignore files ignore is left out of
-    directories. A line that says `router: ignore` is left out. A catalogue without retired models is completed by the
-    bundled one.
+    PATHS are files and directories, by default the one you are in; what .gitignore files ignore
+    is left out of directories. A line that says `router: ignore` is left out. A catalogue without
+    retired models is completed by the bundled one.
 
-    Exit status: 0 nothing wrong, 1 a model is retired or retires within DURATION, 2 bad usage or a file that cannot be
-    read, 3 no catalogue.
+    Exit status: 0 nothing wrong, 1 a model is retired or retires within DURATION, 2 bad usage or
+    a file that cannot be read, 3 no catalogue.
     """
-    from router.cli._files import Skipped, read_files
     from router.tools._audit import Audit
 
-    session = Session(source, lifecycle, no_color)
-    audit = Audit(session.catalogue, within=f"{within}d")
-    findings: list[Finding] = []
-    skipped: list[Skipped] = []
-    count = 0
+    catalogue = session.catalogue
+    report = _Report()
+    for finding in _read(paths, Audit(catalogue, within=f"{within}d"), report):
+        # A large tree takes long, so that text is printed while files are read.
+        if not session.as_json and (with_fine or finding.verdict.value != _FINE):
+            _print_finding(finding)
+
+    def as_json(report: _Report) -> dict[str, Any]:
+        return {
+            "findings": [finding_json(finding) for finding in report.findings],
+            "files": report.files,
+            "skipped": [{"path": each.path, "why": each.why} for each in report.skipped],
+            "catalogue": catalogue_json(catalogue),
+        }
+
+    if any(skipped.is_failure for skipped in report.skipped):
+        return Answer(report, as_json, _print_summary, found=False, failure=_NOT_READ)
+    is_failure = any(finding.verdict.is_failure for finding in report.findings)
+    return Answer(report, as_json, _print_summary, found=not is_failure)
+
+
+def _read(paths: Sequence[str], audit: Audit, report: _Report) -> Iterator[Finding]:
+    """Add what the files hold to the report, yield it, and say which files are skipped."""
+    from router.cli._files import Skipped, read_files
+
     for file in read_files(paths or (".",)):
         if isinstance(file, Skipped):
-            skipped.append(file)
-            click.echo(f"router: {printable(file.path)}: {printable(file.why)}", err=True)
+            report.skipped.append(file)
+            print_message(f"{printable(file.path)}: {printable(file.why)}")
             continue
-        count += 1
+        report.files += 1
         found = audit.findings(file.content, file.path)
-        findings += found
-        if not as_json:
-            for finding in found:
-                if with_fine or finding.verdict.value != _FINE:
-                    _print(finding)
-    if as_json:
-        output.print_json(
-            {
-                "findings": [output.finding_json(each) for each in findings],
-                "files": count,
-                "skipped": [{"path": each.path, "why": each.why} for each in skipped],
-                "catalogue": output.catalogue_json(session.catalogue),
-            }
-        )
-    else:
-        _print_summary(findings, count)
-    if any(each.is_failure for each in skipped):
-        raise click.exceptions.Exit(UNREAD)
-    if any(each.verdict.is_failure for each in findings):
-        raise click.exceptions.Exit(FOUND)
+        report.findings += found
+        yield from found
 
 
-def _print(finding: Finding) -> None:
+def _print_finding(finding: Finding) -> None:
     place = click.style(printable(finding.path), bold=True)
-    said = click.style(printable(str(finding)), fg=_COLORS[finding.verdict.value])
-    click.echo(f"{place}:{finding.line}:{finding.column}: {said}")
+    text = click.style(printable(str(finding)), fg=_COLORS[finding.verdict.value])
+    click.echo(f"{place}:{finding.line}:{finding.column}: {text}")
 
 
-def _print_summary(findings: Sequence[Finding], count: int) -> None:
-    verdicts = Counter(each.verdict.value for each in findings)
-    counted = ", ".join(
-        f"{verdicts[verdict]} {verdict}" for verdict in _COLORS if verdicts[verdict]
-    )
-    click.echo(
-        f"router: {_plural(count, 'file')}, {_plural(len(findings), 'model id')}{counted and f': {counted}'}",
-        err=True,
-    )
-    if any(each.on_partner and each.verdict.value != _FINE for each in findings):
-        click.echo(
-            "router: the dates are Anthropic's own; Amazon Bedrock and Google Cloud set theirs",
-            err=True,
-        )
+def _print_summary(report: _Report) -> None:
+    findings = report.findings
+    counts = Counter(finding.verdict.value for finding in findings)
+    counted = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _COLORS if counts[verdict])
+    found = f"{_plural(report.files, 'file')}, {_plural(len(findings), 'model id')}"
+    print_message(f"{found}: {counted}" if counted else found)
+    if any(finding.on_partner and finding.verdict.value != _FINE for finding in findings):
+        print_message("the dates are Anthropic's own; Amazon Bedrock and Google Cloud set theirs")
 
 
 def _plural(count: int, noun: str) -> str:

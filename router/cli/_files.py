@@ -1,4 +1,4 @@
-"""The files to be audited: what a directory has, but for what Git ignores; the one importer of pathspec."""
+"""The files to audit: those of a directory that Git does not ignore."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _VERSION_CONTROL: Final = frozenset({".git", ".hg", ".svn", ".jj", ".bzr"})
 
 @frozen
 class _Rule:
-    """One line of a `.gitignore`: which entries it speaks of, and whether it ignores them."""
+    """One line of a `.gitignore`: which entries it matches, and whether it ignores them."""
 
     regex: re.Pattern[str]
     ignores: bool
-    of_directories: bool
+    directories_only: bool
 
 
 _Rules = tuple[tuple[str, tuple[_Rule, ...]], ...]
-"""The rules of each `.gitignore` that counts in a directory, the deepest last, each with the way from it to there."""
+"""For each `.gitignore` that applies in a directory, the path from it to there, and its rules."""
 
 
 @frozen
@@ -54,11 +54,11 @@ class Skipped:
 
 
 def read_files(paths: Iterable[str]) -> Iterator[File | Skipped]:
-    """Read every file of these, and of the directories among these: each once, those of a directory by name.
+    """Read these files, and those in these directories by name, each once.
 
-    In a directory, what its `.gitignore` files and those above it in the repository ignore is left out, and so are
-    symbolic links, whose target is in the directory as well, or is no part of it. A path that is given is read
-    whatever ignores it.
+    In a directory, files that a `.gitignore` in it or above it in the repository ignores are left
+    out. So are symbolic links: their target is in the directory as well, or is no part of it. A
+    path that is given is read whatever ignores it.
     """
     seen: set[str] = set()
     for given in paths:
@@ -124,21 +124,21 @@ def _failed(path: str, error: OSError | ValueError) -> Skipped:
 
 
 def _is_ignored(name: str, rules: _Rules, *, is_directory: bool = False) -> bool:
-    """Return whether Git ignores an entry of the directory: the last rule that speaks of it decides."""
-    for way, own in reversed(rules):
-        path = way + name
-        for rule in reversed(own):
-            if (is_directory or not rule.of_directories) and rule.regex.fullmatch(path):
+    """Return whether Git ignores an entry of the directory: the last rule that matches decides."""
+    for prefix, patterns in reversed(rules):
+        path = prefix + name
+        for rule in reversed(patterns):
+            if (is_directory or not rule.directories_only) and rule.regex.fullmatch(path):
                 return rule.ignores
     return False
 
 
 def _below(rules: _Rules, name: str) -> _Rules:
-    return tuple((f"{way}{name}/", own) for way, own in rules)
+    return tuple((f"{prefix}{name}/", patterns) for prefix, patterns in rules)
 
 
 def _rules_above(directory: str) -> _Rules:
-    """Return the rules of the repository that count in a directory, but for its own; none where they ignore it."""
+    """Return the rules of the repository above a directory; none if they ignore it."""
     here = os.path.abspath(directory)
     names: list[str] = []
     while not os.path.lexists(os.path.join(here, ".git")):
@@ -162,28 +162,28 @@ def _rules_in(directory: str) -> _Rules:
             lines = file.read().decode("utf-8-sig", "surrogateescape").split("\n")
     except (FileNotFoundError, IsADirectoryError):
         return ()
-    own = tuple(rule for line in lines if (rule := _read_rule(line)))
-    return (("", own),) if own else ()
+    patterns = tuple(rule for line in lines if (rule := _read_rule(line)))
+    return (("", patterns),) if patterns else ()
 
 
 def _read_rule(line: str) -> _Rule | None:
-    """Return the rule of a line, `None` for a comment and for what Git makes nothing of.
+    """Return the rule of a line, `None` for a comment and for a line that Git passes over.
 
-    The library's patterns are made for the paths of files, and speak of all that is below a directory as well. Here
-    an entry is asked about by itself, since Git does not look below a directory that is ignored, whatever comes after.
+    The patterns of pathspec are made for the paths of files, and match everything below a
+    directory as well. Here each entry is matched by itself, since Git never looks below an ignored
+    directory, whatever rule comes after.
     """
     line = line.removesuffix("\r")
     kept = line.rstrip(" ")
     line = kept if not _ESCAPED.search(kept) else line[: len(kept) + 1]
-    of_directories = line.endswith("/")
+    directories_only = line.endswith("/")
     line = line.removesuffix("/")
     if line[-1:].isspace() and not _ESCAPED.search(line[:-1]):
-        line = (
-            f"{line[:-1]}[{line[-1]}]"  # of which the library would take it away, and Git does not
-        )
+        # pathspec would strip the blank, and Git does not.
+        line = f"{line[:-1]}[{line[-1]}]"
     above, slash, last = line.rpartition("/")
     if last.removeprefix("!") in {"*", "**"}:
-        # An entry below: spelled so that the library does not take it for a pattern of everything.
+        # An entry below, written so that pathspec does not take it for a pattern of everything.
         deep = "**/" if slash and last == "**" else ""
         line = f"{above}{slash}{'!' if last.startswith('!') else ''}{deep}?*"
     try:
@@ -192,4 +192,4 @@ def _read_rule(line: str) -> _Rule | None:
         return None
     if pattern.regex is None or pattern.include is None:
         return None
-    return _Rule(pattern.regex, pattern.include, of_directories)
+    return _Rule(pattern.regex, pattern.include, directories_only)

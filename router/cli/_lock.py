@@ -1,10 +1,11 @@
-"""`router lock`, `router outdated`, `router why`: what the policies resolved to, whether that holds, and why."""
+"""`router lock`, `router outdated`, `router why`: what policies resolve to, and why."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import click
 
@@ -12,44 +13,36 @@ from router._errors import ConfigurationError, printable, printable_lines
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
 from router.catalogue._policy import Policy, read_policies
+from router.catalogue._why import Why
 from router.catalogue._why import why as why_of
-from router.cli import _output as output
+from router.cli import _json, _text
+from router.cli._answer import Answer, answers_from_catalogue
 from router.cli._options import (
-    as_days,
-    check_alone,
-    common,
-    named_policy,
+    asked_for,
+    frozen_option,
     policies_option,
     policy_file,
     policy_of,
+    policy_option,
+    within_option,
 )
 from router.cli._session import Session
+from router.cli._terminal import print_message
 from router.cli._writing import write_file
-from router.locking._checking import WITHIN, check, listed
+from router.locking._checking import WITHIN, LockProblem, check, listed
 from router.locking._lockfile import Lock
-from router.locking._resolution import outdated, resolve
-from router.requirements._expression import Requirement, moment
-from router.requirements._parser import require
+from router.locking._resolution import Outdated, Resolution, resolve
+from router.locking._resolution import outdated as outdated_of
+from router.requirements._expression import moment
 
-PROBLEMS: Final = 1
 _NAME: Final = "router.lock"
 
-_within_option: Final = click.option(
-    "--within",
-    metavar="DURATION",
-    callback=as_days,
-    default=f"{WITHIN}d",
-    show_default=True,
-    help="A model that retires sooner is not locked, and complained of.",
-)
-_frozen_option: Final = click.option(
-    "--frozen",
-    is_flag=True,
-    help="Never look at the network: use what is kept on disk, else the bundled catalogue.",
+_within_option: Final = within_option(
+    f"{WITHIN}d", help="A model that retires sooner is not locked, and complained of."
 )
 
 
-@click.command()
+@click.command(short_help="Write into router.lock what each policy resolves to.")
 @click.argument("names", metavar="[POLICY]...", nargs=-1)
 @policies_option
 @click.option(
@@ -60,26 +53,22 @@ _frozen_option: Final = click.option(
     "--check", "is_check", is_flag=True, help="Say what is wrong with the lock, and write nothing."
 )
 @_within_option
-@_frozen_option
-@common
+@frozen_option
+@answers_from_catalogue
 def lock(
+    session: Session,
     names: Sequence[str],
     policies: str | None,
     upgrade: bool,
     dry_run: bool,
     is_check: bool,
     within: int,
-    frozen: bool,
-    source: str | None,
-    lifecycle: Sequence[str],
-    as_json: bool,
-    no_color: bool,
-) -> None:
+) -> Answer[Any]:
     """Resolve every policy, and write what they resolved to into router.lock, beside the file of policies.
 
-    What is locked already stays as it is while --check has nothing against it. With --check, for a CI: a line for each
-    policy that is not locked as it is, and for each model that no longer meets its policy, is deprecated, retires soon,
-    is retired or gone; status 1 where there is one.
+    What is locked already stays as it is while --check has nothing against it. With --check, for a
+    CI: a line for each policy that is not locked as it is, and for each model that no longer meets
+    its policy, is deprecated, retires soon, is retired or gone; status 1 where there is one.
     """
     if is_check and (upgrade or dry_run):
         raise ConfigurationError("--check only looks: neither --upgrade nor --dry-run goes with it")
@@ -87,153 +76,98 @@ def lock(
         raise ConfigurationError(
             f"{printable(names[0])}: policies are named to --upgrade them; else all are locked"
         )
-    where, asked = _policies(policies)
-    moved = {name: policy_of(name, asked, where) for name in names} or asked
-    path = _beside(where)
+    file, asked = _policies(policies)
+    moved = {name: policy_of(name, asked, file) for name in names} or asked
+    path = _lock_path(file)
     old = _read_lock(path)
-    session = Session(source, lifecycle, no_color, frozen=frozen)
+    catalogue = session.catalogue
     if is_check:
-        _check(old, asked, session, within, as_json=as_json)
-        return
-    found = resolve(
-        asked,
-        session.catalogue,
-        old,
-        upgrade=moved if upgrade else (),
-        within=within,
-        now=moment(None),
-    )
+        return _check(old, asked, catalogue, within)
+    upgraded = moved if upgrade else ()
+    found = resolve(asked, catalogue, old, upgrade=upgraded, within=within, now=moment(None))
     if found.unmet:
-        _print_unmet(found.unmet, within, as_json=as_json)
-        raise click.exceptions.Exit(PROBLEMS)
-    is_new = found.lock != old
-    if is_new and not dry_run:
-        write_file(_from_here(path), found.lock.to_toml())
-    if as_json:
-        output.print_json(output.resolution_json(found, path, written=is_new and not dry_run))
-        return
-    _print_limits(old, session.catalogue)
-    output.print_resolution(found)
-    ended = (
-        "would be written"
-        if is_new and dry_run
-        else "is written"
-        if is_new
-        else "holds: nothing is written"
-    )
-    click.echo(f"{printable(_from_here(path))} {ended}", err=True)
-    output.print_catalogue(session.catalogue)
+        print_text = partial(_print_unmet, within)
+        return Answer(found.unmet, _json.unresolved_json, print_text, found=False)
+    return _write(path, old, found, catalogue, dry_run=dry_run)
 
 
-@click.command("outdated")
+@click.command(short_help="List the policies for which there is a newer model.")
 @policies_option
 @_within_option
-@_frozen_option
+@frozen_option
 @click.option("--exit-code", is_flag=True, help="Exit with status 1 where a policy is outdated.")
-@common
-def outdated_(
-    policies: str | None,
-    within: int,
-    frozen: bool,
-    exit_code: bool,
-    source: str | None,
-    lifecycle: Sequence[str],
-    as_json: bool,
-    no_color: bool,
-) -> None:
+@answers_from_catalogue
+def outdated(
+    session: Session, policies: str | None, within: int, exit_code: bool
+) -> Answer[Sequence[Outdated]]:
     """List the policies that would resolve to another model than they are locked to, and what that one brings.
 
     `router lock --upgrade` moves to it.
     """
-    where, asked = _policies(policies)
-    old = _read_lock(_beside(where))
-    session = Session(source, lifecycle, no_color, frozen=frozen)
-    found = outdated(old, asked, session.catalogue, within=within, now=moment(None))
-    if not as_json:
-        _print_limits(old, session.catalogue)
-    if as_json:
-        output.print_json([output.outdated_json(each) for each in found])
-    elif found:
-        output.print_outdated(found)
-        output.print_catalogue(session.catalogue)
-    else:
-        click.echo("no policy is known to have a newer model than it is locked to", err=True)
-    if found and exit_code:
-        raise click.exceptions.Exit(PROBLEMS)
+    file, asked = _policies(policies)
+    old = _read_lock(_lock_path(file))
+    catalogue = session.catalogue
+    found = outdated_of(old, asked, catalogue, within=within, now=moment(None))
+
+    def print_text(found: Sequence[Outdated]) -> None:
+        _print_limits(old, catalogue)
+        if found:
+            _text.print_outdated(found)
+        else:
+            click.echo("no policy is known to have a newer model than it is locked to", err=True)
+
+    is_failure = found and exit_code
+    footer = catalogue if found else None
+    return Answer(found, _json.outdated_json, print_text, found=not is_failure, catalogue=footer)
 
 
-@click.command()
+@click.command(short_help="Say why a policy selects a model, or selects another.")
 @click.argument("id")
 @click.argument("requirement", required=False)
-@click.option(
-    "--policy",
-    metavar="NAME",
-    help="What the policy of this name asks for, instead of REQUIREMENT.",
-)
+@policy_option
 @policies_option
-@_frozen_option
-@common
+@frozen_option
+@answers_from_catalogue
 def why(
-    id: str,
-    requirement: str | None,
-    policy: str | None,
-    policies: str | None,
-    frozen: bool,
-    source: str | None,
-    lifecycle: Sequence[str],
-    as_json: bool,
-    no_color: bool,
-) -> None:
+    session: Session, id: str, requirement: str | None, policy: str | None, policies: str | None
+) -> Answer[Why]:
     """Say why the model ID is the one that a policy or REQUIREMENT selects, or why another one is.
 
     Status 0 where ID is among the candidates, 1 where something keeps it out.
     """
-    if policy is not None and requirement is not None:
-        raise ConfigurationError("--policy says all that is needed: no REQUIREMENT goes with it")
-    if policy is None:
-        check_alone(policies)
-    asked: Requirement | Policy = (
-        require(requirement) if policy is None else named_policy(policy, policies)
-    )
-    path = _beside(policy_file(policies)) if policy is not None else ""
+    asked = asked_for(requirement, policy, policies, conflict=": no REQUIREMENT goes with it")
+    path = _lock_path(policy_file(policies)) if policy is not None else ""
     locked = Lock.read(path).policies.get(str(policy)) if path and os.path.lexists(path) else None
-    session = Session(source, lifecycle, no_color, frozen=frozen)
     found = why_of(session.catalogue, asked, id)
-    if as_json:
-        output.print_json(
-            output.why_json(found) | {"locked": locked.model if locked is not None else None}
-        )
-    else:
+
+    def as_json(found: Why) -> dict[str, Any]:
+        return _json.why_json(found) | {"locked": locked.model if locked is not None else None}
+
+    def print_text(found: Why) -> None:
         click.echo(printable_lines(str(found)))
         if locked is not None:
             click.echo(printable(f"{policy} is locked to {locked.model}: {locked.why}"))
-        output.print_catalogue(session.catalogue)
-    if found.place is None:
-        raise click.exceptions.Exit(PROBLEMS)
+
+    is_candidate = found.place is not None
+    return Answer(found, as_json, print_text, found=is_candidate, catalogue=session.catalogue)
 
 
 def _policies(path: str | None) -> tuple[str, Mapping[str, Policy]]:
-    where = policy_file(path)
-    policies = read_policies(where)
+    file = policy_file(path)
+    policies = read_policies(file)
     if not policies:
         raise ConfigurationError(
-            f"{printable(where)} has no policies: one is a table such as [policies.reports]"
+            f"{printable(file)} has no policies: one is a table such as [policies.reports]"
         )
-    return where, policies
+    return file, policies
 
 
-def _beside(policies: str) -> str:
+def _lock_path(policies: str) -> str:
     return os.path.join(os.path.dirname(policies), _NAME)
 
 
-def _from_here(path: str) -> str:
-    """Return the path as a person here would write it."""
-    here = os.path.join(os.getcwd(), "")
-    return path.removeprefix(here)
-
-
 def _read_lock(path: str) -> Lock | None:
-    """Return the lock that there is; raises `ConfigurationError` for one that cannot be read, with the way out."""
+    """Return the lock if there is one; raises `ConfigurationError` if it cannot be read."""
     if not os.path.lexists(path):
         return None
     try:
@@ -245,26 +179,54 @@ def _read_lock(path: str) -> Lock | None:
 
 
 def _check(
-    old: Lock | None, asked: Mapping[str, Policy], session: Session, within: int, *, as_json: bool
-) -> None:
-    problems = check(old, asked, session.catalogue, within=within, now=moment(None))
-    if as_json:
-        output.print_json([output.problem_json(each) for each in problems])
-    for each in problems if not as_json else ():
-        click.echo(printable(str(each)))
-    if old is None and not as_json:
-        click.echo(f"router: there is no {_NAME}: run router lock", err=True)
-    unlisted = _print_limits(old, session.catalogue) if not as_json else ()
-    if problems:
-        raise click.exceptions.Exit(PROBLEMS)
-    if not as_json:
-        said = "nothing is known against the locks" if unlisted else "every lock holds"
-        click.echo(f"{said} ({len(asked)} {'policy' if len(asked) == 1 else 'policies'})", err=True)
-        output.print_catalogue(session.catalogue)
+    old: Lock | None, asked: Mapping[str, Policy], catalogue: Catalogue, within: int
+) -> Answer[Sequence[LockProblem]]:
+    problems = check(old, asked, catalogue, within=within, now=moment(None))
+
+    def print_text(problems: Sequence[LockProblem]) -> None:
+        for problem in problems:
+            click.echo(printable(str(problem)))
+        if old is None:
+            print_message(f"there is no {_NAME}: run router lock")
+        unlisted = _print_limits(old, catalogue)
+        if not problems:
+            result = "nothing is known against the locks" if unlisted else "every lock holds"
+            noun = "policy" if len(asked) == 1 else "policies"
+            click.echo(f"{result} ({len(asked)} {noun})", err=True)
+
+    footer = None if problems else catalogue
+    return Answer(problems, _json.problems_json, print_text, found=not problems, catalogue=footer)
+
+
+def _write(
+    path: str, old: Lock | None, found: Resolution, catalogue: Catalogue, *, dry_run: bool
+) -> Answer[Resolution]:
+    is_new = found.lock != old
+    shown = path.removeprefix(os.path.join(os.getcwd(), ""))
+    if is_new and not dry_run:
+        write_file(shown, found.lock.to_toml())
+    verb = "would be" if dry_run else "is"
+    result = f"{verb} written" if is_new else "holds: nothing is written"
+
+    def as_json(found: Resolution) -> dict[str, Any]:
+        return _json.resolution_json(found, path, written=is_new and not dry_run)
+
+    def print_text(found: Resolution) -> None:
+        _print_limits(old, catalogue)
+        _text.print_resolution(found)
+        click.echo(f"{printable(shown)} {result}", err=True)
+
+    return Answer(found, as_json, print_text, catalogue=catalogue)
+
+
+def _print_unmet(within: int, unmet: Mapping[str, Decision]) -> None:
+    for name, decision in unmet.items():
+        print_message(f"{name}: {decision}")
+    print_message(f"nothing is written; a model that retires within {within} days is not locked")
 
 
 def _print_limits(old: Lock | None, catalogue: Catalogue) -> Sequence[str]:
-    """Say on standard error what the catalogue cannot say of the lock; returns of which policies it says nothing."""
+    """Print what the catalogue cannot say of the lock; return the policies of unlisted models."""
     if old is None:
         return ()
     if old.is_ahead_of(catalogue):
@@ -273,27 +235,11 @@ def _print_limits(old: Lock | None, catalogue: Catalogue) -> Sequence[str]:
         limits = f"does not say what has gone from the {old.source} one, which the lock is of"
     else:
         return ()
-    click.echo(f"router: the {catalogue.source} catalogue {limits}", err=True)
+    print_message(f"the {catalogue.source} catalogue {limits}")
     unlisted = [
-        name for name, each in old.policies.items() if listed(catalogue, each.model) is None
+        name for name, locked in old.policies.items() if listed(catalogue, locked.model) is None
     ]
     for name in unlisted:
-        click.echo(
-            f"router: {name}: nothing is known of {old.policies[name].model}, which it does not list",
-            err=True,
-        )
+        model = old.policies[name].model
+        print_message(f"{name}: nothing is known of {model}, which it does not list")
     return unlisted
-
-
-def _print_unmet(unmet: Mapping[str, Decision], within: int, *, as_json: bool) -> None:
-    if as_json:
-        output.print_json(
-            {"unmet": {name: output.decision_json(each) for name, each in unmet.items()}}
-        )
-        return
-    for name, decision in unmet.items():
-        click.echo(f"router: {name}: {printable_lines(str(decision))}", err=True)
-    click.echo(
-        f"router: nothing is written; a model that retires within {within} days is not locked",
-        err=True,
-    )

@@ -1,47 +1,38 @@
-"""The matrix as text: a strip of marks a model on a terminal, a table with whole names in a pipe, or JSON."""
+"""The matrix as text: a strip of marks a model on a terminal, else a table with whole names."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from router._errors import printable
-from router.catalogue._catalogue import Catalogue
-from router.cli._output import (
-    COLORS,
-    WORDS,
-    catalogue_json,
-    caution,
-    encodes,
-    marks,
-    on_terminal,
-    stage,
-)
+from router.cli._terminal import WORDS, colored_mark, encodes, marks, on_terminal, print_table
+from router.cli._text import caution, stage
 from router.models._model import Model
 from router.tools._matrix import Matrix
 
 _LEADERS: Final = ("╭", "│")
 _PLAIN_LEADERS: Final = (",", "|")
-"""What stands above a column of marks: where its name begins, and the way down from there."""
+"""Above a column of marks: where its name begins, and the line from there down to the marks."""
 
-_LEAST: Final = 4
-"""What part of a terminal's width the marks have at least, however long the ids are."""
+_LEAST_SHARE: Final = 4
+"""One part in so many of a terminal's width is for the marks, however long the ids are."""
 
-_NARROWEST: Final = 8
-"""How many characters of a name stand in a line at least, though the terminal folds it once more."""
+_LEAST_ROOM: Final = 8
+"""Characters of a name that a line has at least, even if the terminal then folds it once more."""
 
-_BETWEEN: Final = " ._-"
-"""Where a name is broken if it has to be."""
+_BREAKS: Final = " ._-"
+"""The characters after which a name may be broken."""
 
 Column = tuple[str, int]
-"""A capability, and how many blanks stand before its marks."""
+"""A capability, and how many blanks are before its marks."""
 
 
-def print_marks(matrix: Matrix) -> None:
-    """Print the marks: in blocks that fit the width of a terminal, one line a model anywhere else."""
+def print_matrix(matrix: Matrix) -> None:
+    """Print the marks: in blocks that fit the width of a terminal, else one line a model."""
     if not on_terminal(sys.stdout):
         _print_table(matrix)
         return
@@ -49,47 +40,26 @@ def print_marks(matrix: Matrix) -> None:
 
     width = get_terminal_size().columns
     widest = max((len(_label(model)) for model in matrix.models), default=0)
-    for block in _blocks(matrix.families, max(width - 2 - widest, width // _LEAST)):
+    for block in _blocks(matrix.families, max(width - 2 - widest, width // _LEAST_SHARE)):
         _print_block(matrix, block, width)
         click.echo()
-    click.echo("  ".join(f"{_mark(support)} {word}" for support, word in WORDS.items()))
-
-
-def matrix_json(matrix: Matrix, catalogue: Catalogue) -> dict[str, Any]:
-    """Return the matrix for JSON: true is supported, false unsupported, null unknown."""
-    return {
-        "capabilities": list(matrix.capabilities),
-        "models": [
-            {
-                "id": model.id,
-                "lifecycle": model.lifecycle,
-                "access": model.access,
-                "support": dict(zip(matrix.capabilities, matrix.supports(model), strict=True)),
-            }
-            for model in matrix.models
-        ],
-        "catalogue": catalogue_json(catalogue),
-    }
+    click.echo("  ".join(f"{colored_mark(support)} {word}" for support, word in WORDS.items()))
 
 
 def _print_table(matrix: Matrix) -> None:
     header = ["id", *map(printable, matrix.capabilities), "lifecycle"]
     mark = marks()
     rows = [
-        [model.id, *(mark[each] for each in matrix.supports(model)), stage(model)]
+        [model.id, *(mark[support] for support in matrix.supports(model)), stage(model)]
         for model in matrix.models
     ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for row in [header, *rows]:
-        click.echo(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+    print_table(header, rows)
 
 
 def _blocks(families: tuple[tuple[str, ...], ...], room: int) -> Iterator[list[Column]]:
-    """Return the columns in blocks as wide as there is room, a family in one block where it fits into one.
+    """Yield the columns in blocks no wider than the room, a family in one block if it fits.
 
-    A family of several stands apart from its neighbours.
+    Two blanks separate a family of several from its neighbours.
     """
     block: list[Column] = []
     used, before = 0, 1
@@ -123,7 +93,7 @@ def _print_block(matrix: Matrix, block: list[Column], width: int) -> None:
             click.echo(click.style(f"{lead} ", dim=True) + more)
     end = len(lead) + 2
     for model in matrix.models:
-        strip = "".join(" " * gap + _mark(model.facts.get(name)) for name, gap in block)
+        strip = "".join(" " * gap + colored_mark(model.facts.get(name)) for name, gap in block)
         first, *rest = _folded(_label(model), width - end)
         click.echo(f"{strip}  {first}")
         for more in rest:
@@ -131,11 +101,11 @@ def _print_block(matrix: Matrix, block: list[Column], width: int) -> None:
 
 
 def _folded(text: str, room: int) -> list[str]:
-    """Return the text in lines as long as there is room, broken between its words where they are not too long."""
-    room = max(room, _NARROWEST)
+    """Return the text in lines no longer than the room, broken between its words if they fit."""
+    room = max(room, _LEAST_ROOM)
     lines = []
     while len(text) > room:
-        end = max(text.rfind(mark, room // 2, room) for mark in _BETWEEN) + 1 or room
+        end = max(text.rfind(mark, room // 2, room) for mark in _BREAKS) + 1 or room
         lines.append(text[:end].rstrip())
         text = text[end:]
     return [*lines, text]
@@ -143,7 +113,3 @@ def _folded(text: str, room: int) -> list[str]:
 
 def _label(model: Model) -> str:
     return f"{model.id}  {caution(model)}".rstrip()
-
-
-def _mark(support: bool | None) -> str:
-    return click.style(marks()[support], fg=COLORS[support])

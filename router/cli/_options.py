@@ -3,76 +3,151 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from functools import wraps
+from typing import Any, Final
 
 import click
 
-from router._errors import ConfigurationError, listed, nearest, quoted
+from router._errors import ConfigurationError, RequirementError, listed, nearest, quoted
 from router.catalogue._policy import Policy, find_policies, read_policies
 from router.models._field_types import read_days
+from router.requirements._expression import Requirement
+from router.requirements._parser import require
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def as_days(_: click.Context, option: click.Parameter, text: str) -> int:
-    """Return the days of a duration such as 60d or 2w: the callback of an option."""
-    return read_days(option.opts[0], text)
-
+_NAMES: Final = {"min_input_tokens": "--min-context", "min_output_tokens": "--min-output"}
+"""The option behind each keyword that an error may name."""
 
 policies_option: Final = click.option(
     "--policies",
     metavar="FILE",
-    help="The file of policies; by default the nearest router.toml, or pyproject.toml with [tool.router].",
+    help="The file of policies; by default the nearest router.toml, or pyproject.toml with "
+    "[tool.router].",
 )
-as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+policy_option: Final = click.option(
+    "--policy",
+    metavar="NAME",
+    help="What the policy of this name asks for, instead of REQUIREMENT.",
+)
+where_option: Final = click.option(
+    "--where",
+    metavar="REQUIREMENT",
+    help="Only the models known to meet it; no default filters apply.",
+)
+frozen_option: Final = click.option(
+    "--frozen",
+    is_flag=True,
+    help="Never look at the network: use what is kept on disk, else the bundled catalogue.",
+)
+_NEEDS: Final = (
+    click.argument("requirement", required=False),
+    click.option(
+        "--thinking",
+        multiple=True,
+        metavar="TYPE",
+        help="Takes this type of thinking, such as adaptive.",
+    ),
+    click.option(
+        "--effort", multiple=True, metavar="LEVEL", help="Takes this effort level, such as high."
+    ),
+    click.option("--pdf", "pdf_input", is_flag=True, help="Takes PDF input."),
+    click.option(
+        "--min-context",
+        "min_input_tokens",
+        metavar="TOKENS",
+        help="At least this context window, such as 200k.",
+    ),
+    click.option(
+        "--min-output",
+        "min_output_tokens",
+        metavar="TOKENS",
+        help="At least this much output, such as 64k.",
+    ),
+    click.option("--line", multiple=True, metavar="LINE", help="Of this line, such as opus."),
+    policy_option,
+    policies_option,
+)
+_KEYWORDS: Final = (
+    "thinking",
+    "effort",
+    "pdf_input",
+    "min_input_tokens",
+    "min_output_tokens",
+    "line",
+)
 
 
-def common(command: Command) -> Command:
-    """Add the options that every command takes."""
-    for option in (
-        click.option(
-            "--no-color",
-            is_flag=True,
-            help="No colour, not even on a terminal (NO_COLOR does the same).",
-        ),
-        as_json,
-        click.option(
-            "--lifecycle",
-            multiple=True,
-            type=click.Choice(["active", "deprecated", "retired"]),
-            help="With the live API: list these stages only (more than once for several; default: all but retired).",
-        ),
-        click.option(
-            "--source",
-            metavar="bundled|live|FILE",
-            help="Where the catalogue comes from; by default live where ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN "
-            "is set, else bundled.",
-        ),
-    ):
-        command = option(command)
-    return command
+def needs(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what is needed, and pass it to the command as `asked`."""
+
+    @wraps(command)
+    def run(
+        *, requirement: str | None, policy: str | None, policies: str | None, **values: Any
+    ) -> None:
+        keywords = {name: values.pop(name) for name in _KEYWORDS}
+        # An empty text stays: a shell variable that is unset by mistake must not widen the need.
+        given = {name: need for name, need in keywords.items() if need not in (None, False, ())}
+        asked = asked_for(
+            requirement,
+            policy,
+            policies,
+            conflict=": no REQUIREMENT and no other need goes with it",
+            **given,
+        )
+        command(asked=asked, **values)
+
+    for option in reversed(_NEEDS):
+        run = option(run)
+    return run
 
 
-def check_alone(policies: str | None) -> None:
-    """Raise `ConfigurationError` for a file of policies where no policy is named."""
+def within_option(default: str, help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option `--within`, a duration such as 60d or 2w that the command gets in days."""
+    return click.option(
+        "--within",
+        metavar="DURATION",
+        callback=lambda _, option, text: read_days(option.opts[0], text),
+        default=default,
+        show_default=True,
+        help=help,
+    )
+
+
+def asked_for(
+    requirement: str | None,
+    policy: str | None,
+    policies: str | None,
+    *,
+    conflict: str,
+    **keywords: Any,
+) -> Requirement | Policy:
+    """Return the policy of that name, or else the requirement.
+
+    Raises `ConfigurationError` if both are given; its text ends in `conflict`.
+    """
+    if policy is not None:
+        if requirement is not None or keywords:
+            raise ConfigurationError(f"--policy says all that is needed{conflict}")
+        path = policy_file(policies)
+        return policy_of(policy, read_policies(path), path)
     if policies is not None:
         raise ConfigurationError("--policies names a file; --policy says which policy of it")
+    try:
+        return require(requirement, **keywords)
+    except RequirementError as error:
+        keyword, sign, problem = str(error).partition("= ")
+        if not sign or keyword not in _NAMES:
+            raise
+        raise ConfigurationError(f"{_NAMES[keyword]} {problem}") from None
 
 
 def policy_file(path: str | None) -> str:
-    """Return the file of policies, by default the nearest; raises `ConfigurationError` where there is none."""
+    """Return the file of policies, by default the nearest; raises `ConfigurationError`."""
     path = path or find_policies()
     if path is None:
         raise ConfigurationError(
             "no policies: there is no router.toml here or above; --policies names a file"
         )
     return path
-
-
-def named_policy(name: str, path: str | None) -> Policy:
-    """Return the policy of that name, of the file or of the nearest one; raises `ConfigurationError`."""
-    path = policy_file(path)
-    return policy_of(name, read_policies(path), path)
 
 
 def policy_of(name: str, policies: Mapping[str, Policy], path: str) -> Policy:

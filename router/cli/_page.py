@@ -1,4 +1,4 @@
-"""The matrix as one page that needs no network: its content is data, its ticks are plain conjunctions of terms."""
+"""The matrix as one page that needs no network; its ticks are plain conjunctions of terms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import click
 from router._errors import ConfigurationError, RequirementError, printable
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._terms import shown
-from router.cli._output import catalogue_json, caution
+from router.cli._json import catalogue_json
+from router.cli._text import caution
 from router.cli._writing import write_file
 from router.models._field_types import KINDS, write_text
 from router.models._model import Model, Support
@@ -28,8 +29,8 @@ from router.tools._matrix import Matrix, family
 _BOUNDS: Final = {"max_input_tokens": ">=", "max_tokens": ">=", "price.output": "<="}
 """The fields that a slider bounds, and to which side."""
 
-_LIFTED: Final = 'maybe {field} like "*"'
-"""What every model meets, and what speaks of a field: so that its default filter falls away."""
+_LIFTS_DEFAULT: Final = 'maybe {field} like "*"'
+"""A term that every model meets and that mentions a field, so that its default filter is skipped."""
 
 _DIGITS: Final[dict[Support, str]] = {True: "1", False: "0", None: "?"}
 _BLOCK: Final = "<{0}>(.*?)</{0}>"
@@ -38,19 +39,19 @@ _BLOCK: Final = "<{0}>(.*?)</{0}>"
 def page(catalogue: Catalogue, matrix: Matrix) -> str:
     """Return the page, which has the matrix and says which of its models meet what is ticked.
 
-    The catalogue is what a server sent: it stands in the page as JSON without a character of markup, and the
-    policy of the page lets no script run but its own.
+    The catalogue is what a server sent: the page holds it as JSON without a character of markup,
+    and its policy lets only its own script run.
     """
     template = packaged("matrix.html").decode()
     for name in ("style", "script"):
-        template = template.replace(f"{{{{{name}}}}}", _hash(template, name))
-    return template.replace("{{data}}", _inert(_data(catalogue, matrix)))
+        template = template.replace(f"{{{{{name}}}}}", _source_hash(template, name))
+    return template.replace("{{data}}", _without_markup(_data(catalogue, matrix)))
 
 
 def write_page(path: str, text: str) -> None:
     """Write the page to a file, wholly or not at all, or to standard output for `-`.
 
-    Raises `ConfigurationError` for what is no file that can be made, and `OSError` where the disk takes no more.
+    Raises `ConfigurationError` if the file cannot be made, and `OSError` if it cannot be written.
     """
     if path == "-":
         click.echo(text, nl=False)
@@ -62,13 +63,13 @@ def write_page(path: str, text: str) -> None:
     click.echo(f"wrote {printable(path)}", err=True)
 
 
-def _hash(template: str, name: str) -> str:
+def _source_hash(template: str, name: str) -> str:
     """Return the source expression of the policy that allows the one block of that name."""
     (block,) = re.findall(_BLOCK.format(name), template, re.DOTALL)
     return f"'sha256-{b64encode(sha256(block.encode()).digest()).decode()}'"
 
 
-def _inert(data: object) -> str:
+def _without_markup(data: object) -> str:
     """Return JSON in which nothing can end or open an element, in ASCII."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
@@ -87,7 +88,7 @@ def _data(catalogue: Catalogue, matrix: Matrix) -> dict[str, Any]:
             {
                 "field": field,
                 "term": each.text,
-                "lifted": parse(_LIFTED.format(field=field)).text,
+                "lifted": parse(_LIFTS_DEFAULT.format(field=field)).text,
             }
             for each in filters
             for field in each.fields
@@ -110,7 +111,7 @@ def _data(catalogue: Catalogue, matrix: Matrix) -> dict[str, Any]:
 
 
 def _capability(name: str) -> dict[str, Any]:
-    """Return a capability, and the terms that require and exclude it: `None` where the language cannot name it."""
+    """Return a capability, and the terms that require and exclude it, `None` if there are none."""
     term = _parsed(name)
     if not isinstance(term, Capability) or term.text != name:
         term = None
@@ -123,7 +124,7 @@ def _capability(name: str) -> dict[str, Any]:
 
 
 def _bound(field: str, op: str, models: Iterable[Model]) -> tuple[dict[str, Any], dict[str, int]]:
-    """Return the values that a slider can be set to, each with its term, and the rank of each model among them.
+    """Return the steps of a slider, each with its term, and the rank of each model among them.
 
     Ranks compare as exactly as Python does; the numbers of a script would not.
     """

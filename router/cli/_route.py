@@ -1,31 +1,41 @@
-"""`router route`: where a Messages request goes, what it asks for and where, and what must change of it."""
+"""`router route`: which model serves a Messages request, and what must change of it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, TextIO
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from router._errors import ConfigurationError, RequirementError, printable, printable_lines, quoted
+from router._errors import ConfigurationError, RequirementError, printable, quoted
 from router.catalogue._explanation import NoModelError
-from router.cli import _output as output
-from router.cli._options import check_alone, common, named_policy, policies_option
+from router.cli._answer import Answer, answers_from_catalogue
+from router.cli._json import decision_json, routed_json
+from router.cli._options import asked_for, policies_option
 from router.cli._session import Session
+from router.cli._terminal import print_json, print_message
+from router.cli._text import print_decision
 from router.models._field_types import KINDS
 from router.requirements._expression import moment
-from router.requirements._parser import require
 
 if TYPE_CHECKING:
     from router.requests._fitting import OnUnsupported
+    from router.requests._routing import Routed
     from router.requests._tokens import InputTokens
 
-NOTHING_SERVES: Final = 1
+
+class _RequestFile(click.File):
+    """A file, or standard input for `-`: a process may be started without one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "-" and sys.stdin is None:
+            self.fail("standard input is closed", param, ctx)
+        return super().convert(value, param, ctx)
 
 
-@click.command()
-@click.argument("request", metavar="[REQUEST]", type=click.File("rb"), default="-")
+@click.command(short_help="Say which model serves a Messages request, and why.")
+@click.argument("request", metavar="[REQUEST]", type=_RequestFile("rb"), default="-")
 @click.option(
     "--require", "requirement", metavar="REQUIREMENT", help="What the model must meet besides."
 )
@@ -49,8 +59,9 @@ NOTHING_SERVES: Final = 1
     is_flag=True,
     help="Print the request as the model takes it, as JSON, and no more.",
 )
-@common
+@answers_from_catalogue
 def route(
+    session: Session,
     request: TextIO,
     requirement: str | None,
     policy: str | None,
@@ -59,30 +70,20 @@ def route(
     batch: bool,
     input_tokens: str | None,
     print_request: bool,
-    source: str | None,
-    lifecycle: Sequence[str],
-    as_json: bool,
-    no_color: bool,
-) -> None:
+) -> Answer[Any]:
     """Say which model can serve a Messages request, why, and what must change of the request.
 
-    REQUEST is a file of JSON, the parameters of `messages.create`, or standard input. The model that it names counts
-    for nothing.
+    REQUEST is a file of JSON, the parameters of `messages.create`, or standard input. The model
+    that it names counts for nothing.
     """
     from router.requests._routing import routes
 
-    if policy is None:
-        check_alone(policies)
-    elif requirement is not None:
-        raise ConfigurationError(
-            "--policy says all that is needed besides: no --require goes with it"
-        )
-    asked = require(requirement) if policy is None else named_policy(policy, policies)
+    asked = asked_for(requirement, policy, policies, conflict=" besides: no --require goes with it")
     body, tokens = _read_request(request), _read_tokens(input_tokens)
-    session = Session(source, lifecycle, no_color)
+    catalogue = session.catalogue
     try:
         found = routes(
-            session.catalogue,
+            catalogue,
             body,
             asked,
             on_unsupported,
@@ -92,21 +93,24 @@ def route(
             input_tokens=tokens,
         ).first()
     except NoModelError as error:
-        if as_json:
-            output.print_json(output.decision_json(error.decision))
-        else:
-            click.echo(f"router: {printable_lines(str(error))}", err=True)
-            output.print_catalogue(session.catalogue)
-        raise click.exceptions.Exit(NOTHING_SERVES) from None
+        return Answer(error, _no_model_json, _print_no_model, found=False, catalogue=catalogue)
     if print_request:
-        output.print_json(found.request)
-    elif as_json:
-        output.print_json(output.routed_json(found))
-    else:
-        click.echo(printable_lines(str(found.decision)))
-        for change in found.changes:
-            click.echo(f"changed: {change}")
-        output.print_catalogue(session.catalogue)
+        return Answer(found.request, dict, print_json)
+    return Answer(found, routed_json, _print_routed, catalogue=catalogue)
+
+
+def _no_model_json(error: NoModelError) -> dict[str, Any]:
+    return decision_json(error.decision)
+
+
+def _print_no_model(error: NoModelError) -> None:
+    print_message(str(error))
+
+
+def _print_routed(found: Routed) -> None:
+    print_decision(found.decision)
+    for change in found.changes:
+        click.echo(f"changed: {change}")
 
 
 def _read_request(file: TextIO) -> dict[str, Any]:

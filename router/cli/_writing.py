@@ -1,4 +1,4 @@
-"""Writing: a file that the command makes is there wholly or not at all."""
+"""Writing: a file of the command is written wholly or not at all."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from router._errors import ConfigurationError, printable
 
 
 def write_file(path: str, text: str) -> None:
-    """Put the text in the place of a file at once, with the permissions that it has; a device or pipe is written to.
+    """Replace a file by the text at once, with the same permissions; write to a device or pipe.
 
-    Raises `ConfigurationError` for what is no file that can be made, and `OSError` where the disk takes no more.
+    Raises `ConfigurationError` if the file cannot be made, and `OSError` if it cannot be written.
     """
     target = os.path.realpath(path)
     if os.path.isdir(target):
@@ -24,7 +24,8 @@ def write_file(path: str, text: str) -> None:
         else target
     )
     try:
-        file = open(written, "xb" if is_replaced else "wb")  # noqa: SIM115 - what fails here is the path, not the disk
+        # Not `with`: what fails here is the path, not the disk.
+        file = open(written, "xb" if is_replaced else "wb")  # noqa: SIM115
     except OSError as error:
         raise ConfigurationError(
             f"{printable(path)} cannot be written: {error.strerror}"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -868,10 +868,10 @@ def test_a_listing_that_cannot_be_read_is_no_catalogue(
     assert ran.err.count("\n") == 1
 
 
-def test_an_entry_that_cannot_be_read_is_left_out_aloud(tmp_path: Path) -> None:
+def test_an_entry_that_cannot_be_read_is_left_out_aloud(command: Command, tmp_path: Path) -> None:
     """One of many does not stop an answer, and is not passed over in silence."""
     path = saved(tmp_path, [*({"id": f"claude-{at}"} for at in range(20)), {"id": "claude bad"}])
-    status, out, err = spawned("select", "--source", path)
+    status, out, err = command("select", "--source", path)
     assert (status, out) == (0, "claude-0\n")
     assert err.startswith("router: 1 of 21 entries left out")
     assert "data[20].id" in err
@@ -1057,10 +1057,12 @@ def test_the_bar_has_no_colour_where_none_is_wanted(
     assert not STYLED.search(plain.err)
 
 
-def test_a_warning_starts_on_a_line_of_its_own() -> None:
+def test_a_warning_starts_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not glued to the end of the bar."""
     with Api(LISTING, status=401) as api:
-        status, _, err = spawned_on_terminal("select", environ=api.environ)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", api.url)
+        status, _, err = on_terminal(run, "select")
     before, warning, _ = STYLED.sub("", err).partition("router: the catalogue could not be loaded")
     assert (status, bool(warning)) == (0, True)
     assert re.search(r"(^|[\n\r]|\x1b\[2K)\Z", before)
@@ -1072,7 +1074,7 @@ def test_a_warning_starts_on_a_line_of_its_own() -> None:
 def test_the_footer_tells_a_person_of_the_model(listing: str) -> None:
     """Its name, release, price, context and output, and which catalogue of which date answered."""
     os.utime(listing, (1_790_000_000, 1_790_000_000))
-    status, out, err = spawned_on_terminal("select", "effort.max", "--source", listing)
+    status, out, err = on_terminal(run, "select", "effort.max", "--source", listing)
     assert (status, out) == (0, "claude-large-2\n")
     assert STYLED.sub("", err).splitlines() == [
         "Claude Large 2  released 2026-09-21  $4.5 in, $20 out per million tokens  1M context  128k output",
@@ -1176,52 +1178,87 @@ def test_a_narrow_terminal_never_cuts_an_id() -> None:
 
 @pytest.mark.parametrize("length", [60, 256])
 @pytest.mark.parametrize("name", ["models", "candidates"])
-def test_an_id_longer_than_the_terminal_is_not_cut(tmp_path: Path, name: str, length: int) -> None:
+def test_an_id_longer_than_the_terminal_is_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, length: int
+) -> None:
     """It may be folded, but every character of it is there to be copied."""
+    monkeypatch.setenv("COLUMNS", "50")
     path = saved(tmp_path, [{"id": "q" * length, "line": "opus"}])
-    assert spawned_on_terminal(name, "--source", path, columns=50).out.count("q") == length
+    assert on_terminal(run, name, "--source", path).out.count("q") == length
 
 
 # Encodings
 
 
+ENCODINGS: Final = ["ascii", "latin-1", "cp1252"]
 LOCALES: Final = [
     {"PYTHONIOENCODING": "ascii"},
-    {"PYTHONIOENCODING": "latin-1"},
-    {"PYTHONIOENCODING": "cp1252"},
     {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
 ]
 
 
-@pytest.mark.parametrize("locale", LOCALES, ids=str)
-def test_marks_stay_readable_without_unicode(locale: dict[str, str], listing: str) -> None:
+def piped(*arguments: str, encoding: str) -> Ran:
+    """Run the command in this process, its outputs pipes of this encoding."""
+    return on_terminal(run, *arguments, out=False, err=False, encoding=encoding)
+
+
+def has_plain_marks(ran: Ran) -> bool:
+    """Say whether the command showed a model with marks of ASCII."""
+    lines = ran.out.splitlines()
+    marks = [
+        next(line[:4] for line in lines if f" {name} " in line)
+        for name in ("pdf_input", "effort.max", "citations")
+    ]
+    return (ran.status, ran.err, marks) == (0, "", ["  + ", "  - ", "  ? "])
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_marks_stay_readable_without_unicode(encoding: str, listing: str) -> None:
     """Where the output cannot encode the marks, plain ones stand for them."""
-    status, out, err = spawned(
-        "show", "claude-small-2", "--source", listing, environ=environment(**locale)
+    assert has_plain_marks(piped("show", "claude-small-2", "--source", listing, encoding=encoding))
+
+
+@pytest.mark.parametrize("locale", LOCALES, ids=str)
+def test_marks_stay_readable_in_a_plain_locale(locale: dict[str, str], listing: str) -> None:
+    """A process takes the encoding from its environment."""
+    arguments = ["show", "claude-small-2", "--source", listing]
+    assert has_plain_marks(spawned(*arguments, environ=environment(**locale)))
+
+
+def foreign(where: Path) -> str:
+    """Save a model with names in other scripts, and return the path of the listing."""
+    entry = {"id": "claude-u", "display_name": "モデル", "line": "größe"}
+    return saved(where, [entry | {"capabilities": {"日本": {"supported": True}}}])
+
+
+def names_the_model(ran: Ran) -> bool:
+    """Say whether the command printed the model with names in other scripts."""
+    return ran.status == 0 and "claude-u" in ran.out and "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
+@pytest.mark.parametrize("name", ["models", "show"])
+def test_no_name_is_beyond_an_encoding(
+    tmp_path: Path, name: str, terminal: bool, encoding: str
+) -> None:
+    """A model with names in another script is listed on every output, if need be escaped."""
+    arguments = [*arguments_of(name, "claude-u"), "--source", foreign(tmp_path)]
+    assert names_the_model(
+        on_terminal(run, *arguments, out=terminal, err=terminal, encoding=encoding)
     )
-    assert (status, err) == (0, "")
-    lines = out.splitlines()
-    assert next(line for line in lines if " pdf_input " in line).startswith("  + ")
-    assert next(line for line in lines if " effort.max " in line).startswith("  - ")
-    assert next(line for line in lines if " citations " in line).startswith("  ? ")
 
 
-@pytest.mark.sample(6)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("locale", LOCALES, ids=str)
 @pytest.mark.parametrize("runs", [spawned, spawned_on_terminal])
 @pytest.mark.parametrize("name", ["models", "show"])
-def test_no_name_is_beyond_an_encoding(
+def test_no_name_is_beyond_a_plain_locale(
     tmp_path: Path, runs: Command, name: str, locale: dict[str, str]
 ) -> None:
-    """A model with names in another script is listed on every output, if need be escaped."""
-    entry = {"id": "claude-ü", "display_name": "モデル", "line": "größe"}
-    path = saved(
-        tmp_path, [entry | {"id": "claude-u", "capabilities": {"日本": {"supported": True}}}]
-    )
-    ran = runs(*arguments_of(name, "claude-u"), "--source", path, environ=environment(**locale))
-    assert ran.status == 0
-    assert "claude-u" in ran.out
-    assert "Traceback" not in ran.err
+    """A process takes the encoding from its environment."""
+    arguments = [*arguments_of(name, "claude-u"), "--source", foreign(tmp_path)]
+    assert names_the_model(runs(*arguments, environ=environment(**locale)))
 
 
 # What a server may send
@@ -1455,12 +1492,38 @@ def interrupted(*arguments: str, err: int = subprocess.PIPE) -> Ran:
             return ended(process)
 
 
-@pytest.mark.parametrize(
-    "arguments", [["select"], ["refresh"], ["models", "--source", "live", "--json"]]
-)
-def test_an_interrupt_ends_a_wait_quietly(arguments: list[str]) -> None:
+def test_an_interrupt_ends_a_wait_quietly() -> None:
     """Ctrl-C while a server keeps silent: status 130, no traceback."""
-    assert interrupted(*arguments) == Ran(130, "", "")
+    assert interrupted("select") == Ran(130, "", "")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["refresh"], ["models", "--source", "live", "--json"]], ids=" ".join
+)
+def test_an_interrupt_is_status_130(
+    command: Command, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """The same in this process, for the commands that insist on the live catalogue."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(LONGEST)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+        def interrupt() -> None:
+            with silent.accept()[0] as asking:
+                assert asking.recv(3) == b"GET"
+                os.kill(os.getpid(), signal.SIGINT)
+                over.wait(LONGEST)
+
+        over, waiting = Event(), Thread(target=interrupt)
+        waiting.start()
+        try:
+            assert command(*arguments) == Ran(130, "", "")
+        finally:
+            over.set()
+            waiting.join()
+            signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_leaves_the_terminal_as_it_was() -> None:
@@ -1858,6 +1921,20 @@ def test_the_help_text_lists_the_commands_and_the_statuses(command: Command) -> 
     )
     assert "Exit status: 0 found, 1 nothing meets the need, 2 bad usage or requirement," in out
     assert command() == (0, out, "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["cache"]], ids=" ".join)
+def test_each_command_is_listed_in_a_line_of_its_own(
+    command: Command, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """At eighty columns the list has a whole sentence for each command."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = command(*arguments, "--help").out.partition("Commands:\n")[2].splitlines()
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"  [a-z]+  +[A-Z].*\.", line)
+        assert not line.endswith("..")
+        assert len(line) <= 80
 
 
 @pytest.mark.parametrize("name", ANSWERING)

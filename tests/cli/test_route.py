@@ -63,6 +63,19 @@ def test_it_reads_a_pipe(
         assert capsys.readouterr().out.startswith(Router(BundledSource()).route(REQUEST).model.id)
 
 
+def test_it_cannot_read_a_closed_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is started without standard input is told so, and has no traceback."""
+    monkeypatch.setattr("sys.stdin", None)
+
+    assert run(["route"]) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith("Error: Invalid value for '[REQUEST]': standard input is closed\n")
+
+
 def test_it_lists_the_changes(capsys: pytest.CaptureFixture[str]) -> None:
     """What must change is told, one line each."""
     assert (

@@ -137,35 +137,40 @@ def spawned_on_terminal(
 
 
 def on_terminal(
-    run: Callable[[list[str]], int], *arguments: str, out: bool = True, err: bool = True
+    run: Callable[[list[str]], int],
+    *arguments: str,
+    out: bool = True,
+    err: bool = True,
+    encoding: str = "utf-8",
 ) -> Ran:
-    """Run the command here, with a terminal for those of its outputs that are said to be one."""
+    """Run the command here, with a terminal for each output that is said to be one, else a pipe."""
     with (
-        _Output(redirect_stdout, "strict", terminal=out) as stdout,
-        _Output(redirect_stderr, "backslashreplace", terminal=err) as stderr,
+        _Output(redirect_stdout, encoding, "strict", terminal=out) as stdout,
+        _Output(redirect_stderr, encoding, "backslashreplace", terminal=err) as stderr,
     ):
         status = run([*arguments])
     return Ran(status, stdout.text, stderr.text)
 
 
 class _Output:
-    """Where one of the outputs of this process goes: a terminal, or a text in memory."""
+    """Where one of the outputs of this process goes: a terminal, or bytes in memory."""
 
     def __init__(
         self,
         redirect: Callable[[io.TextIOBase], AbstractContextManager[object]],
+        encoding: str,
         errors: str,
         *,
         terminal: bool,
     ) -> None:
         self._terminal = Terminal() if terminal else None
-        self._file: io.TextIOBase = (
-            io.TextIOWrapper(
-                io.FileIO(self._terminal.descriptor, "w", closefd=False), "utf-8", errors
-            )
+        self._piped = io.BytesIO()
+        raw = (
+            io.FileIO(self._terminal.descriptor, "w", closefd=False)
             if self._terminal
-            else io.StringIO()
+            else self._piped
         )
+        self._file = io.TextIOWrapper(raw, encoding, errors)
         self._redirected = redirect(self._file)
         self.text = ""
 
@@ -180,8 +185,8 @@ class _Output:
         traceback: TracebackType | None,
     ) -> None:
         self._redirected.__exit__(kind, error, traceback)
-        if isinstance(self._file, io.StringIO):
-            self.text = self._file.getvalue()
+        self._file.flush()
+        self.text = self._piped.getvalue().decode("utf-8", "backslashreplace")
         self._file.close()
         if self._terminal:
             self._terminal.__exit__(kind, error, traceback)

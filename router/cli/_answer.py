@@ -1,0 +1,97 @@
+"""Answer: what a command returns, and the decorators that build its session and print it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Final, Generic, TypeVar
+
+import click
+from attrs import frozen
+
+from router.catalogue._catalogue import Catalogue
+from router.cli._session import Session
+from router.cli._terminal import print_json
+from router.cli._text import print_catalogue
+
+Value = TypeVar("Value")
+
+_NOT_FOUND: Final = 1
+"""The exit status if there is an answer, and it is a no: no model, a problem, a difference."""
+
+_json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_source_option: Final = click.option(
+    "--source",
+    metavar="bundled|live|FILE",
+    help="Where the catalogue comes from; by default live where ANTHROPIC_API_KEY or "
+    "ANTHROPIC_AUTH_TOKEN is set, else bundled.",
+)
+_lifecycle_option: Final = click.option(
+    "--lifecycle",
+    multiple=True,
+    type=click.Choice(["active", "deprecated", "retired"]),
+    help="With the live API: list these stages only (more than once for several; default: all "
+    "but retired).",
+)
+_no_color_option: Final = click.option(
+    "--no-color",
+    is_flag=True,
+    help="No colour, not even on a terminal (NO_COLOR does the same).",
+)
+
+
+@frozen
+class Answer(Generic[Value]):
+    """The result of a command, and how it is printed for programs and for people."""
+
+    value: Value
+    as_json: Callable[[Value], Any]
+    print_text: Callable[[Value], object]
+    found: object = True
+    """What is false if the command ends with a status other than 0."""
+    catalogue: Catalogue | None = None
+    """The catalogue that a terminal is told of after the text."""
+    failure: int = _NOT_FOUND
+    """The status if `found` is false."""
+
+
+def answers(command: Callable[..., Answer[Any]]) -> Callable[..., None]:
+    """Add `--json` to a command, and print the answer that it returns."""
+
+    @wraps(command)
+    def run(*, as_json: bool, **values: Any) -> None:
+        _print(command(**values), as_json=as_json)
+
+    return _json_option(run)
+
+
+def answers_from_catalogue(command: Callable[..., Answer[Any]]) -> Callable[..., None]:
+    """Add the options of a session to a command, and print the answer that it returns for one."""
+
+    @wraps(command)
+    def run(
+        *,
+        source: str | None,
+        lifecycle: Sequence[str],
+        as_json: bool,
+        no_color: bool,
+        frozen: bool = False,
+        **values: Any,
+    ) -> None:
+        if no_color:
+            click.get_current_context().color = False
+        session = Session(source, lifecycle, frozen=frozen, as_json=as_json)
+        _print(command(session, **values), as_json=as_json)
+
+    return _source_option(_lifecycle_option(_json_option(_no_color_option(run))))
+
+
+def _print(answer: Answer[Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(answer.as_json(answer.value))
+    else:
+        answer.print_text(answer.value)
+        if answer.catalogue is not None:
+            print_catalogue(answer.catalogue)
+    if not answer.found:
+        raise click.exceptions.Exit(answer.failure)
