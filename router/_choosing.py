@@ -78,7 +78,7 @@ class ModelChooser:
         now: datetime | None = None,
         **needs: Need,
     ) -> Any:
-        """Return the newest model known to meet the need and the guard-rails, or the locked model.
+        """Return the newest model known to meet the need and the default filters, or the locked model.
 
         Raises `NoModelError` if there is none, or returns `default` if one is given. Raises
         `LockError` if a lock is broken.
@@ -115,7 +115,7 @@ class ModelChooser:
         now: datetime | None = None,
         **needs: Need,
     ) -> tuple[Model, ...]:
-        """Return the models known to meet the need and the guard-rails, best first, up to `limit`.
+        """Return the models known to meet the need and the default filters, best first, up to `limit`.
 
         Locks are ignored: these are the models to choose from.
         """

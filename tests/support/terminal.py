@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import json
 import os
 import re
 import struct
@@ -14,7 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, redirect_stderr, redirect_stdout
 from threading import Thread
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
+
+import pytest
 
 import router
 
@@ -42,6 +45,34 @@ def environment(**also: str) -> dict[str, str]:
     """Return the environment without what the command heeds, on a terminal of a common type, in UTF-8, and `also`."""
     kept = {name: value for name, value in os.environ.items() if not _HEEDED.fullmatch(name)}
     return {**kept, "PYTHONPATH": _ROOT, "TERM": "xterm-256color", "LANG": "C.UTF-8", **also}
+
+
+Command = Callable[..., Ran]
+"""Runs the command with these arguments."""
+
+COMMANDS: Final = (
+    "candidates",
+    "explain",
+    "matrix",
+    "models",
+    "refresh",
+    "select",
+    "show",
+    "supports",
+)
+STYLED: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def arguments_of(name: str, id: str) -> list[str]:
+    """Return a run of the command that has an answer on any catalogue with this id."""
+    return {"show": [name, id], "supports": [name, id, "true"]}.get(name, [name])
+
+
+def read(ran: Ran, status: int = 0) -> Any:
+    """Return the JSON that a run printed, and nothing else."""
+    assert (ran.status, ran.err) == (status, "")
+    assert ran.out.isascii()
+    return json.loads(ran.out, parse_constant=pytest.fail)
 
 
 class Terminal:
