@@ -13,7 +13,13 @@ import pytest
 import typing_example
 
 import router
-from router import CatalogueUnavailableError, LockError, NoModelError, UnknownModelError
+from router import (
+    CatalogueUnavailableError,
+    ConfigurationError,
+    LockError,
+    NoModelError,
+    UnknownModelError,
+)
 from router.locking._resolution import resolve
 
 EXAMPLE = Path(typing_example.__file__)
@@ -39,6 +45,9 @@ Router(cache_dir=True)  # [arg-type]
 Router(on_error="log")  # [arg-type]
 Router(on_lock_broken="ignore")  # [arg-type]
 Router().status().age + 1  # [operator]
+Router().run("pdf_input", str, max_attempts="3")  # [arg-type]
+Router().run_request({}, dict, max_attemps=3)  # [call-arg]
+Router().begin("pdf_input", request=[])  # [arg-type]
 Router().arefresh().models  # [attr-defined]
 catalogue.unheard_of  # [attr-defined]
 """
@@ -101,6 +110,8 @@ def test_example_runs(caplog: pytest.LogCaptureFixture) -> None:
     typing_example.answers(catalogue, need)
     typing_example.models(catalogue)
     typing_example.routers(need)
+    with pytest.raises(ConfigurationError, match="has ended"):  # a `ValueError` is the caller's own
+        typing_example.runs(router.Router(router.BundledSource()), {"max_tokens": 1})
     policies = {"reports": router.Policy(require=need, name="reports")}
     assert isinstance(typing_example.locks(resolve(policies, catalogue).lock), LockError)
 

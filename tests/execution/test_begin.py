@@ -167,7 +167,9 @@ def test_a_driven_run_is_run(
             machine.clock.now += 3.0
 
 
-@pytest.mark.parametrize("start", [asyncio.run, lambda main: trio.run(lambda: main)], ids=str)
+@pytest.mark.parametrize(
+    "start", [asyncio.run, lambda main: trio.run(lambda: main)], ids=["asyncio", "trio"]
+)
 def test_in_an_event_loop(start: Any) -> None:
     """A run knows of no event loop, and so serves every one."""
 

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Final, Self
+from typing import Any, Final, Self
 
+from router import Router
 from router.catalogue._catalogue import Catalogue
 from router.refresh._deadline import Deadline
 from router.refresh._listing import Progress
@@ -223,4 +224,12 @@ def at_most(seconds: float) -> Iterator[None]:
         yield
     assert watch.is_within(seconds), (
         f"took {watch.seconds:.2f} s, not at most {seconds} s ({watch.lost:.2f} s lost)"
+    )
+
+
+def router_of(*outcomes: Any, clock: FakeClock | None = None, **arguments: Any) -> Router:
+    """Return a router of a source of these outcomes, whose clock stands still."""
+    clock = clock or FakeClock()
+    return Router(
+        FakeSource(*outcomes), clock=clock, sleep=clock.sleep, random=lambda: 0.0, **arguments
     )

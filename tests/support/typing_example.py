@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
 from router import (
+    Answer,
     AnthropicSource,
     BundledSource,
     Catalogue,
@@ -26,6 +27,8 @@ from router import (
     Requirement,
     Router,
     RouterStatus,
+    Run,
+    RunOptions,
     SDKSource,
     Source,
     StaticSource,
@@ -134,6 +137,19 @@ def routers(need: Requirement) -> None:
         pick = router.selector(need)
         assert_type(pick(), Model)
         answers(router, need)
+
+
+def runs(router: Router, request: Mapping[str, Any]) -> Answer[int]:
+    """Call models, or have a framework call them."""
+    assert_type(router.run("pdf_input", lambda model: len(model.id), max_attempts=2), Answer[int])
+    assert_type(router.run_request(request, lambda **sent: len(sent), sticky="k").value, int)
+    options: RunOptions = {"deadline": 30.0, "on_fallback": lambda attempt, _: attempt.error}
+    with router.begin("pdf_input", request=request, **options) as run:
+        assert_type(run, Run)
+        assert_type(run.model, Model)
+        assert_type(run.request, dict[str, Any])
+        assert_type(run.failed(ValueError()), bool)
+        return run.answered(1)
 
 
 def locks(lock: Lock) -> LockError | None:
