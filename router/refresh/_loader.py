@@ -1,8 +1,8 @@
 """Loader: holds the current catalogue, and renews it by one flight at a time.
 
-A refresh is one synchronous fetch in one short-lived daemon thread. Callers wait on its future: threads
-with a time-out, async callers without blocking their loop. So sync and async cannot differ, and a
-waiter that is cancelled takes nothing with it. Among processes, flights take turns over the disk.
+A refresh is one synchronous fetch in one short-lived daemon thread. Callers wait on its future:
+threads with a time-out, async callers without blocking their loop. So sync and async cannot differ,
+and a cancelled waiter cancels nothing. Among processes, flights take turns over the disk.
 
 What is held is served while it is renewed (RFC 5861, stale-while-revalidate) and while it cannot be
 (stale-if-error). The read path takes no lock and reads one monotonic clock.
@@ -101,7 +101,6 @@ class Loader:
         self.held: Catalogue | None = None
         """The current catalogue: the same as `catalogue()` while `clock()` is below `attention`."""
         self.attention = 0.0
-        """The clock's reading from which on a read has more to do than to return what is held."""
         if source.remote:
             self._limits = Limits(
                 ttl=ttl, max_stale=max_stale, spread=0.1, strict=strict, frozen=frozen
