@@ -18,7 +18,7 @@ from benchmarks.rows import BUNDLED, DRAWN, LITELLM
 from benchmarks.scale import Scale
 from benchmarks.timing import Place
 from router import Catalogue, Model
-from router.models._vocabulary import packaged
+from router.models._vocabulary import read_packaged
 
 Entry = dict[str, Any]
 
@@ -90,7 +90,7 @@ def _held(subject: Subject, held: int) -> Subject:
 @cache
 def bundled_entries() -> list[Entry]:
     """Return the entries that come with the library."""
-    entries: list[Entry] = json.loads(packaged("bundled.json"))["data"]
+    entries: list[Entry] = json.loads(read_packaged("bundled.json"))["data"]
     return entries
 
 

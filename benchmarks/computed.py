@@ -81,7 +81,7 @@ def _on_a_new_catalogue(subject: Subject, scale: Scale) -> list[Job]:
         return {"catalogues": [_new(subject) for _ in range(_NEW)]}
 
     def warmed() -> Mapping[str, Any]:
-        return {"catalogues": [_new(subject).warmed_by(before) for _ in range(_NEW)]}
+        return {"catalogues": [_new(subject).warm_from(before) for _ in range(_NEW)]}
 
     first = "for catalogue in catalogues: catalogue.select(requirement)"
     names = {"requirement": requirement, "asked": asked}
@@ -96,7 +96,7 @@ def _on_a_new_catalogue(subject: Subject, scale: Scale) -> list[Job]:
         ),
         job(
             "warming a new Catalogue, each question",
-            "for catalogue in catalogues: catalogue.warmed_by(asked)",
+            "for catalogue in catalogues: catalogue.warm_from(asked)",
             names,
             each=_NEW * len(asked.answers),
             renew=new,

@@ -81,7 +81,7 @@ def brute_force(catalogue: Catalogue, requirement: Requirement) -> Model | None:
     filters = catalogue.default_filters(requirement.fields)
     for model in catalogue:
         if requirement.matches(model, now=NOW) and all(
-            catalogue.admits(each, model) for each in filters
+            catalogue.passes(each, model) for each in filters
         ):
             return model
     return None

@@ -13,11 +13,11 @@ from router._named_policies import NamedPolicies
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
 from router.catalogue._explanation import NoModelError
-from router.catalogue._policy import Asked, Policy, alone
+from router.catalogue._policy import Policy, RequirementLike, reject_keywords
 from router.models._model import Model
 from router.refresh._loader import Loader
-from router.requirements._expression import Requirement, moment
-from router.requirements._needs import Need
+from router.requirements._expression import Requirement, resolve_now
+from router.requirements._needs import KeywordValue
 from router.requirements._parser import require
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ModelChooser:
         """The policies by name, read from their file on first use; raises `ConfigurationError`."""
         return self._policies.by_name
 
-    def _named(self, need: Asked) -> Asked:
+    def _named(self, need: RequirementLike) -> RequirementLike:
         """Return the policy of a name, and every other need as it is; raises `UnknownNameError`."""
         return self._policies.find(need, self._loader.catalogue)
 
@@ -56,27 +56,32 @@ class ModelChooser:
     @overload
     def select(
         self,
-        requirement: Asked = None,
+        requirement: RequirementLike = None,
         /,
         *,
         default: Default,
         now: datetime | None = None,
-        **needs: Need,
+        **needs: KeywordValue,
     ) -> Model | Default: ...
 
     @overload
     def select(
-        self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need
+        self,
+        requirement: RequirementLike = None,
+        /,
+        *,
+        now: datetime | None = None,
+        **needs: KeywordValue,
     ) -> Model: ...
 
     def select(
         self,
-        requirement: Asked = None,
+        requirement: RequirementLike = None,
         /,
         *,
         default: Any = _RAISE,
         now: datetime | None = None,
-        **needs: Need,
+        **needs: KeywordValue,
     ) -> Any:
         """Return the newest model known to meet the need and the default filters, or the locked model.
 
@@ -84,9 +89,9 @@ class ModelChooser:
         `LockError` if a lock is broken.
         """
         if now is not None:
-            now = moment(now)
+            now = resolve_now(now)
         loader = self._loader
-        catalogue = loader.held if loader.clock() < loader.attention else None
+        catalogue = loader.held if loader.clock() < loader.next_check_at else None
         if catalogue is None:
             catalogue = loader.catalogue()
         policies = self._policies
@@ -108,12 +113,12 @@ class ModelChooser:
 
     def candidates(
         self,
-        requirement: Asked = None,
+        requirement: RequirementLike = None,
         /,
         *,
         limit: int | None = None,
         now: datetime | None = None,
-        **needs: Need,
+        **needs: KeywordValue,
     ) -> tuple[Model, ...]:
         """Return the models known to meet the need and the default filters, best first, up to `limit`.
 
@@ -124,14 +129,19 @@ class ModelChooser:
         )
 
     def explain(
-        self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need
+        self,
+        requirement: RequirementLike = None,
+        /,
+        *,
+        now: datetime | None = None,
+        **needs: KeywordValue,
     ) -> Decision:
         """Return what `select` would answer, with the reason; raises `LockError`."""
         catalogue = self._loader.catalogue()
         decision = catalogue.explain(self._named(requirement), now=now, **needs)
         held = self._policies.held(requirement, catalogue)
         if held is not None:
-            decision = held.told_by(decision)
+            decision = held.apply_to(decision)
         return evolve(decision, stale=self._loader.is_stale(catalogue))
 
     def supports(
@@ -141,7 +151,7 @@ class ModelChooser:
         /,
         *,
         now: datetime | None = None,
-        **needs: Need,
+        **needs: KeywordValue,
     ) -> bool:
         """Return whether a model, by id or alias, is known to meet the need; unknown is `False`."""
         return self._loader.catalogue().supports(id, requirement, now=now, **needs)
@@ -152,10 +162,14 @@ class ModelChooser:
 
         return Gate(id, self._loader.catalogue, self._loader.is_stale)
 
-    def selector(self, requirement: Asked = None, /, **needs: Need) -> Callable[[], Model]:
+    def selector(
+        self, requirement: RequirementLike = None, /, **needs: KeywordValue
+    ) -> Callable[[], Model]:
         """Return a fast function that returns what `select` would; it follows each refresh."""
         named = self._named(requirement)
-        asked = alone(named, needs) if isinstance(named, Policy) else require(named, **needs)
+        asked = (
+            reject_keywords(named, needs) if isinstance(named, Policy) else require(named, **needs)
+        )
         loader, clock = self._loader, self._loader.clock
         # One value, so that no thread sees one catalogue with the model of another.
         seen: tuple[Catalogue | None, Model | None] = (None, None)
@@ -163,7 +177,7 @@ class ModelChooser:
         def pick() -> Model:
             nonlocal seen
             catalogue, model = seen
-            if model is not None and clock() < loader.attention and catalogue is loader.held:
+            if model is not None and clock() < loader.next_check_at and catalogue is loader.held:
                 return model
             catalogue = loader.catalogue()
             locked = self._policies.locked_model(requirement, catalogue)
@@ -175,7 +189,10 @@ class ModelChooser:
         return pick
 
     def fallbacks_param(
-        self, model: str | Model, need: Asked, request: Mapping[str, Any] = MappingProxyType({})
+        self,
+        model: str | Model,
+        need: RequirementLike,
+        request: Mapping[str, Any] = MappingProxyType({}),
     ) -> Fallbacks:
         """Return the `fallbacks` of a Messages request to `model`: up to three that meet the need.
 

@@ -69,7 +69,7 @@ def shortened(text: str, longest: int = _MAX_TEXT) -> str:
     return printable(text if len(text) <= longest else f"{text[:longest]}...")
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Return the first names, each as `shortened` has it, with commas."""
     return ", ".join(
         [*map(shortened, names[:_MAX_NAMES]), *(["..."] if len(names) > _MAX_NAMES else [])]
@@ -149,7 +149,7 @@ class UnknownNameError(RequirementError, LookupError):
         self.policies = tuple(policies)
 
     def __str__(self) -> str:
-        policies = f" (policies: {listed(self.policies)})" if self.policies else ""
+        policies = f" (policies: {join_names(self.policies)})" if self.policies else ""
         return f"unknown name {quoted(self.name)}{did_you_mean(self.nearest)}{policies}"
 
 

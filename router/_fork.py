@@ -13,13 +13,13 @@ from typing import Final, Protocol
 class Renewable(Protocol):
     """What has locks or threads of its own."""
 
-    def start_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Forget what belongs to threads that are not there."""
 
 
 _renewables: Final[weakref.WeakSet[Renewable]] = weakref.WeakSet()
 
-unforked: Final = threading.RLock()
+fork_lock: Final = threading.RLock()
 """Held, briefly, over what a fork must not cut in two, such as a call of OpenSSL that takes locks of its own."""
 
 IMPORTING: Final = 5.0
@@ -44,7 +44,7 @@ class _Imports:
 
         What is registered last is called first: `logging` holds its own lock over a fork, and imports take it.
         """
-        with unforked:
+        with fork_lock:
             if not self._is_guarded and hasattr(os, "register_at_fork"):
                 import_module("logging")
                 os.register_at_fork(
@@ -80,14 +80,14 @@ class _Imports:
 importing: Final = _Imports()
 
 
-def renewed_in_child(each: Renewable) -> None:
+def register_fork_reset(each: Renewable) -> None:
     """Have it started anew in every child of a fork."""
     _renewables.add(each)
 
 
 def end_thread() -> None:
     """Say that this thread does nothing more: a fork waits until it is gone, as OpenSSL takes locks while it ends."""
-    with unforked:
+    with fork_lock:
         _forget_ended()
         _ending.add(threading.get_native_id())
 
@@ -99,7 +99,7 @@ def _forget_ended() -> None:
 
 
 def _before() -> None:
-    unforked.acquire()
+    fork_lock.acquire()
     ends = time.monotonic() + ENDING
     _forget_ended()
     while _ending and time.monotonic() < ends:
@@ -109,13 +109,13 @@ def _before() -> None:
 
 
 def _in_child() -> None:
-    if unforked._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition does
-        unforked.release()
+    if fork_lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition does
+        fork_lock.release()
     else:  # who forks without asking, as uWSGI does, has not waited for the thread that held it
-        unforked._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001 - as the standard library does
+        fork_lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001 - as the standard library does
     for each in list(_renewables):
-        each.start_anew()
+        each.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before, after_in_parent=unforked.release, after_in_child=_in_child)
+    os.register_at_fork(before=_before, after_in_parent=fork_lock.release, after_in_child=_in_child)

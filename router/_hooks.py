@@ -10,7 +10,7 @@ from router._log import Log
 log: Final = Log(__package__)
 
 
-def contained(name: str, hook: Callable[[], object]) -> None:
+def call_hook(name: str, hook: Callable[[], object]) -> None:
     """Call a hook of the application, and log what it raises."""
     try:
         hook()

@@ -13,12 +13,18 @@ from attrs import evolve
 from router._errors import ConfigurationError, UnknownNameError, nearest, quoted
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._diff import CatalogueDiff, impact_of
-from router.catalogue._policy import Asked, Policy, check_policies, is_policy_name, read_policies
+from router.catalogue._policy import (
+    Policy,
+    RequirementLike,
+    check_policies,
+    is_policy_name,
+    read_policies,
+)
 from router.models._model import Model
 from router.refresh._notifier import OnRefresh
 
 if TYPE_CHECKING:
-    from router.locking._answers import Held, LockedModels, OnLockBroken
+    from router.locking._answers import LockedAnswer, LockedModels, OnLockBroken
     from router.locking._lockfile import Lock
 
 NO_POLICIES: Final[Mapping[str, Policy]] = MappingProxyType({})
@@ -66,7 +72,7 @@ class NamedPolicies:
             self._policies = read_policies(self._policies)
         return self._policies
 
-    def find(self, need: Asked, current: Callable[[], Catalogue]) -> Asked:
+    def find(self, need: RequirementLike, current: Callable[[], Catalogue]) -> RequirementLike:
         """Return the policy of a name, and every other need as it is.
 
         Raises `UnknownNameError`, with the names of the policies, for a word that names nothing.
@@ -80,15 +86,15 @@ class NamedPolicies:
             catalogue = current()
             names = catalogue.names
             if not names.knows_capability(need) and not names.knows_field(need):
-                meant = (*nearest(need, self.by_name, limit=1), *catalogue.meant(need))
+                meant = (*nearest(need, self.by_name, limit=1), *catalogue.suggestions(need))
                 raise UnknownNameError(need, meant, policies=tuple(self.by_name))
         return need
 
-    def held(self, need: Asked, catalogue: Catalogue) -> Held | None:
+    def held(self, need: RequirementLike, catalogue: Catalogue) -> LockedAnswer | None:
         """Return what the lock says of a policy or its name, `None` if nothing is locked."""
         return None if self._locked is None else self._locked.held(need, catalogue)
 
-    def locked_model(self, need: Asked, catalogue: Catalogue) -> Model | None:
+    def locked_model(self, need: RequirementLike, catalogue: Catalogue) -> Model | None:
         """Return the model of a locked policy, `None` if it is not locked, or has moved on."""
         held = self.held(need, catalogue)
         return None if held is None else held.model

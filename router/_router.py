@@ -15,10 +15,10 @@ from attrs import evolve
 from router._arguments import check_count, check_hook
 from router._choosing import ModelChooser
 from router._errors import ConfigurationError, quoted
-from router._fork import unforked
+from router._fork import fork_lock
 from router._named_policies import NO_POLICIES, NamedPolicies
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._policy import Asked, Policy
+from router.catalogue._policy import Policy, RequirementLike
 from router.models._model import Model
 from router.refresh._credential import Credential
 from router.refresh._deadline import CLOCK
@@ -26,7 +26,7 @@ from router.refresh._listing import Progress
 from router.refresh._loader import Loader
 from router.refresh._notifier import OnError, OnRefresh
 from router.refresh._sources import AnthropicSource, BundledSource, Source
-from router.requirements._expression import moment
+from router.requirements._expression import resolve_now
 from router.requirements._parser import require
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Router(ModelChooser):
             _open_call_state,
             allowed_fails=allowed_fails,
             on_disagreement=on_disagreement,
-            on_gone=self._loader.hasten,
+            on_gone=self._loader.request_refresh,
             clock=clock,
             wall=wall,
             random=random,
@@ -172,7 +172,7 @@ class Router(ModelChooser):
 
     def begin(
         self,
-        need: Asked = None,
+        need: RequirementLike = None,
         *,
         request: Mapping[str, Any] | None = None,
         on_unsupported: OnUnsupported = "error",
@@ -202,11 +202,11 @@ class Router(ModelChooser):
             fits, text = routes.fits, routes.text
         return Run(state, fits, text, began, options, first)
 
-    def _chain(self, need: Asked) -> tuple[Mapping[Model, Fitted], str]:
+    def _chain(self, need: RequirementLike) -> tuple[Mapping[Model, Fitted], str]:
         """Return the models that meet a need, best first, with empty requests, and its text."""
         from router.requests._fitting import Fitted
 
-        catalogue, asked, now = self._loader.catalogue(), self._named(need), moment(None)
+        catalogue, asked, now = self._loader.catalogue(), self._named(need), resolve_now(None)
         models = catalogue.candidates(asked, now=now)
         locked = self._policies.locked_model(need, catalogue)
         if locked is not None:
@@ -216,13 +216,13 @@ class Router(ModelChooser):
 
     def _first_call_state(self) -> CallState:
         """Return the state that all runs share, made once even if many threads begin the first."""
-        with unforked:
+        with fork_lock:
             if self._call_state is None:
                 self._call_state = self._open_call_state()
             return self._call_state
 
     def run(
-        self, need: Asked, call: Callable[[Model], Value], **options: Unpack[RunOptions]
+        self, need: RequirementLike, call: Callable[[Model], Value], **options: Unpack[RunOptions]
     ) -> Answer[Value]:
         """Return what `call(model)` returns for the best model that meets the need and answers.
 
@@ -242,7 +242,10 @@ class Router(ModelChooser):
         return drive(run, lambda: call(run.model))
 
     async def arun(
-        self, need: Asked, call: Callable[[Model], Awaitable[Value]], **options: Unpack[RunOptions]
+        self,
+        need: RequirementLike,
+        call: Callable[[Model], Awaitable[Value]],
+        **options: Unpack[RunOptions],
     ) -> Answer[Value]:
         """Return what `await call(model)` returns, as `run` does, under asyncio and trio."""
         _check_function("call must be a function of a model, behind the need", call)
@@ -255,7 +258,7 @@ class Router(ModelChooser):
         self,
         request: Mapping[str, Any],
         create: Callable[..., Value],
-        policy: Asked = None,
+        policy: RequirementLike = None,
         on_unsupported: OnUnsupported = "error",
         *,
         input_tokens: InputTokens = None,
@@ -282,7 +285,7 @@ class Router(ModelChooser):
         self,
         request: Mapping[str, Any],
         create: Callable[..., Awaitable[Value]],
-        policy: Asked = None,
+        policy: RequirementLike = None,
         on_unsupported: OnUnsupported = "error",
         *,
         input_tokens: InputTokens = None,
@@ -301,7 +304,9 @@ class Router(ModelChooser):
 
         return await adrive(run, lambda: create(**run.request))
 
-    def _begin_request(self, request: object, create: object, need: Asked, **arguments: Any) -> Run:
+    def _begin_request(
+        self, request: object, create: object, need: RequirementLike, **arguments: Any
+    ) -> Run:
         _check_function("create must be a function of its parameters, behind the request", create)
         from router.requests._values import check_request
 
@@ -310,7 +315,7 @@ class Router(ModelChooser):
     def route(
         self,
         request: Mapping[str, Any],
-        policy: Asked = None,
+        policy: RequirementLike = None,
         on_unsupported: OnUnsupported = "error",
         *,
         now: datetime | None = None,
@@ -335,7 +340,7 @@ class Router(ModelChooser):
     def _routes(
         self,
         request: Mapping[str, Any],
-        policy: Asked,
+        policy: RequirementLike,
         on_unsupported: OnUnsupported,
         *,
         now: datetime | None = None,
@@ -350,7 +355,7 @@ class Router(ModelChooser):
             request,
             self._named(policy),
             on_unsupported,
-            moment(now),
+            resolve_now(now),
             held=held,
             **arguments,
         )

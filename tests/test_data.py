@@ -16,16 +16,16 @@ import pytest
 import router
 from router.catalogue._catalogue import Catalogue
 from router.models._model import Model
-from router.models._vocabulary import CAPABILITIES, FIELDS, packaged
+from router.models._vocabulary import CAPABILITIES, FIELDS, read_packaged
 from router.requirements._parser import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LISTING: dict[str, Any] = json.loads(packaged("bundled.json"))
+LISTING: dict[str, Any] = json.loads(read_packaged("bundled.json"))
 ENTRIES: list[dict[str, Any]] = LISTING["data"]
 BY_ID = {entry["id"]: entry for entry in ENTRIES}
-DOCUMENTED: dict[str, Any] = json.loads(packaged("documented.json"))
+DOCUMENTED: dict[str, Any] = json.loads(read_packaged("documented.json"))
 BUNDLED = Catalogue.bundled()
 ELSEWHERE = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 """An environment in which Python finds what lies in the working directory."""

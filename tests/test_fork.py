@@ -11,14 +11,14 @@ import pytest
 RAW = """if True:
     import ctypes, os, sys, threading
     from router import BundledSource, Router
-    from router._fork import unforked
+    from router._fork import fork_lock
 
     router = Router(BundledSource())
     router.select()
     held, over = threading.Event(), threading.Event()
 
     def hold():
-        with unforked:
+        with fork_lock:
             held.set()
             over.wait()
 
@@ -29,7 +29,7 @@ RAW = """if True:
     if not child:
         if sys.argv[1] == "hook":
             ctypes.pythonapi.PyOS_AfterFork_Child()
-        os._exit(0 if unforked.acquire(timeout=0.5) and router.refresh() else 1)
+        os._exit(0 if fork_lock.acquire(timeout=0.5) and router.refresh() else 1)
     over.set()
     thread.join()
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router._hooks import contained
+from router._hooks import call_hook
 
 if TYPE_CHECKING:
     import pytest
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def test_a_hook_that_fails_is_logged_with_its_error(caplog: pytest.LogCaptureFixture) -> None:
     """What a hook raises is in the log, with its frames."""
-    contained("on_refresh", lambda: 1 // 0)
+    call_hook("on_refresh", lambda: 1 // 0)
 
     (record,) = caplog.records
     assert record.getMessage() == "the hook on_refresh failed"

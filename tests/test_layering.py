@@ -67,7 +67,7 @@ LAYERS = (
     ("integrations.anthropic",),
     ("cli._terminal", "cli._json", "cli._options", "cli._files", "cli._writing"),
     ("cli._session", "cli._text"),
-    ("cli._answer", "cli._matrix", "cli._page"),
+    ("cli._result", "cli._matrix", "cli._page"),
     ("cli._audit", "cli._lock", "cli._route"),
     ("cli._commands",),
     ("cli",),
@@ -83,7 +83,7 @@ CONFINED = {
     "filelock": ("refresh._disk_cache",),
     "platformdirs": ("refresh._disk_cache",),
     "click": (
-        "cli._answer",
+        "cli._result",
         "cli._audit",
         "cli._commands",
         "cli._lock",

@@ -827,13 +827,15 @@ def test_values_pickle(listing: list[Entry], requirement: Requirement) -> None:
     assert again == requirement
     assert str(again) == str(requirement)
     catalogue = catalogue_of(listing)
-    restored = pickled(catalogue)
-    assert restored.models == catalogue.models
-    assert (restored.digest, restored.source, restored.as_of) == (
+    restore_catalogue = pickled(catalogue)
+    assert restore_catalogue.models == catalogue.models
+    assert (restore_catalogue.digest, restore_catalogue.source, restore_catalogue.as_of) == (
         catalogue.digest,
         catalogue.source,
         catalogue.as_of,
     )
-    assert restored.candidates(again, now=NOW) == catalogue.candidates(requirement, now=NOW)
+    assert restore_catalogue.candidates(again, now=NOW) == catalogue.candidates(
+        requirement, now=NOW
+    )
     difference = catalogue.diff(catalogue_of([]))
     assert pickled(difference) == difference

@@ -14,7 +14,7 @@ from router._log import Log
 from router.catalogue._decision import Decision
 from router.catalogue._diff import CatalogueDiff, diff_of
 from router.catalogue._explanation import NoModelError, decide
-from router.catalogue._policy import Asked, Policy, alone
+from router.catalogue._policy import Policy, RequirementLike, reject_keywords
 from router.catalogue._snapshot import Snapshot, remember
 from router.models._entries import read_listing
 from router.models._field_types import read_date
@@ -26,9 +26,9 @@ from router.models._packaged_facts import (
     documented_facts,
     packaged_as_of,
 )
-from router.models._vocabulary import Names, packaged
-from router.requirements._expression import LONGEST_REMEMBERED, Requirement, moment
-from router.requirements._needs import Need
+from router.models._vocabulary import Names, read_packaged
+from router.requirements._expression import LONGEST_REMEMBERED, Requirement, resolve_now
+from router.requirements._needs import KeywordValue
 from router.requirements._parser import parse, require
 
 log: Final = Log(__package__)
@@ -51,17 +51,22 @@ class _BoundSelect(Protocol):
     @overload
     def __call__(
         self,
-        requirement: Asked = None,
+        requirement: RequirementLike = None,
         /,
         *,
         default: Default,
         now: datetime | None = None,
-        **needs: Need,
+        **needs: KeywordValue,
     ) -> Model | Default: ...
 
     @overload
     def __call__(
-        self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need
+        self,
+        requirement: RequirementLike = None,
+        /,
+        *,
+        now: datetime | None = None,
+        **needs: KeywordValue,
     ) -> Model: ...
 
 
@@ -89,7 +94,7 @@ class Catalogue(Snapshot):
 
         Raises `CatalogueError` where its file has been damaged since it was packaged.
         """
-        text = packaged("bundled.json")
+        text = read_packaged("bundled.json")
         _check_bundled(text)
         try:
             entries, as_of = json.loads(text)["data"], read_date(packaged_as_of())
@@ -126,12 +131,12 @@ class Catalogue(Snapshot):
     @overloaded_select
     def select(
         self,
-        requirement: Asked = None,
+        requirement: RequirementLike = None,
         /,
         *,
         default: Any = RAISE,
         now: datetime | None = None,
-        **needs: Need,
+        **needs: KeywordValue,
     ) -> Any:
         """Return the newest model known to meet the requirement and the default filters.
 
@@ -139,7 +144,7 @@ class Catalogue(Snapshot):
         `RequirementError` for a requirement that means nothing.
         """
         if now is not None:
-            now = moment(now)
+            now = resolve_now(now)
         is_requirement = isinstance(requirement, Requirement)
         question: Any = requirement.text if is_requirement else requirement  # type: ignore[union-attr]
         answers = self.answers
@@ -151,10 +156,10 @@ class Catalogue(Snapshot):
             if model is not None:
                 return model
         if isinstance(requirement, Policy):
-            return self._select_by(alone(requirement, needs), default, now)
+            return self._select_by(reject_keywords(requirement, needs), default, now)
         asked: Any = requirement if is_requirement and not needs else require(requirement, **needs)
         if now is None and asked.is_relative:
-            now = moment(None)  # one for the search and for its explanation
+            now = resolve_now(None)  # one for the search and for its explanation
         rows = self._met(asked, now)
         if rows:
             model = self.models[-rows.bit_length()]
@@ -164,11 +169,11 @@ class Catalogue(Snapshot):
             return model
         if default is not RAISE:
             return default
-        raise NoModelError(asked, self, moment(now))
+        raise NoModelError(asked, self, resolve_now(now))
 
     def _select_by(self, policy: Policy, default: Any, now: datetime | None) -> Any:
         self._check_policy(policy)
-        now = moment(now)
+        now = resolve_now(now)
         for tier in policy.tiers:
             rows = self._met(tier, now)
             if rows:
@@ -179,21 +184,26 @@ class Catalogue(Snapshot):
         raise NoModelError(policy, self, now)
 
     def explain(
-        self, requirement: Asked = None, /, *, now: datetime | None = None, **needs: Need
+        self,
+        requirement: RequirementLike = None,
+        /,
+        *,
+        now: datetime | None = None,
+        **needs: KeywordValue,
     ) -> Decision:
         """Return what `select` would answer, with the reason: what each other model lacks, and what is nearest."""
         asked = (
-            alone(requirement, needs)
+            reject_keywords(requirement, needs)
             if isinstance(requirement, Policy)
             else require(requirement, **needs)
         )
-        return decide(self, asked, moment(now))
+        return decide(self, asked, resolve_now(now))
 
     def diff(self, other: Catalogue) -> CatalogueDiff:
         """Return what `other` has that this one has not: ids added and removed, and every changed value."""
         return diff_of(self, other)
 
-    def warmed_by(self, other: Catalogue, has_time: Callable[[], bool] = lambda: True) -> Catalogue:
+    def warm_from(self, other: Catalogue, has_time: Callable[[], bool] = lambda: True) -> Catalogue:
         """Return this catalogue, ready for the questions that were asked of the other one, while there is time."""
         for fields in list(other._default_rows):
             self._rows_by_default(fields)
@@ -209,7 +219,7 @@ class Catalogue(Snapshot):
                 self.select(question, default=None)
         return self
 
-    def knowing(self, names: Names) -> Catalogue:
+    def with_names(self, names: Names) -> Catalogue:
         """Return this catalogue with names that earlier answers carried counted as known."""
         if names.capabilities <= self.names.capabilities and names.fields <= self.names.fields:
             return self

@@ -14,11 +14,11 @@ from router.catalogue._decision import Decision, Reason
 from router.catalogue._policy import Policy
 from router.catalogue._ranking import Place
 from router.catalogue._snapshot import Snapshot
-from router.catalogue._terms import Term, Unmet, abbreviated, shown, unmet_term
+from router.catalogue._terms import Term, Unmet, abbreviated, format_value, unmet_term
 from router.models._field_types import KINDS
 from router.models._index import rows_of
 from router.models._model import Model
-from router.requirements._expression import Requirement, moment
+from router.requirements._expression import Requirement, resolve_now
 from router.requirements._literals import Comparison
 
 _MAX_NOTES: Final = 3
@@ -40,7 +40,7 @@ class NoModelError(RouterError, LookupError):
     @property
     def decision(self) -> Decision:
         """The reason: which terms no model meets, and which models come nearest."""
-        return decide(self.catalogue, self.requirement, moment(self.now))
+        return decide(self.catalogue, self.requirement, resolve_now(self.now))
 
     def __str__(self) -> str:
         return str(self.decision)
@@ -116,7 +116,7 @@ def _lacking(
     lacking: dict[int, list[Unmet]] = {}
     for term in terms:
         yes, no = (
-            catalogue.admitted(term.requirement)
+            catalogue.filter_masks(term.requirement)
             if term.implicit
             else term.requirement.masks(index, now)
         )
@@ -138,9 +138,9 @@ def _nearest(
     for id, unmet in rejected.items():
         by_count.setdefault(sum(not each.term.implicit for each in unmet), []).append(id)
     for count in sorted(by_count.keys() - {0}):
-        admitted = [id for id in by_count[count] if _admitted(catalogue, id, terms, rejected[id])]
-        if admitted:
-            return tuple(admitted)
+        relaxed = [id for id in by_count[count] if _admitted(catalogue, id, terms, rejected[id])]
+        if relaxed:
+            return tuple(relaxed)
     return ()
 
 
@@ -198,6 +198,6 @@ def _decided(model: Model, unmet: tuple[Unmet, ...], now: datetime) -> Iterator[
 def _corrected(model: Model, name: str) -> str:
     correction = model.corrections[name]
     return (
-        f"{model.id} has {name} {shown(correction.value)}, not the {shown(correction.reported)} "
+        f"{model.id} has {name} {format_value(correction.value)}, not the {format_value(correction.reported)} "
         f"that the API reports: {correction.why}"
     )

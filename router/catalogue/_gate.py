@@ -23,7 +23,7 @@ from router.catalogue._catalogue import Catalogue
 from router.models._model import Model, Support
 from router.models._vocabulary import LEVELS, capability_name
 from router.requirements._expression import Requirement
-from router.requirements._needs import Need
+from router.requirements._needs import KeywordValue
 from router.requirements._parser import require
 
 
@@ -106,7 +106,12 @@ class Gate:
         self._is_stale = is_stale
 
     def allows(
-        self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need
+        self,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        default: bool,
+        **needs: KeywordValue,
     ) -> bool:
         """Return whether the model is known to meet the requirement, or `default` where that is not known.
 
@@ -116,7 +121,12 @@ class Gate:
         return self.explain(requirement, default=default, **needs).value
 
     def explain(
-        self, requirement: str | Requirement | None = None, /, *, default: bool, **needs: Need
+        self,
+        requirement: str | Requirement | None = None,
+        /,
+        *,
+        default: bool,
+        **needs: KeywordValue,
     ) -> Verdict:
         """Return what `allows` would answer, with the reason and the catalogue that it comes from."""
         if not isinstance(default, bool):

@@ -129,11 +129,11 @@ class Policy:
         return self.name or str(self.require)
 
 
-Asked = str | Requirement | Policy | None
+RequirementLike = str | Requirement | Policy | None
 """What a question is asked with: a requirement, as text or as a value, a policy, or nothing for every model."""
 
 
-def alone(policy: Policy, needs: Mapping[str, object]) -> Policy:
+def reject_keywords(policy: Policy, needs: Mapping[str, object]) -> Policy:
     """Return the policy; raises `RequirementError` where keywords go with it, for it says all that is needed."""
     if needs:
         raise RequirementError(

@@ -8,9 +8,9 @@ from attrs import frozen
 
 from router.catalogue._policy import Policy
 from router.catalogue._snapshot import Snapshot
-from router.catalogue._terms import abbreviated, shown
+from router.catalogue._terms import abbreviated, format_value
 from router.models._model import Model
-from router.requirements._expression import Requirement, moment
+from router.requirements._expression import Requirement, resolve_now
 
 
 @frozen
@@ -60,7 +60,7 @@ class Place:
         name = self.field_before(other)
         if name is not None:
             mine, its = (
-                shown(each.values[name]) if name in each.values else "unknown"
+                format_value(each.values[name]) if name in each.values else "unknown"
                 for each in (first, second)
             )
             return f"{self.policy.order}, {name} is {mine}, of {second.id} {its}"
@@ -82,16 +82,18 @@ class Place:
             reasons.append(f"preferred for {preferred}")
         values = self.model.values
         reasons += [
-            f"{name} {shown(values[name])}" for name in self.policy.ranked_by if name in values
+            f"{name} {format_value(values[name])}"
+            for name in self.policy.ranked_by
+            if name in values
         ]
         if not reasons and self.model.created_at:
-            reasons.append(f"released {shown(self.model.created_at)}")
+            reasons.append(f"released {format_value(self.model.created_at)}")
         return "; ".join(reasons) or "of no known date"
 
 
 def places(catalogue: Snapshot, policy: Policy, now: datetime | None = None) -> tuple[Place, ...]:
     """Return the place of every candidate of a policy, the best first."""
-    at = moment(now)
+    at = resolve_now(now)
     tiers = [frozenset(catalogue.candidates(each, now=at)) for each in policy.tiers]
     return tuple(
         Place.of(model, policy, next(n for n, met in enumerate(tiers) if model in met), at)

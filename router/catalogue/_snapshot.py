@@ -19,14 +19,14 @@ from router._errors import (
     quoted,
     shortened,
 )
-from router.catalogue._policy import Asked, Policy, alone
+from router.catalogue._policy import Policy, RequirementLike, reject_keywords
 from router.models._entries import canonical_json
 from router.models._field_types import ORDERED
 from router.models._index import Index, Masks, mask_of, take_rows
 from router.models._model import Model, Support
 from router.models._vocabulary import DURATIONS, FIELDS, Names
-from router.requirements._expression import LONGEST_REMEMBERED, Requirement, moment
-from router.requirements._needs import Need
+from router.requirements._expression import LONGEST_REMEMBERED, Requirement, resolve_now
+from router.requirements._needs import KeywordValue
 from router.requirements._parser import parse, require
 
 Key = TypeVar("Key", bound=Hashable)
@@ -129,12 +129,12 @@ class Snapshot:
 
     def candidates(
         self,
-        requirement: Asked = None,
+        requirement: RequirementLike = None,
         /,
         *,
         limit: int | None = None,
         now: datetime | None = None,
-        **needs: Need,
+        **needs: KeywordValue,
     ) -> tuple[Model, ...]:
         """Return every model known to meet the requirement and the default filters, best first, at most `limit`.
 
@@ -143,9 +143,9 @@ class Snapshot:
         if limit is not None and limit < 0:
             raise RequirementError(f"limit must be at least 0 (got {quoted(limit)})")
         if now is not None:
-            now = moment(now)
+            now = resolve_now(now)
         if isinstance(requirement, Policy):
-            return tuple(islice(self._chain(alone(requirement, needs), now), limit))
+            return tuple(islice(self._chain(reject_keywords(requirement, needs), now), limit))
         return tuple(take_rows(self.models, self._met(require(requirement, **needs), now), limit))
 
     def where(
@@ -154,12 +154,12 @@ class Snapshot:
         /,
         *,
         now: datetime | None = None,
-        **needs: Need,
+        **needs: KeywordValue,
     ) -> tuple[Model, ...]:
         """Return every model known to meet the requirement, newest first: a filter, without default filters."""
         asked = require(requirement, **needs)
         self.check_names(asked)
-        return tuple(take_rows(self.models, asked.masks(self._index, moment(now))[0]))
+        return tuple(take_rows(self.models, asked.masks(self._index, resolve_now(now))[0]))
 
     def supports(
         self,
@@ -168,7 +168,7 @@ class Snapshot:
         /,
         *,
         now: datetime | None = None,
-        **needs: Need,
+        **needs: KeywordValue,
     ) -> bool:
         """Return whether the model of that id or alias is known to meet the requirement; unknown is `False`.
 
@@ -210,7 +210,7 @@ class Snapshot:
             if name not in fields and not (name == "access" and self.source in {"live", "disk"})
         )
 
-    def admits(self, default_filter: Requirement, model: Model) -> bool:
+    def passes(self, default_filter: Requirement, model: Model) -> bool:
         """Return whether a default filter lets the model pass: the definition of `admitted`."""
         return default_filter.matches(model) and not (
             _STATED_AS_TEXT in default_filter.fields and _has_unreadable_lifecycle(model)
@@ -218,9 +218,9 @@ class Snapshot:
 
     def failed_filters(self, fields: frozenset[str], model: Model) -> tuple[Requirement, ...]:
         """Return the default filters of a requirement that names `fields` which the model does not pass."""
-        return tuple(each for each in self.default_filters(fields) if not self.admits(each, model))
+        return tuple(each for each in self.default_filters(fields) if not self.passes(each, model))
 
-    def admitted(self, default_filter: Requirement) -> Masks:
+    def filter_masks(self, default_filter: Requirement) -> Masks:
         """Return the rows that a default filter lets pass, and those that it is known to keep out."""
         yes, no = default_filter.masks(self._index, EARLIEST)
         unreadable = self._unreadable_lifecycle if _STATED_AS_TEXT in default_filter.fields else 0
@@ -313,7 +313,7 @@ class Snapshot:
             return yes
         self.check_names(term)
         if term.is_relative:
-            return term.masks(self._index, moment(now))[0]
+            return term.masks(self._index, resolve_now(now))[0]
         yes = term.masks(self._index, EARLIEST)[0]
         if len(term.text) <= LONGEST_REMEMBERED:
             affordable = _MASKS_BYTES // (self._index.size // 8 + 1)
@@ -323,7 +323,7 @@ class Snapshot:
     def _rows_by_default(self, fields: frozenset[str]) -> int:
         rows = self._index.all
         for default_filter in self.default_filters(fields):
-            rows &= self.admitted(default_filter)[0]
+            rows &= self.filter_masks(default_filter)[0]
         if sum(map(len, fields)) <= LONGEST_REMEMBERED:
             remember(self._default_rows, fields, rows)
         return rows
@@ -343,7 +343,7 @@ class Snapshot:
                     raise RequirementError(
                         f"{quoted(name)} is a field, not a capability: compare it, as in '{shortened(name)} == ...'"
                     )
-                raise UnknownNameError(name, self.meant(name))
+                raise UnknownNameError(name, self.suggestions(name))
         for name in sorted(requirement.fields):
             if not self.names.knows_field(name):
                 if self.names.knows_capability(name):
@@ -351,9 +351,9 @@ class Snapshot:
                     raise RequirementError(
                         f"{quoted(name)} is a capability: write '{short}' or 'not {short}', without a comparison"
                     )
-                raise UnknownNameError(name, self.meant(name))
+                raise UnknownNameError(name, self.suggestions(name))
 
-    def meant(self, name: str) -> tuple[str, ...]:
+    def suggestions(self, name: str) -> tuple[str, ...]:
         """Return what may have been meant by an unknown name: a model, a line, or the names most like it."""
         if name in self:
             return (f"id == {self[name].id}",)

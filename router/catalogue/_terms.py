@@ -11,7 +11,7 @@ from router._errors import printable
 from router.models._field_types import KINDS, NEVER
 from router.models._model import Model, Support
 from router.models._vocabulary import DURATIONS
-from router.requirements._expression import Maybe, Requirement, moment
+from router.requirements._expression import Maybe, Requirement, resolve_now
 from router.requirements._literals import Comparison
 
 _MAX_REQUIREMENT_LENGTH: Final = 400
@@ -52,10 +52,10 @@ class Unmet:
             return "unsupported"
         compared = _compared(self.term.requirement)
         source = DURATIONS.get(compared.field, {}).get("field", "") if compared is not None else ""
-        return f"{source} is {shown(self.found)}".strip()
+        return f"{source} is {format_value(self.found)}".strip()
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a field's value as text for people, safe for a terminal."""
     if isinstance(value, datetime):
         return "not scheduled" if value == NEVER else KINDS["date"].write(value)
@@ -70,7 +70,7 @@ def unmet_terms(
     requirement: Requirement, model: Model, *, now: datetime | None = None
 ) -> tuple[Unmet, ...]:
     """Return the terms of the requirement that one model does not meet; no default filters apply."""
-    at = moment(now)
+    at = resolve_now(now)
     supports = ((Term(each), each.truth(model, at)) for each in requirement.terms)
     return tuple(
         unmet_term(term, support, model) for term, support in supports if support is not True

@@ -11,7 +11,7 @@ from router.catalogue._ranking import places
 from router.catalogue._snapshot import Snapshot
 from router.catalogue._terms import Term, Unmet, unmet_terms
 from router.models._model import Model
-from router.requirements._expression import Requirement, moment
+from router.requirements._expression import Requirement, resolve_now
 
 
 @frozen
@@ -56,7 +56,7 @@ def why(
     catalogue: Snapshot, asked: Requirement | Policy, id: str, *, now: datetime | None = None
 ) -> Why:
     """Return how the model of that id or alias stands; raises `UnknownModelError` for one that is not listed."""
-    at = moment(now)
+    at = resolve_now(now)
     policy = asked if isinstance(asked, Policy) else Policy(require=asked)
     model = catalogue[id]
     chain = places(catalogue, policy, at)

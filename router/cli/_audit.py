@@ -10,9 +10,9 @@ import click
 from attrs import Factory, define
 
 from router._errors import printable
-from router.cli._answer import Answer, answers_from_catalogue
 from router.cli._json import catalogue_json, finding_json
 from router.cli._options import within_option
+from router.cli._result import Result, prints_result_from_catalogue
 from router.cli._session import Session
 from router.cli._terminal import print_message
 
@@ -41,8 +41,8 @@ class _Report:
 @click.argument("paths", nargs=-1)
 @within_option("60d", help="How soon is too soon to retire: 60d, 2w.")
 @click.option("--all", "with_fine", is_flag=True, help="Also print the places that are fine.")
-@answers_from_catalogue
-def audit(session: Session, paths: Sequence[str], within: int, with_fine: bool) -> Answer[_Report]:
+@prints_result_from_catalogue
+def audit(session: Session, paths: Sequence[str], within: int, with_fine: bool) -> Result[_Report]:
     """Find model ids in files, and say which models are retired or soon will be.
 
     PATHS are files and directories, by default the one you are in; what .gitignore files ignore
@@ -70,9 +70,9 @@ def audit(session: Session, paths: Sequence[str], within: int, with_fine: bool) 
         }
 
     if any(skipped.is_failure for skipped in report.skipped):
-        return Answer(report, as_json, _print_summary, found=False, failure=_NOT_READ)
+        return Result(report, as_json, _print_summary, found=False, failure=_NOT_READ)
     is_failure = any(finding.verdict.is_failure for finding in report.findings)
-    return Answer(report, as_json, _print_summary, found=not is_failure)
+    return Result(report, as_json, _print_summary, found=not is_failure)
 
 
 def _read(paths: Sequence[str], audit: Audit, report: _Report) -> Iterator[Finding]:

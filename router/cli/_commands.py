@@ -31,11 +31,11 @@ from router.catalogue._policy import Policy, read_policies
 from router.catalogue._ranking import places
 from router.catalogue._terms import unmet_terms
 from router.cli import _json, _text
-from router.cli._answer import Answer, answers, answers_from_catalogue
 from router.cli._audit import audit
 from router.cli._lock import lock, outdated, why
 from router.cli._matrix import print_matrix
 from router.cli._options import needs, policies_option, policy_file, where_option
+from router.cli._result import Result, prints_result, prints_result_from_catalogue
 from router.cli._route import route
 from router.cli._session import Session, open_store, stored_catalogue
 from router.cli._terminal import print_message
@@ -121,24 +121,24 @@ def cli(context: click.Context) -> None:
 
 @cli.command(short_help="Print the id of the newest model that meets a need.")
 @needs
-@answers_from_catalogue
-def select(session: Session, asked: Requirement | Policy) -> Answer[Decision]:
+@prints_result_from_catalogue
+def select(session: Session, asked: Requirement | Policy) -> Result[Decision]:
     """Print the id of the newest model known to meet REQUIREMENT.
 
     Options and REQUIREMENT count together. Newest is neither strongest nor cheapest: name a
     --line, or a price.
     """
     decision = session.explain(asked)
-    return Answer(decision, _json.brief_decision_json, _text.print_selected, found=decision.model)
+    return Result(decision, _json.brief_decision_json, _text.print_selected, found=decision.model)
 
 
 @cli.command(short_help="List every model that meets a need, newest first.")
 @needs
 @click.option("--limit", type=click.IntRange(min=0), help="At most this many.")
-@answers_from_catalogue
+@prints_result_from_catalogue
 def candidates(
     session: Session, asked: Requirement | Policy, limit: int | None
-) -> Answer[Sequence[tuple[Model, str | None]]]:
+) -> Result[Sequence[tuple[Model, str | None]]]:
     """Print every model known to meet REQUIREMENT, newest first: ids in a pipe, a table on a terminal.
 
     With --policy: the chain of the policy, and what puts each model into its place.
@@ -156,23 +156,23 @@ def candidates(
         if not found:
             print_message(str(session.explain(asked)))
 
-    return Answer(ranked, _json.ranked_json, print_text, found)
+    return Result(ranked, _json.ranked_json, print_text, found)
 
 
 @cli.command(short_help="Say which model a need selects, and why.")
 @needs
-@answers_from_catalogue
-def explain(session: Session, asked: Requirement | Policy) -> Answer[Decision]:
+@prints_result_from_catalogue
+def explain(session: Session, asked: Requirement | Policy) -> Result[Decision]:
     """Say which model REQUIREMENT selects and why, or what stands in its way."""
     found = session.explain(asked)
     printers = (_json.decision_json, _text.print_decision)
-    return Answer(found, *printers, found=found.model, catalogue=session.catalogue)
+    return Result(found, *printers, found=found.model, catalogue=session.catalogue)
 
 
 @cli.command(short_help="List the models of the catalogue, newest first.")
 @where_option
-@answers_from_catalogue
-def models(session: Session, where: str | None) -> Answer[Sequence[Model]]:
+@prints_result_from_catalogue
+def models(session: Session, where: str | None) -> Result[Sequence[Model]]:
     """List the models of the catalogue, newest first.
 
     With --json: a listing in the API's own shape, which --source FILE reads again.
@@ -180,7 +180,7 @@ def models(session: Session, where: str | None) -> Answer[Sequence[Model]]:
     asked = require(where)
     catalogue = session.catalogue
     shown = catalogue.where(asked)
-    return Answer(shown, _json.listing_json, _text.print_models, catalogue=catalogue)
+    return Result(shown, _json.listing_json, _text.print_models, catalogue=catalogue)
 
 
 @cli.command("matrix", short_help="Show which model supports which capability.")
@@ -196,10 +196,10 @@ def models(session: Session, where: str | None) -> Answer[Sequence[Model]]:
     metavar="FILE",
     help="Write a page instead, with ticks that say which models qualify; - is standard output.",
 )
-@answers_from_catalogue
+@prints_result_from_catalogue
 def matrix_(
     session: Session, where: str | None, only: Sequence[str], html: str | None
-) -> Answer[Matrix]:
+) -> Result[Matrix]:
     """Show models against capabilities: supported, unsupported or unknown.
 
     On a terminal it is folded to the width; in a pipe it is one line a model, with whole names
@@ -214,8 +214,8 @@ def matrix_(
     shown = matrix(catalogue, catalogue.where(asked), only)
     as_json = partial(_json.matrix_json, catalogue=catalogue)
     if html is not None:
-        return Answer(shown, as_json, partial(_write_page, html, catalogue))
-    return Answer(shown, as_json, print_matrix, catalogue=catalogue)
+        return Result(shown, as_json, partial(_write_page, html, catalogue))
+    return Result(shown, as_json, print_matrix, catalogue=catalogue)
 
 
 def _write_page(path: str, catalogue: Catalogue, matrix: Matrix) -> None:
@@ -226,18 +226,18 @@ def _write_page(path: str, catalogue: Catalogue, matrix: Matrix) -> None:
 
 @cli.command(short_help="Show everything known of one model.")
 @click.argument("id")
-@answers_from_catalogue
-def show(session: Session, id: str) -> Answer[Model]:
+@prints_result_from_catalogue
+def show(session: Session, id: str) -> Result[Model]:
     """Show everything known of one model, by id or alias, and what is unknown of it."""
     catalogue = session.catalogue
-    return Answer(catalogue[id], _json.model_json, _text.print_model, catalogue=catalogue)
+    return Result(catalogue[id], _json.model_json, _text.print_model, catalogue=catalogue)
 
 
 @cli.command(short_help="Say whether a model meets a requirement: yes, no or unknown.")
 @click.argument("id")
 @click.argument("requirement")
-@answers_from_catalogue
-def supports(session: Session, id: str, requirement: str) -> Answer[dict[str, Any]]:
+@prints_result_from_catalogue
+def supports(session: Session, id: str, requirement: str) -> Result[dict[str, Any]]:
     """Say whether the model ID is known to meet REQUIREMENT: yes, no or unknown; status 0 only for yes."""
     asked = require(requirement)
     supported = session.catalogue.supports(id, asked)
@@ -248,7 +248,7 @@ def supports(session: Session, id: str, requirement: str) -> Answer[dict[str, An
         "support": asked.support(model),
         "lacks": [] if supported else _json.unmet_json(unmet_terms(asked, model)),
     }
-    return Answer(answer, dict, _text.print_support, found=supported)
+    return Result(answer, dict, _text.print_support, found=supported)
 
 
 @cli.command(short_help="Say whether a feature may be used on a model: yes or no.")
@@ -261,8 +261,8 @@ def supports(session: Session, id: str, requirement: str) -> Answer[dict[str, An
     show_default=True,
     help="What to say where too little is known.",
 )
-@answers_from_catalogue
-def gate(session: Session, id: str, requirement: str, default: str) -> Answer[Verdict]:
+@prints_result_from_catalogue
+def gate(session: Session, id: str, requirement: str, default: str) -> Result[Verdict]:
     """Say whether the model ID may be used with what REQUIREMENT asks: yes or no, and why; status 0 only for yes.
 
     Unlike `supports` it knows no unknown: there, and for a model that is not listed, --default
@@ -270,26 +270,26 @@ def gate(session: Session, id: str, requirement: str, default: str) -> Answer[Ve
     """
     catalogue = session.catalogue
     verdict = Gate(id, lambda: catalogue).explain(requirement, default=default == "yes")
-    return Answer(verdict, _json.verdict_json, _text.print_verdict, found=verdict.value)
+    return Result(verdict, _json.verdict_json, _text.print_verdict, found=verdict.value)
 
 
 @cli.command(short_help="Fetch the catalogue now.")
-@answers_from_catalogue
-def refresh(session: Session) -> Answer[Catalogue]:
+@prints_result_from_catalogue
+def refresh(session: Session) -> Result[Catalogue]:
     """Fetch the catalogue now, from the live API by default, and say what came."""
     session.require_live()
     catalogue = session.catalogue
-    return Answer(catalogue, _json.catalogue_json, _text.print_refreshed, catalogue=catalogue)
+    return Result(catalogue, _json.catalogue_json, _text.print_refreshed, catalogue=catalogue)
 
 
 @cli.command(short_help="Show the age of the catalogue, and when it is refreshed.")
-@answers
-def status() -> Answer[RouterStatus]:
+@prints_result
+def status() -> Result[RouterStatus]:
     """Say how things stand with the live catalogue: what is kept on disk, its age, and when it is due."""
     with Router() as router:
         if not Credential.is_set(os.environ):
             router.refresh()  # of the bundled catalogue
-        return Answer(router.status(), _json.status_json, _text.print_status)
+        return Result(router.status(), _json.status_json, _text.print_status)
 
 
 @cli.group(short_help="Show or clear the catalogue kept on disk.")
@@ -304,8 +304,8 @@ def cache_path() -> None:
 
 
 @cache.command("show", short_help="Say what is kept; status 3 where nothing is.")
-@answers
-def cache_show() -> Answer[Catalogue]:
+@prints_result
+def cache_show() -> Result[Catalogue]:
     """Say what is kept; status 3 where nothing is."""
     path = open_store().path
 
@@ -313,7 +313,7 @@ def cache_show() -> Answer[Catalogue]:
         date = f"{catalogue.as_of:%Y-%m-%d %H:%MZ}"
         click.echo(f"{len(catalogue)} models as of {date} in {path}")
 
-    return Answer(
+    return Result(
         stored_catalogue(),
         lambda catalogue: _json.catalogue_json(catalogue) | {"path": path},
         print_text,
@@ -334,10 +334,10 @@ def cache_clear() -> None:
     "--impact", is_flag=True, help="Say also which policies NEW would change, without a lock."
 )
 @policies_option
-@answers
+@prints_result
 def diff(
     old: str, new: str, exit_code: bool, impact: bool, policies: str | None
-) -> Answer[CatalogueDiff]:
+) -> Result[CatalogueDiff]:
     """Print what catalogue NEW has that OLD has not: models added, gone, and every changed value.
 
     OLD and NEW are files, or bundled, disk, live; without them, what is kept on disk against the
@@ -354,7 +354,7 @@ def diff(
     )
     difference = evolve(before.diff(after), impact=changed)
     is_failure = difference and exit_code
-    return Answer(difference, _json.diff_json, _text.print_diff, found=not is_failure)
+    return Result(difference, _json.diff_json, _text.print_diff, found=not is_failure)
 
 
 for command in (audit, lock, outdated, route, why):

@@ -16,7 +16,6 @@ from router.catalogue._policy import Policy, read_policies
 from router.catalogue._why import Why
 from router.catalogue._why import why as why_of
 from router.cli import _json, _text
-from router.cli._answer import Answer, answers_from_catalogue
 from router.cli._options import (
     asked_for,
     frozen_option,
@@ -26,14 +25,15 @@ from router.cli._options import (
     policy_option,
     within_option,
 )
+from router.cli._result import Result, prints_result_from_catalogue
 from router.cli._session import Session
 from router.cli._terminal import print_message
 from router.cli._writing import write_file
-from router.locking._checking import WITHIN, LockProblem, check, listed
+from router.locking._checking import WITHIN, LockProblem, check, find_listed
 from router.locking._lockfile import Lock
 from router.locking._resolution import Outdated, Resolution, resolve
 from router.locking._resolution import outdated as outdated_of
-from router.requirements._expression import moment
+from router.requirements._expression import resolve_now
 
 _NAME: Final = "router.lock"
 
@@ -54,7 +54,7 @@ _within_option: Final = within_option(
 )
 @_within_option
 @frozen_option
-@answers_from_catalogue
+@prints_result_from_catalogue
 def lock(
     session: Session,
     names: Sequence[str],
@@ -63,7 +63,7 @@ def lock(
     dry_run: bool,
     is_check: bool,
     within: int,
-) -> Answer[Any]:
+) -> Result[Any]:
     """Resolve every policy, and write what they resolved to into router.lock, beside the file of policies.
 
     What is locked already stays as it is while --check has nothing against it. With --check, for a
@@ -84,10 +84,10 @@ def lock(
     if is_check:
         return _check(old, asked, catalogue, within)
     upgraded = moved if upgrade else ()
-    found = resolve(asked, catalogue, old, upgrade=upgraded, within=within, now=moment(None))
+    found = resolve(asked, catalogue, old, upgrade=upgraded, within=within, now=resolve_now(None))
     if found.unmet:
         print_text = partial(_print_unmet, within)
-        return Answer(found.unmet, _json.unresolved_json, print_text, found=False)
+        return Result(found.unmet, _json.unresolved_json, print_text, found=False)
     return _write(path, old, found, catalogue, dry_run=dry_run)
 
 
@@ -96,10 +96,10 @@ def lock(
 @_within_option
 @frozen_option
 @click.option("--exit-code", is_flag=True, help="Exit with status 1 where a policy is outdated.")
-@answers_from_catalogue
+@prints_result_from_catalogue
 def outdated(
     session: Session, policies: str | None, within: int, exit_code: bool
-) -> Answer[Sequence[Outdated]]:
+) -> Result[Sequence[Outdated]]:
     """List the policies that would resolve to another model than they are locked to, and what that one brings.
 
     `router lock --upgrade` moves to it.
@@ -107,7 +107,7 @@ def outdated(
     file, asked = _policies(policies)
     old = _read_lock(_lock_path(file))
     catalogue = session.catalogue
-    found = outdated_of(old, asked, catalogue, within=within, now=moment(None))
+    found = outdated_of(old, asked, catalogue, within=within, now=resolve_now(None))
 
     def print_text(found: Sequence[Outdated]) -> None:
         _print_limits(old, catalogue)
@@ -118,7 +118,7 @@ def outdated(
 
     is_failure = found and exit_code
     footer = catalogue if found else None
-    return Answer(found, _json.outdated_json, print_text, found=not is_failure, catalogue=footer)
+    return Result(found, _json.outdated_json, print_text, found=not is_failure, catalogue=footer)
 
 
 @click.command(short_help="Say why a policy selects a model, or selects another.")
@@ -127,10 +127,10 @@ def outdated(
 @policy_option
 @policies_option
 @frozen_option
-@answers_from_catalogue
+@prints_result_from_catalogue
 def why(
     session: Session, id: str, requirement: str | None, policy: str | None, policies: str | None
-) -> Answer[Why]:
+) -> Result[Why]:
     """Say why the model ID is the one that a policy or REQUIREMENT selects, or why another one is.
 
     Status 0 where ID is among the candidates, 1 where something keeps it out.
@@ -149,7 +149,7 @@ def why(
             click.echo(printable(f"{policy} is locked to {locked.model}: {locked.why}"))
 
     is_candidate = found.place is not None
-    return Answer(found, as_json, print_text, found=is_candidate, catalogue=session.catalogue)
+    return Result(found, as_json, print_text, found=is_candidate, catalogue=session.catalogue)
 
 
 def _policies(path: str | None) -> tuple[str, Mapping[str, Policy]]:
@@ -180,8 +180,8 @@ def _read_lock(path: str) -> Lock | None:
 
 def _check(
     old: Lock | None, asked: Mapping[str, Policy], catalogue: Catalogue, within: int
-) -> Answer[Sequence[LockProblem]]:
-    problems = check(old, asked, catalogue, within=within, now=moment(None))
+) -> Result[Sequence[LockProblem]]:
+    problems = check(old, asked, catalogue, within=within, now=resolve_now(None))
 
     def print_text(problems: Sequence[LockProblem]) -> None:
         for problem in problems:
@@ -195,12 +195,12 @@ def _check(
             click.echo(f"{result} ({len(asked)} {noun})", err=True)
 
     footer = None if problems else catalogue
-    return Answer(problems, _json.problems_json, print_text, found=not problems, catalogue=footer)
+    return Result(problems, _json.problems_json, print_text, found=not problems, catalogue=footer)
 
 
 def _write(
     path: str, old: Lock | None, found: Resolution, catalogue: Catalogue, *, dry_run: bool
-) -> Answer[Resolution]:
+) -> Result[Resolution]:
     is_new = found.lock != old
     shown = path.removeprefix(os.path.join(os.getcwd(), ""))
     if is_new and not dry_run:
@@ -216,7 +216,7 @@ def _write(
         _text.print_resolution(found)
         click.echo(f"{printable(shown)} {result}", err=True)
 
-    return Answer(found, as_json, print_text, catalogue=catalogue)
+    return Result(found, as_json, print_text, catalogue=catalogue)
 
 
 def _print_unmet(within: int, unmet: Mapping[str, Decision]) -> None:
@@ -231,13 +231,15 @@ def _print_limits(old: Lock | None, catalogue: Catalogue) -> Sequence[str]:
         return ()
     if old.is_ahead_of(catalogue):
         limits = "is older than the lock: it says only who retires soon, and upgrades nothing"
-    elif old.is_of_others(catalogue):
+    elif old.is_about_other_models(catalogue):
         limits = f"does not say what has gone from the {old.source} one, which the lock is of"
     else:
         return ()
     print_message(f"the {catalogue.source} catalogue {limits}")
     unlisted = [
-        name for name, locked in old.policies.items() if listed(catalogue, locked.model) is None
+        name
+        for name, locked in old.policies.items()
+        if find_listed(catalogue, locked.model) is None
     ]
     for name in unlisted:
         model = old.policies[name].model

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from router._errors import ConfigurationError, RequirementError, listed, nearest, quoted
+from router._errors import ConfigurationError, RequirementError, join_names, nearest, quoted
 from router.catalogue._policy import Policy, find_policies, read_policies
 from router.models._field_types import read_days
 from router.requirements._expression import Requirement
@@ -155,6 +155,6 @@ def policy_of(name: str, policies: Mapping[str, Policy], path: str) -> Policy:
     if name not in policies:
         near = nearest(name, policies, limit=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        known = listed(tuple(policies)) or "none"
+        known = join_names(tuple(policies)) or "none"
         raise ConfigurationError(f"{path} has no policy {quoted(name)}{hint} (policies: {known})")
     return policies[name]

@@ -14,13 +14,13 @@ import click
 
 from router._errors import ConfigurationError, RequirementError, printable
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._terms import shown
+from router.catalogue._terms import format_value
 from router.cli._json import catalogue_json
 from router.cli._text import caution
 from router.cli._writing import write_file
 from router.models._field_types import KINDS, write_text
 from router.models._model import Model, Support
-from router.models._vocabulary import FIELDS, packaged
+from router.models._vocabulary import FIELDS, read_packaged
 from router.requirements._expression import Requirement
 from router.requirements._literals import Capability, Comparison
 from router.requirements._parser import parse
@@ -42,7 +42,7 @@ def page(catalogue: Catalogue, matrix: Matrix) -> str:
     The catalogue is what a server sent: the page holds it as JSON without a character of markup,
     and its policy lets only its own script run.
     """
-    template = packaged("matrix.html").decode()
+    template = read_packaged("matrix.html").decode()
     for name in ("style", "script"):
         template = template.replace(f"{{{{{name}}}}}", _source_hash(template, name))
     return template.replace("{{data}}", _without_markup(_data(catalogue, matrix)))
@@ -103,7 +103,7 @@ def _data(catalogue: Catalogue, matrix: Matrix) -> dict[str, Any]:
                 "line": None if model.line is None else lines.index(model.line),
                 "bounds": [ranks.get(model.id) for _, ranks in bounds],
                 "shown": [_shown(model, field) for field in _BOUNDS],
-                "admitted": "".join(_DIGITS[catalogue.admits(each, model)] for each in filters),
+                "admitted": "".join(_DIGITS[catalogue.passes(each, model)] for each in filters),
             }
             for model in matrix.models
         ],
@@ -149,7 +149,7 @@ def _parsed(text: str) -> Requirement | None:
 
 
 def _shown(model: Model, field: str) -> str | None:
-    return shown(model.values[field]) if field in model.values else None
+    return format_value(model.values[field]) if field in model.values else None
 
 
 def _day(moment: datetime | None) -> str | None:

@@ -10,14 +10,14 @@ import click
 
 from router._errors import ConfigurationError, RequirementError, printable, quoted
 from router.catalogue._explanation import NoModelError
-from router.cli._answer import Answer, answers_from_catalogue
 from router.cli._json import decision_json, routed_json
 from router.cli._options import asked_for, policies_option
+from router.cli._result import Result, prints_result_from_catalogue
 from router.cli._session import Session
 from router.cli._terminal import print_json, print_message
 from router.cli._text import print_decision
 from router.models._field_types import KINDS
-from router.requirements._expression import moment
+from router.requirements._expression import resolve_now
 
 if TYPE_CHECKING:
     from router.requests._fitting import OnUnsupported
@@ -59,7 +59,7 @@ class _RequestFile(click.File):
     is_flag=True,
     help="Print the request as the model takes it, as JSON, and no more.",
 )
-@answers_from_catalogue
+@prints_result_from_catalogue
 def route(
     session: Session,
     request: TextIO,
@@ -70,7 +70,7 @@ def route(
     batch: bool,
     input_tokens: str | None,
     print_request: bool,
-) -> Answer[Any]:
+) -> Result[Any]:
     """Say which model can serve a Messages request, why, and what must change of the request.
 
     REQUEST is a file of JSON, the parameters of `messages.create`, or standard input. The model
@@ -87,16 +87,16 @@ def route(
             body,
             asked,
             on_unsupported,
-            moment(None),
+            resolve_now(None),
             most=1,
             batch=batch,
             input_tokens=tokens,
         ).first()
     except NoModelError as error:
-        return Answer(error, _no_model_json, _print_no_model, found=False, catalogue=catalogue)
+        return Result(error, _no_model_json, _print_no_model, found=False, catalogue=catalogue)
     if print_request:
-        return Answer(found.request, dict, print_json)
-    return Answer(found, routed_json, _print_routed, catalogue=catalogue)
+        return Result(found.request, dict, print_json)
+    return Result(found, routed_json, _print_routed, catalogue=catalogue)
 
 
 def _no_model_json(error: NoModelError) -> dict[str, Any]:

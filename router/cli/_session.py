@@ -110,14 +110,16 @@ def open_store() -> Store:
 
 def stored_catalogue() -> Catalogue:
     """Return the catalogue that is kept on disk."""
-    from router.refresh._sources import AnthropicSource, restored
+    from router.refresh._sources import AnthropicSource, restore_catalogue
 
     store = open_store()
     stored = store.read()
     if stored is None:
         raise CatalogueUnavailableError(f"nothing is kept in {store.path}: router refresh fetches")
     try:
-        return restored(stored.entries, stored.fetched_at, stored.validators, AnthropicSource())
+        return restore_catalogue(
+            stored.entries, stored.fetched_at, stored.validators, AnthropicSource()
+        )
     except (ValueError, OverflowError) as error:
         raise CatalogueUnavailableError(
             f"what is kept in {store.path} cannot be read: {error}"

@@ -17,7 +17,7 @@ from router.catalogue._decision import Decision
 from router.catalogue._diff import CatalogueDiff
 from router.catalogue._gate import Verdict
 from router.catalogue._snapshot import Snapshot
-from router.catalogue._terms import shown
+from router.catalogue._terms import format_value
 from router.cli._terminal import (
     WORDS,
     aligned,
@@ -26,7 +26,7 @@ from router.cli._terminal import (
     print_message,
     print_table,
 )
-from router.locking._resolution import Outdated, Relocked, Resolution
+from router.locking._resolution import LockChange, Outdated, Resolution
 from router.models._model import Model, Support
 from router.models._packaged_facts import source_text
 from router.models._vocabulary import CAPABILITIES, DURATIONS, FIELDS
@@ -62,9 +62,9 @@ def _facts(model: Model) -> Iterator[str]:
         reading, writing = model.values["price.input"], model.values["price.output"]
         yield f"${reading:g} in, ${writing:g} out per million tokens"
     if model.max_input_tokens:
-        yield f"{shown(model.max_input_tokens)} context"
+        yield f"{format_value(model.max_input_tokens)} context"
     if model.max_tokens:
-        yield f"{shown(model.max_tokens)} output"
+        yield f"{format_value(model.max_tokens)} output"
 
 
 def print_catalogue(catalogue: Snapshot) -> None:
@@ -126,7 +126,7 @@ def print_model(model: Model) -> None:
         value = _cell(model, name) or "unknown"
         click.echo(f"  {printable(name):<26} {value}{_source(model, name)}")
     for name, correction in sorted(model.corrections.items()):
-        reported = shown(correction.reported)
+        reported = format_value(correction.reported)
         click.echo(f"  {name} is corrected: the API reports {reported}. {correction.why}")
     click.echo(click.style("capabilities", bold=True))
     for name in sorted(CAPABILITIES | model.capabilities.keys() | model.facts.keys()):
@@ -145,7 +145,7 @@ def _cell(model: Model, name: str) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d}"
     if value is not None:
-        return shown(value)
+        return format_value(value)
     is_null = name in model.entry and model.entry[name] is None
     return "none" if is_null and name in _SCHEDULED else ""
 
@@ -216,7 +216,7 @@ def print_diff(diff: CatalogueDiff) -> None:
 
 
 def _value(value: Any) -> str:
-    return WORDS[value] if value is None or isinstance(value, bool) else shown(value)
+    return WORDS[value] if value is None or isinstance(value, bool) else format_value(value)
 
 
 def print_resolution(found: Resolution) -> None:
@@ -225,7 +225,7 @@ def print_resolution(found: Resolution) -> None:
         click.echo(printable(_change(change)))
 
 
-def _change(change: Relocked) -> str:
+def _change(change: LockChange) -> str:
     policy, before, after = change.policy, change.before, change.after
     if after is None:
         return f"- {policy}: {before.model if before is not None else ''} ({change.cause})"

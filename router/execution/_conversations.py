@@ -8,7 +8,7 @@ from typing import Final
 
 from cachetools import TTLCache
 
-from router._fork import renewed_in_child
+from router._fork import register_fork_reset
 
 MOST: Final = 10_000
 LONGEST_PAUSE: Final = 86_400.0
@@ -22,9 +22,9 @@ class Conversations:
         self._clock = clock
         self._lock = threading.RLock()
         self._models: TTLCache[Hashable, str] = TTLCache(MOST, LONGEST_PAUSE, timer=clock)
-        renewed_in_child(self)
+        register_fork_reset(self)
 
-    def start_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Renew the lock in the child of a fork, and the map if it was being changed."""
         was_held, self._lock = not self._lock.acquire(blocking=False), threading.RLock()
         if was_held:

@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import define, frozen
 
-from router._fork import renewed_in_child
+from router._fork import register_fork_reset
 from router._status import Cooling
 from router.execution._failures import Failure
 
@@ -65,10 +65,10 @@ class Cooldowns:
         self._wall = wall
         self._random = random
         self._health: dict[str, _ModelHealth] = {}
-        self.start_anew()
-        renewed_in_child(self)
+        self.reset_after_fork()
+        register_fork_reset(self)
 
-    def start_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Renew the lock in the child of a fork, and forget the probes of the parent."""
         self._lock = threading.RLock()  # a signal's handler may make a call of its own
         for health in list(self._health.values()):

@@ -20,9 +20,13 @@ from attrs import field, frozen
 from router._errors import ConfigurationError, printable, quoted
 from router.models._model import Model
 from router.refresh._http_errors import (
+    BAD_REQUEST,
     HEALING,
     MAX_RETRY_AFTER,
     NEVER_HEALED,
+    NOT_FOUND,
+    OK,
+    OUTAGE_STATUSES,
     TOO_MANY_REQUESTS,
     read_member,
     read_retry_after,
@@ -73,10 +77,6 @@ class Failure:
             )
 
 
-_OUTAGES: Final = frozenset({500, 502, 503, 504, 529})
-_OK: Final = 200
-_BAD_REQUEST: Final = 400
-_NOT_FOUND: Final = 404
 _FIRST_STATUS: Final = 100
 _LAST_STATUS: Final = 599
 
@@ -156,7 +156,7 @@ def read_failure(
         error_type=stated.error_type,
         retry_after=retry_after if is_next else None,
         tokens=(sum(int(each) for each in sent.groups() if each) or None) if sent else None,
-        is_gone=is_next and status == _NOT_FOUND,
+        is_gone=is_next and status == NOT_FOUND,
     )
 
 
@@ -177,17 +177,17 @@ class _ErrorBody:
 def _kind(
     status: int, stated: _ErrorBody, retry_after: float | None, model: Model, *, passed_on: bool
 ) -> FailureClass:
-    if status == _BAD_REQUEST:
+    if status == BAD_REQUEST:
         return _kind_of_bad_request(stated.text, model)
     if status == TOO_MANY_REQUESTS:
         # A 429 that names no time to wait is a limit that no other model is free of.
         is_cured = retry_after is not None and stated.is_read and not stated.codes & NEVER_HEALED
-    elif status == _NOT_FOUND:
+    elif status == NOT_FOUND:
         # A file, a batch or a path that is not found is none of the model's.
         is_cured = stated.is_silent or _names(model, _OF_THE_MODEL, stated.text)
     else:
-        began = status == _OK and not passed_on
-        is_cured = status in _OUTAGES or (began and stated.error_type in HEALING)
+        began = status == OK and not passed_on
+        is_cured = status in OUTAGE_STATUSES or (began and stated.error_type in HEALING)
     return FailureClass.NEXT_MODEL if is_cured else FailureClass.GIVE_UP
 
 
@@ -332,7 +332,7 @@ def _read_error_body(error: Exception, response: object, status: int) -> _ErrorB
         _string(read_member(stated, "type")),
         _string(read_member(stated, "message")),
     )
-    said = message or (_text_of(error)[:_MAX_SEARCHED] if status == _BAD_REQUEST else "")
+    said = message or (_text_of(error)[:_MAX_SEARCHED] if status == BAD_REQUEST else "")
     return _ErrorBody(
         error_type=_one_line(error_type) or None,
         message=message,

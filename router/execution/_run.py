@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 from attrs import define, field
 
 from router._errors import ConfigurationError, printable, quoted
-from router._hooks import contained
+from router._hooks import call_hook
 from router._log import Log
 from router._status import Cooling
 from router.execution._attempts import Answer, Attempt, FallbackExhaustedError, OnDisagreement
@@ -278,7 +278,7 @@ class Run:
         log.warning("%s failed (%s): trying %s", last.model.id, last.failure.reason, model.id)
         on_fallback = self._options.get("on_fallback")
         if on_fallback is not None:
-            contained("on_fallback", partial(on_fallback, last, model))
+            call_hook("on_fallback", partial(on_fallback, last, model))
 
     def _report_disagreement(self, attempt: Attempt) -> None:
         assert attempt.failure is not None  # noqa: S101 - for the type checker
@@ -289,7 +289,7 @@ class Run:
             attempt.failure.reason,
         )
         if self._state.on_disagreement is not None:
-            contained("on_disagreement", partial(self._state.on_disagreement, attempt))
+            call_hook("on_disagreement", partial(self._state.on_disagreement, attempt))
 
 
 def _note(error: BaseException, before: Sequence[Attempt]) -> None:

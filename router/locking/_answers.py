@@ -12,8 +12,8 @@ from router._errors import LockError
 from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
-from router.catalogue._policy import Asked, Policy
-from router.locking._checking import broken_by, listed
+from router.catalogue._policy import Policy, RequirementLike
+from router.locking._checking import broken_by, find_listed
 from router.locking._lockfile import Lock
 from router.models._model import Model
 
@@ -23,14 +23,14 @@ OnLockBroken = Literal["error", "newest"]
 
 
 @frozen
-class Held:
+class LockedAnswer:
     """What a lock says of a policy: its model, `None` where the lock was moved on from, and what to tell of it."""
 
     policy: str
     model: Model | None
     note: str
 
-    def told_by(self, decision: Decision) -> Decision:
+    def apply_to(self, decision: Decision) -> Decision:
         """Return the decision with what the lock says: its model in the place of the one that was chosen."""
         if self.model is None:
             return evolve(decision, notes=(self.note, *decision.notes))
@@ -57,7 +57,7 @@ class LockedModels:
         self._lock = lock
         self._policies = policies
         self._on_broken = on_broken
-        self._looked_up: dict[str, tuple[Catalogue, Held | _Broken]] = {}
+        self._looked_up: dict[str, tuple[Catalogue, LockedAnswer | _Broken]] = {}
         """By policy, what one catalogue says of its lock: one value, so that no thread sees half of it."""
         self._warned: set[tuple[str, str | None]] = set()
 
@@ -68,7 +68,7 @@ class LockedModels:
             self._lock = Lock.read(self._lock)
         return self._lock
 
-    def held(self, asked: Asked, catalogue: Catalogue) -> Held | None:
+    def held(self, asked: RequirementLike, catalogue: Catalogue) -> LockedAnswer | None:
         """Return what the lock says of a policy, by its name or as the router has it; `None` for all else.
 
         Raises `LockError` where the lock does not hold or says nothing of the policy, unless it is to be moved on from.
@@ -80,21 +80,21 @@ class LockedModels:
         if seen is None or seen[0] is not catalogue:
             seen = self._looked_up[name] = (catalogue, self._look_up(name, catalogue))
         found = seen[1]
-        if isinstance(found, Held):
+        if isinstance(found, LockedAnswer):
             return found
         error = LockError(name, found.id, found.changed)
         if self._on_broken == "error":
             raise error
         self._warn_once(name, found.id, f"{error}; moved on to the newest model that meets it")
-        return Held(name, None, f"moved on from the lock: {found.changed}")
+        return LockedAnswer(name, None, f"moved on from the lock: {found.changed}")
 
-    def _name_of(self, asked: Asked) -> str | None:
+    def _name_of(self, asked: RequirementLike) -> str | None:
         policies = self._policies()
         if isinstance(asked, str):
             return asked if asked in policies else None
         return next((name for name, each in policies.items() if each is asked), None)
 
-    def _look_up(self, name: str, catalogue: Catalogue) -> Held | _Broken:
+    def _look_up(self, name: str, catalogue: Catalogue) -> LockedAnswer | _Broken:
         lock = self.lock
         locked = lock.policies.get(name)
         if locked is None:
@@ -104,15 +104,15 @@ class LockedModels:
         changed = broken_by(locked, lock, catalogue)
         if changed is not None:
             return _Broken(locked.model, changed)
-        model = listed(catalogue, locked.model)
+        model = find_listed(catalogue, locked.model)
         if model is not None:
-            return Held(name, model, f"when it was locked: {locked.why}")
+            return LockedAnswer(name, model, f"when it was locked: {locked.why}")
         note = (
             f"{locked.model} is not listed by the {catalogue.source} catalogue, which cannot end the lock: "
             "nothing but its id is known"
         )
         self._warn_once(name, locked.model, note)
-        return Held(name, Model.from_api({"id": locked.model}), note)
+        return LockedAnswer(name, Model.from_api({"id": locked.model}), note)
 
     def _warn_once(self, name: str, id: str | None, message: str) -> None:
         """Log a warning, once a policy and model."""

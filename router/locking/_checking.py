@@ -14,7 +14,7 @@ from router.catalogue._snapshot import DEFAULT_FILTERS, Snapshot
 from router.catalogue._terms import unmet_terms
 from router.locking._lockfile import Lock, Locked
 from router.models._model import Model
-from router.requirements._expression import Requirement, conjunction, moment, possibility
+from router.requirements._expression import Requirement, conjunction, possibility, resolve_now
 from router.requirements._literals import Comparison
 
 WITHIN: Final = 60
@@ -68,7 +68,7 @@ def check(
     A catalogue older than the one of the lock says only who retires soon; and that the bundled one does not list
     a model says nothing of a lock that was made with another.
     """
-    at = moment(now)
+    at = resolve_now(now)
     locked = lock.policies if lock is not None else {}
     problems: list[LockProblem] = []
     for name in sorted({*policies, *locked}):
@@ -96,7 +96,7 @@ def broken_by(locked: Locked, lock: Lock, catalogue: Snapshot) -> str | None:
     is_newer = catalogue.as_of is not None and (lock.as_of is None or catalogue.as_of > lock.as_of)
     if catalogue.source not in {"live", "disk"} or not is_newer:
         return None
-    model = listed(catalogue, locked.model)
+    model = find_listed(catalogue, locked.model)
     if model is None:
         return None if catalogue.quarantined else f"it is gone, by {_described(catalogue)}"
     lacks = [_lasting_lacks(tier, model) for tier in locked.policy.tiers]
@@ -104,7 +104,7 @@ def broken_by(locked: Locked, lock: Lock, catalogue: Snapshot) -> str | None:
     return f"{'; '.join(fewest)}, by {_described(catalogue)}" if fewest else None
 
 
-def listed(catalogue: Snapshot, id: str) -> Model | None:
+def find_listed(catalogue: Snapshot, id: str) -> Model | None:
     """Return the model that the catalogue lists by that very id; an alias is none, for it may come to mean another."""
     return next((model for model in catalogue if model.id == id), None)
 
@@ -129,8 +129,8 @@ def _problems_of(
 ) -> tuple[LockProblem, ...]:
     """Return what is wrong with a model by the requirement of its policy that it serves best."""
     name = str(locked.policy.name)
-    is_judge = not (lock.is_ahead_of(catalogue) or lock.is_of_others(catalogue))
-    model = listed(catalogue, locked.model)
+    is_judge = not (lock.is_ahead_of(catalogue) or lock.is_about_other_models(catalogue))
+    model = find_listed(catalogue, locked.model)
     if model is None:
         gone = LockProblem(
             name,

@@ -122,7 +122,7 @@ class Lock:
             self.as_of is not None and catalogue.as_of is not None and catalogue.as_of < self.as_of
         )
 
-    def is_of_others(self, catalogue: Snapshot) -> bool:
+    def is_about_other_models(self, catalogue: Snapshot) -> bool:
         """Return whether that catalogue lists what anybody may call, and this lock what one credential may."""
         return catalogue.source == "bundled" and self.source != "bundled"
 

@@ -13,24 +13,24 @@ from router.catalogue._decision import Decision, Reason
 from router.catalogue._explanation import decide
 from router.catalogue._policy import Policy
 from router.catalogue._snapshot import Snapshot
-from router.catalogue._terms import shown
+from router.catalogue._terms import format_value
 from router.locking._checking import (
     RETIREMENT_FIELDS,
     WITHIN,
     check,
-    listed,
+    find_listed,
     retires_after,
     with_name,
 )
 from router.locking._lockfile import Lock, Locked
 from router.models._model import Model
-from router.requirements._expression import Requirement, moment
+from router.requirements._expression import Requirement, resolve_now
 
 _LIMITS: Final = ("max_input_tokens", "max_tokens")
 
 
 @frozen
-class Relocked:
+class LockChange:
     """What a resolution did to one policy; `before` or `after` is `None` where it is not locked."""
 
     policy: str
@@ -45,7 +45,7 @@ class Resolution:
     """The lock of all policies, and how it came about; not to be written while something is `unmet`."""
 
     lock: Lock
-    changes: tuple[Relocked, ...]
+    changes: tuple[LockChange, ...]
     unmet: Mapping[str, Decision]
     """By policy, why no model can be locked."""
 
@@ -77,7 +77,7 @@ def resolve(
     speaks of that. Where nothing changes the lock is `old` itself. Raises `ConfigurationError` for a policy that asks
     for a name that nobody knows.
     """
-    at = moment(now)
+    at = resolve_now(now)
     is_ahead = old is not None and old.is_ahead_of(catalogue)
     causes = {} if is_ahead else dict.fromkeys(upgrade, "upgraded")
     for problem in reversed(check(old, policies, catalogue, within=within, now=at)):
@@ -97,7 +97,7 @@ def resolve(
                 continue
             entry = Locked(with_name(name, policies[name]), decision.model.id, _why(decision))
             after[name] = _keep_or_replace(before.get(name), entry)
-        changes.append(Relocked(name, before.get(name), after.get(name), cause))
+        changes.append(LockChange(name, before.get(name), after.get(name), cause))
     return Resolution(_lock_of(after, catalogue, old), tuple(changes), unmet)
 
 
@@ -106,7 +106,7 @@ def _lock_of(entries: Mapping[str, Locked], catalogue: Snapshot, old: Lock | Non
     if old is not None:
         if entries == old.policies:
             return old
-        is_behind = old.is_ahead_of(catalogue) or old.is_of_others(catalogue)
+        is_behind = old.is_ahead_of(catalogue) or old.is_about_other_models(catalogue)
         if is_behind and any(entries.get(name) is each for name, each in old.policies.items()):
             return evolve(old, policies=entries)  # the entries kept hold by the newer catalogue
     # The disk keeps what the API has answered.
@@ -126,7 +126,7 @@ def outdated(
 
     With a catalogue older than the lock, which upgrades nothing, these are the policies that are not locked.
     """
-    at = moment(now)
+    at = resolve_now(now)
     found = []
     for name in sorted(policies):
         locked = lock.policies.get(name) if lock is not None else None
@@ -134,7 +134,7 @@ def outdated(
             continue
         newest = _choose(name, policies[name], catalogue, within, at).model
         if locked is None or newest is None or newest.id != locked.model:
-            model = listed(catalogue, locked.model) if locked is not None else None
+            model = find_listed(catalogue, locked.model) if locked is not None else None
             adds, lacks = (
                 _compared(model, newest) if model is not None and newest is not None else ((), ())
             )
@@ -189,5 +189,7 @@ def _compared(locked: Model, newest: Model) -> tuple[tuple[str, ...], tuple[str,
     for name in _LIMITS:
         before, after = locked.values.get(name), newest.values.get(name)
         if before is not None and after is not None and before != after:
-            (adds if after > before else lacks).append(f"{name} {shown(before)} to {shown(after)}")
+            (adds if after > before else lacks).append(
+                f"{name} {format_value(before)} to {format_value(after)}"
+            )
     return tuple(adds), tuple(lacks)

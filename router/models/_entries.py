@@ -19,14 +19,14 @@ def canonical_json(value: object) -> str:
 
 
 def read_listing(
-    entries: Iterable[object], documented: Documented, *, given_up: bool = False
+    entries: Iterable[object], documented: Documented, *, owned: bool = False
 ) -> tuple[list[Model], list[MalformedEntryError]]:
     """Read every entry, and return the models apart from what is wrong with the others.
 
     Two identical entries of one id are one; of two that differ neither can be trusted. Entries that are
-    `given_up` need no copy.
+    `owned` need no copy.
     """
-    reader = Reader(given_up=given_up)
+    reader = Reader(owned=owned)
     models: dict[str, Model] = {}
     disputed: set[str] = set()
     malformed: list[MalformedEntryError] = []

@@ -285,7 +285,7 @@ def read_days(what: str, value: object) -> int:
     return days
 
 
-def shifted(now: datetime, days: int) -> datetime:
+def shift_days(now: datetime, days: int) -> datetime:
     """Return the moment `days` after `now`, kept inside what a date can state and before `NEVER`."""
     try:
         return min(now + timedelta(days=days), NEVER - datetime.resolution)

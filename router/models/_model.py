@@ -188,12 +188,12 @@ class Reader:
     """Reads the entries of one listing, and gathers the names that they carry.
 
     A capability tree that comes again is read once: in a real listing most of them do. Entries that are
-    `given_up` nobody else can change: their trees are not copied.
+    `owned` nobody else can change: their trees are not copied.
     """
 
-    def __init__(self, *, given_up: bool = False) -> None:
+    def __init__(self, *, owned: bool = False) -> None:
         self.names = Names()
-        self._given_up = given_up
+        self._owned = owned
         self._trees: dict[bytes, tuple[dict[str, Any], dict[str, bool]]] = {}
 
     def read(self, entry: object, path: str, facts: Facts = _NO_FACTS) -> Model:
@@ -241,7 +241,7 @@ class Reader:
             key = marshal.dumps(tree, _WITHOUT_REFERENCES)
         read = self._trees.get(key)
         if read is None:
-            copied: dict[str, Any] = tree if self._given_up else marshal.loads(key)  # noqa: S302 - written just above
+            copied: dict[str, Any] = tree if self._owned else marshal.loads(key)  # noqa: S302 - written just above
             supports, named, is_plain = _read_nodes(copied)
             if not is_plain:
                 copied = _copy_json(copied, path, 2)

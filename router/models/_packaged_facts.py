@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from router._errors import CatalogueError
 from router.models._model import Correction, Facts
-from router.models._vocabulary import packaged
+from router.models._vocabulary import read_packaged
 
 Documented = Mapping[str, Facts]
 DocumentedPath = str | PathLike[str] | None
@@ -50,7 +50,7 @@ def source_text(key: str) -> str:
 
 def _read_packaged() -> tuple[Documented, str, Mapping[str, str]]:
     if not _packaged:
-        data = json.loads(packaged("documented.json"))
+        data = json.loads(read_packaged("documented.json"))
         _packaged.append((_read_document(data, "documented.json"), data["as_of"], data["sources"]))
     return _packaged[0]
 

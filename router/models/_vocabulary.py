@@ -14,7 +14,7 @@ from typing import Any, Final
 from router._errors import nearest
 
 
-def packaged(name: str) -> bytes:
+def read_packaged(name: str) -> bytes:
     """Return a file of `router/data`, from a directory or from inside a zip."""
     loader: Any = __spec__.loader
     data: bytes = loader.get_data(
@@ -23,7 +23,7 @@ def packaged(name: str) -> bytes:
     return data
 
 
-_DATA: Final[dict[str, Any]] = json.loads(packaged("vocabulary.json"))
+_DATA: Final[dict[str, Any]] = json.loads(read_packaged("vocabulary.json"))
 
 CAPABILITIES: Final[frozenset[str]] = frozenset(_DATA["capabilities"])
 TRANSPARENT: Final[frozenset[str]] = frozenset(_DATA["transparent"])

@@ -90,7 +90,7 @@ def assemble(
     validators: Mapping[str, str] = MappingProxyType({}),
 ) -> Catalogue:
     """Return the catalogue of the readable entries; too many unreadable ones are an error."""
-    models, malformed = read_listing(entries, documented_facts(documented), given_up=True)
+    models, malformed = read_listing(entries, documented_facts(documented), owned=True)
     for error in malformed:
         if isinstance(error, ConflictingEntriesError):
             raise error

@@ -26,7 +26,7 @@ def _unescaped(escape: re.Match[bytes]) -> bytes:
     return bytes([int(code, 16)]) if code else character
 
 
-def sendable(name: str, value: object) -> str:
+def check_header_value(name: str, value: object) -> str:
     """Return the value without surrounding space, fit for a header; the error never shows it."""
     text = value.strip() if isinstance(value, str) else ""
     if not _SENDABLE.fullmatch(text):
@@ -58,9 +58,9 @@ class Credential:
             names = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"
             api_key, auth_token = (environ.get(name) or None for name in names)
         if api_key is not None:
-            return cls("x-api-key", sendable(names[0], api_key))
+            return cls("x-api-key", check_header_value(names[0], api_key))
         if auth_token is not None:
-            return cls("authorization", sendable(names[1], auth_token), "Bearer ")
+            return cls("authorization", check_header_value(names[1], auth_token), "Bearer ")
         raise ConfigurationError(
             "no credential: set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN, or pass api_key or auth_token"
         )

@@ -32,7 +32,7 @@ MAX_ENTRIES: Final = 32
 MAX_AGE: Final = 30 * 86_400.0
 """How many catalogues are kept, and for how many seconds after they were last renewed."""
 
-MAX_SETBACK: Final = 3600.0
+MAX_SHARED_DELAY: Final = 3600.0
 """Seconds that a failure can hold from now on: a longer one was dated by a wrong clock."""
 
 LOCK_WAIT: Final = 2.0
@@ -63,7 +63,7 @@ class Stored:
 
 
 @frozen
-class Setback:
+class SharedFailure:
     """A failed refresh: until when the others wait, in seconds since the epoch, and why."""
 
     until: float
@@ -100,7 +100,7 @@ class Store:
         self.directory = directory
         self._name = f"catalogue-{identity}"
         self.path = os.path.join(directory, self._name + ".json")
-        self._setback = os.path.join(directory, self._name + ".failed")
+        self._failure_path = os.path.join(directory, self._name + ".failed")
         self._lock = os.path.join(directory, self._name + ".lock")
         self._wall = wall
         self._complained: set[str] = set()
@@ -138,27 +138,27 @@ class Store:
         facts = {"fetched_at": stored.fetched_at, "validators": dict(stored.validators)}
         return self._replace(self.path, facts, stored.entries)
 
-    def read_setback(self) -> Setback | None:
+    def read_shared_failure(self) -> SharedFailure | None:
         """Return the failure that another process met and that still holds, if any."""
         try:
-            setback = _read_setback(self._setback)
+            failure = _parse_shared_failure(self._failure_path)
         except _WRONG:
             return None
         now = self._wall()
-        return setback if now < setback.until <= now + MAX_SETBACK else None
+        return failure if now < failure.until <= now + MAX_SHARED_DELAY else None
 
-    def write_setback(self, setback: Setback) -> None:
+    def write_shared_failure(self, failure: SharedFailure) -> None:
         """Let the other processes know of a failure."""
         self._replace(
-            self._setback,
-            {"until": setback.until, "reason": setback.reason, "status": setback.status},
+            self._failure_path,
+            {"until": failure.until, "reason": failure.reason, "status": failure.status},
             entries=[],
         )
 
-    def clear_setback(self) -> None:
+    def clear_shared_failure(self) -> None:
         """Forget the failure."""
         with suppress(OSError, ValueError):
-            os.unlink(self._setback)
+            os.unlink(self._failure_path)
 
     @contextmanager
     def locked(self, seconds: float = LOCK_WAIT) -> Iterator[bool]:
@@ -173,7 +173,7 @@ class Store:
 
     def clear(self) -> None:
         """Remove what is stored of this source; raises `OSError` where that cannot be done."""
-        for path in (self.path, self._setback):
+        for path in (self.path, self._failure_path):
             with suppress(FileNotFoundError):
                 os.unlink(path)
 
@@ -268,10 +268,10 @@ def _read_stored(path: str) -> Stored:
     )
 
 
-def _read_setback(path: str) -> Setback:
+def _parse_shared_failure(path: str) -> SharedFailure:
     facts, _ = _read_checked(path)
     status = facts["status"]
-    return Setback(
+    return SharedFailure(
         float(facts["until"]), str(facts["reason"]), status if isinstance(status, int) else None
     )
 

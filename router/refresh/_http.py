@@ -22,7 +22,7 @@ import httpx
 from attrs import define
 
 from router._errors import CatalogueError, CatalogueUnavailableError, RouterError, printable
-from router._fork import unforked
+from router._fork import fork_lock
 from router.refresh._credential import Credential, redact
 from router.refresh._deadline import Deadline
 from router.refresh._http_errors import NOT_MODIFIED, OK, read_refusal
@@ -239,7 +239,7 @@ def _tls_context() -> ssl.SSLContext:
     OpenSSL takes locks to make and to free one: a child forked meanwhile would wait for ever.
     """
     named = tuple(map(os.environ.get, _CERTIFICATES))
-    with unforked:
+    with fork_lock:
         if named not in _contexts:
             _contexts[named] = make_fork_safe(_made_context())
         return _contexts[named]

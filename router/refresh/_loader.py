@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from router._arguments import check_seconds
 from router._errors import CatalogueUnavailableError, RouterError
-from router._fork import renewed_in_child
+from router._fork import register_fork_reset
 from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.models._packaged_facts import PACKAGED
@@ -99,8 +99,8 @@ class Loader:
         self._bundled: Catalogue | None = None
         self._closed = False
         self.held: Catalogue | None = None
-        """The current catalogue: the same as `catalogue()` while `clock()` is below `attention`."""
-        self.attention = 0.0
+        """The current catalogue: the same as `catalogue()` while `clock()` is below `next_check_at`."""
+        self.next_check_at = 0.0
         if source.remote:
             self._limits = Limits(
                 ttl=ttl, max_stale=max_stale, spread=0.1, strict=strict, frozen=frozen
@@ -108,10 +108,10 @@ class Loader:
         else:
             self._limits = Limits(ttl=getattr(source, "recheck", FOREVER), strict=strict)
         self._freshness = Freshness(limits=self._limits)
-        self.start_anew()
-        renewed_in_child(self)
+        self.reset_after_fork()
+        register_fork_reset(self)
 
-    def start_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Forget what belongs to threads: also in the child of a fork, which has none of them."""
         self._lock = threading.RLock()
         self._flights.forget()
@@ -125,7 +125,7 @@ class Loader:
         held = self.held
         if held is None:
             return self._first()
-        if self.clock() >= self.attention:
+        if self.clock() >= self.next_check_at:
             return self._checked(held)
         return held
 
@@ -145,7 +145,7 @@ class Loader:
         if self._restored() is None and not self._limits.frozen:
             await self._start().landing()
 
-    def hasten(self) -> None:
+    def request_refresh(self) -> None:
         """Let the next read renew the catalogue, which lists a model that is gone."""
         with self._lock:
             self._set(self._freshness.request(self.clock(), self._wall()))
@@ -191,7 +191,7 @@ class Loader:
     def _set(self, freshness: Freshness) -> None:
         """Go on from an event; the caller holds the lock."""
         self._freshness = freshness
-        self.attention = freshness.next_check_at
+        self.next_check_at = freshness.next_check_at
 
     def _checked(self, held: Catalogue) -> Catalogue:
         """Renew what is held if it is due: in the background, but a local source at once."""
@@ -396,7 +396,7 @@ class Loader:
         before = self.held
         if before is not None and before is not catalogue:
             ends = self.clock() + WARMING
-            catalogue = catalogue.knowing(before.names).warmed_by(
+            catalogue = catalogue.with_names(before.names).warm_from(
                 before, lambda: self.clock() < ends
             )
         with self._lock:
@@ -404,7 +404,7 @@ class Loader:
             if held is not None and turn < self._freshness.turn:
                 return held, held  # of a flight that was given up, and landed after a later one
             if held is not None and held is not catalogue:
-                catalogue = catalogue.knowing(held.names)
+                catalogue = catalogue.with_names(held.names)
                 is_regressed = held is not self._bundled and is_older(catalogue, held)
             self.held = catalogue
             self._set(

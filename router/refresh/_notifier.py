@@ -10,7 +10,7 @@ from typing import Final
 
 from router._arguments import check_hook
 from router._errors import CatalogueUnavailableError
-from router._hooks import contained
+from router._hooks import call_hook
 from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._diff import CatalogueDiff
@@ -65,7 +65,7 @@ class Notifier:
             return
         _in_error_hook.value = True
         try:
-            contained("on_error", partial(self._on_error, error))
+            call_hook("on_error", partial(self._on_error, error))
         finally:
             _in_error_hook.value = False
 
@@ -75,7 +75,7 @@ class Notifier:
             return
         diff = (Catalogue(()) if before is None else before).diff(after)
         if diff or before is None:
-            contained("on_refresh", partial(self._on_refresh, before, after, diff))
+            call_hook("on_refresh", partial(self._on_refresh, before, after, diff))
 
 
 def log_failure(before: Freshness, after: Freshness, held: Catalogue | None) -> None:

@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from router._errors import CatalogueUnavailableError, RouterError
-from router._fork import renewed_in_child
+from router._fork import register_fork_reset
 from router.catalogue._catalogue import Catalogue
 from router.refresh._deadline import Deadline
 from router.refresh._http_errors import REFUSED_STATUSES
-from router.refresh._sources import Source, restored
+from router.refresh._sources import Source, restore_catalogue
 
 if TYPE_CHECKING:
     from router.refresh._disk_cache import Store
@@ -33,10 +33,10 @@ class SharedCache:
         self._source = source
         self._open_store = open_store
         self._wall = wall
-        self.start_anew()
-        renewed_in_child(self)
+        self.reset_after_fork()
+        register_fork_reset(self)
 
-    def start_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Have a lock that nobody holds, and look on disk anew."""
         self._writing = threading.RLock()
         self._store: Store | None = None
@@ -68,7 +68,7 @@ class SharedCache:
             return None
         at = stored.fetched_at
         try:
-            return restored(stored.entries, at, stored.validators, self._source), at
+            return restore_catalogue(stored.entries, at, stored.validators, self._source), at
         except (RouterError, ValueError, OverflowError, OSError):
             return None
 
@@ -83,27 +83,29 @@ class SharedCache:
             if is_latest():
                 entries = [dict(model.entry) for model in catalogue]
                 store.write(Stored(entries, fetched_at, catalogue.validators))
-                store.clear_setback()
+                store.clear_shared_failure()
         finally:
             self._writing.release()
 
     def read_failure(self) -> CatalogueUnavailableError | None:
         """Return the failure of another process that still holds, with the seconds it holds for."""
         store = self._opened()
-        setback = store.read_setback() if store is not None else None
-        if setback is None:
+        failure = store.read_shared_failure() if store is not None else None
+        if failure is None:
             return None
         return CatalogueUnavailableError(
-            setback.reason,
-            status=setback.status,
-            retry_after=setback.until - self._wall(),
-            retryable=setback.status not in REFUSED_STATUSES,
+            failure.reason,
+            status=failure.status,
+            retry_after=failure.until - self._wall(),
+            retryable=failure.status not in REFUSED_STATUSES,
         )
 
     def write_failure(self, error: CatalogueUnavailableError, delay: float) -> None:
         """Let the other processes know of a failure, and for how many seconds to wait."""
         store = self._opened()
         if store is not None:
-            from router.refresh._disk_cache import Setback
+            from router.refresh._disk_cache import SharedFailure
 
-            store.write_setback(Setback(self._wall() + delay, error.reason[:500], error.status))
+            store.write_shared_failure(
+                SharedFailure(self._wall() + delay, error.reason[:500], error.status)
+            )

@@ -19,12 +19,12 @@ from router._errors import (
     UnknownModelError,
     quoted,
 )
-from router._fork import renewed_in_child
+from router._fork import register_fork_reset
 from router.catalogue._catalogue import Catalogue
 from router.models._model import Model, is_id, read_model
 from router.models._packaged_facts import PACKAGED, DocumentedPath, documented_facts
 from router.refresh._assembly import assemble, fetch_catalogue
-from router.refresh._credential import Credential, sendable, strip_traceback
+from router.refresh._credential import Credential, check_header_value, strip_traceback
 from router.refresh._deadline import Deadline
 from router.refresh._http_errors import NOT_FOUND, read_error
 from router.refresh._listing import MAX_PAGE_SIZE, PATH, Pages, Progress, read_file, read_json, walk
@@ -209,10 +209,10 @@ class AnthropicSource:
         self._clock = clock
         self._wall = wall
         self._aliases: TTLCache[str, Model] | None = None
-        self.start_anew()
-        renewed_in_child(self)
+        self.reset_after_fork()
+        register_fork_reset(self)
 
-    def start_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Have a lock that nobody holds."""
         self._lock = threading.Lock()
 
@@ -303,7 +303,7 @@ class AnthropicSource:
         raise TypeError("a source holds a credential: it is not to be copied or pickled")
 
 
-def restored(
+def restore_catalogue(
     entries: list[Any], fetched_at: float, validators: Mapping[str, str], source: Source
 ) -> Catalogue:
     """Return the catalogue of entries that `source` fetched and the disk kept."""
@@ -314,13 +314,15 @@ def restored(
 
 
 def _headers(version: str, betas: Sequence[str], workspace_id: str | None) -> dict[str, str]:
-    headers = {"anthropic-version": sendable("version", version)}
+    headers = {"anthropic-version": check_header_value("version", version)}
     if isinstance(betas, str):
         raise ConfigurationError("betas must be a list of names, not one text")
     if betas:
-        headers["anthropic-beta"] = ",".join(sorted({sendable("betas", beta) for beta in betas}))
+        headers["anthropic-beta"] = ",".join(
+            sorted({check_header_value("betas", beta) for beta in betas})
+        )
     if workspace_id is not None:
-        headers["anthropic-workspace-id"] = sendable("workspace_id", workspace_id)
+        headers["anthropic-workspace-id"] = check_header_value("workspace_id", workspace_id)
     return headers
 
 

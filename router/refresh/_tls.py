@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from router._fork import unforked
+from router._fork import fork_lock
 
 Result = TypeVar("Result")
 
@@ -34,7 +34,7 @@ class _Socket(ssl.SSLSocket):
         return self._call(lambda: super(_Socket, self).send(data, flags))
 
     def close(self) -> None:
-        with unforked:
+        with fork_lock:
             super().close()
 
     def _call(self, call: Callable[[], Result]) -> Result:
@@ -45,7 +45,7 @@ class _Socket(ssl.SSLSocket):
         try:
             while True:
                 try:
-                    with unforked:
+                    with fork_lock:
                         return call()
                 except ssl.SSLWantReadError:
                     self._wait(select.POLLIN, ends)
@@ -66,7 +66,7 @@ class _Context(ssl.SSLContext):
     sslsocket_class = _Socket
 
     def wrap_socket(self, *arguments: Any, **named: Any) -> ssl.SSLSocket:
-        with unforked:
+        with fork_lock:
             wrapped = super().wrap_socket(*arguments, **{**named, "do_handshake_on_connect": False})
         try:
             wrapped.do_handshake()

@@ -20,7 +20,7 @@ from router.requests._values import (
     check_request,
     fields_of,
     format_path,
-    listed,
+    items_of,
     member_of,
     type_of,
     value_at,
@@ -230,7 +230,9 @@ class _Fitting:
         """Remove a tool, and with it the choice of it, or any choice if no other tool is left."""
         self.remove(demand)
         path, tools = self.reading.parameters["tools"]
-        left = [tool for at, tool in enumerate(listed(tools)) if self.edits.get((*path, at), tool)]
+        left = [
+            tool for at, tool in enumerate(items_of(tools)) if self.edits.get((*path, at), tool)
+        ]
         place, choice = self.reading.parameters.get("tool_choice", ((), None))
         chosen = member_of(choice, "name")
         if choice and (

@@ -21,7 +21,7 @@ from router.requests._values import (
     check_request,
     fields_of,
     format_path,
-    listed,
+    items_of,
     member_of,
     type_of,
 )
@@ -189,7 +189,7 @@ class _Reader:
         """Return the items of a list; an iterator is not consumed, and so not inferred."""
         if isinstance(value, Iterator):
             self.not_inferred.append(path)
-        return enumerate(listed(value))
+        return enumerate(items_of(value))
 
     def max_tokens(self, path: Path, value: Any) -> None:
         betas = [each for _, each in self.items(("betas",), self.value("betas"))]

@@ -15,9 +15,9 @@ from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
 from router.catalogue._explanation import NoModelError
-from router.catalogue._policy import Asked, Policy
-from router.catalogue._terms import shown
-from router.locking._answers import Held
+from router.catalogue._policy import Policy, RequirementLike
+from router.catalogue._terms import format_value
+from router.locking._answers import LockedAnswer
 from router.models._model import Model
 from router.requests._fitting import Fitted, OnUnsupported, RequestChange, check_on_unsupported, fit
 from router.requests._reading import BATCH, RequestRequirement, read, requirement_of
@@ -52,7 +52,7 @@ class Routes:
     catalogue: Catalogue
     now: datetime
     fits: Mapping[Model, Fitted]
-    held: Held | None = None
+    held: LockedAnswer | None = None
     """The answer of a lock for the policy."""
 
     @property
@@ -68,7 +68,7 @@ class Routes:
         )
         held = self.held
         if held is not None and held.model in {None, model}:
-            decision = held.told_by(decision)
+            decision = held.apply_to(decision)
         elif held is not None:
             decision = evolve(decision, notes=(_format_lock_note(held), *decision.notes))
         if decision.model is not None and decision.model is not model:
@@ -89,12 +89,12 @@ def request_for(model: Model, fitted: Fitted) -> dict[str, Any]:
 def routes(
     catalogue: Catalogue,
     request: Mapping[str, Any],
-    asked: Asked,
+    asked: RequirementLike,
     on_unsupported: OnUnsupported,
     now: datetime,
     *,
     most: int,
-    held: Held | None = None,
+    held: LockedAnswer | None = None,
     batch: bool = False,
     input_tokens: InputTokens = None,
 ) -> Routes:
@@ -153,7 +153,7 @@ def _decide_for(decision: Decision, model: Model) -> Decision:
     )
 
 
-def _format_lock_note(held: Held) -> str:
+def _format_lock_note(held: LockedAnswer) -> str:
     id = held.model.id if held.model is not None else "the model"
     return f"{id}, to which the policy {held.policy} is locked, cannot serve the request"
 
@@ -192,4 +192,4 @@ def _notes(need: RequestRequirement) -> Iterator[str]:
     if need.not_inferred:
         yield f"what {', '.join(need.not_inferred)} may ask for cannot be told"
     if need.is_estimated:
-        yield f"{shown(need.input_tokens)} input tokens are an estimate"
+        yield f"{format_value(need.input_tokens)} input tokens are an estimate"

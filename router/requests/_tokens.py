@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 from router._errors import ConfigurationError, quoted
-from router.requests._values import fields_of, listed, type_of
+from router.requests._values import fields_of, items_of, type_of
 
 CountTokens = Callable[..., Any]
 """A function that counts the input tokens of a request, such as `client.messages.count_tokens`."""
@@ -69,7 +69,7 @@ def estimate_tokens(parameter: Callable[[str], Any]) -> int:
         value = values.pop()
         if isinstance(value, str):
             size += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-        elif value.__class__ is not dict and (items := [*listed(value)]):
+        elif value.__class__ is not dict and (items := [*items_of(value)]):
             values += items
         else:
             fields = fields_of(value)

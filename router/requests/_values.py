@@ -41,7 +41,7 @@ def type_of(value: object) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-def listed(value: object) -> Iterable[Any]:
+def items_of(value: object) -> Iterable[Any]:
     """Return a list or another reusable iterable, and nothing for any other value."""
     if isinstance(value, (list, tuple)):
         return value

@@ -92,7 +92,7 @@ class Requirement:
             raise RequirementError(
                 f"a Model was expected, such as catalogue[id] (got {type(model).__name__})"
             )
-        return self.truth(model, moment(now))
+        return self.truth(model, resolve_now(now))
 
     def matches(self, model: Model, *, now: datetime | None = None) -> bool:
         """Return whether the model is known to meet this."""
@@ -185,7 +185,7 @@ class Requirement:
         return f"require({self.text!r})"
 
 
-def moment(now: datetime | None) -> datetime:
+def resolve_now(now: datetime | None) -> datetime:
     """Return `now` as aware UTC, the present by default; raises `RequirementError` for anything else."""
     if now is None:
         return datetime.now(UTC)

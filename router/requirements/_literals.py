@@ -10,7 +10,16 @@ from typing import Any, Final
 
 import attrs
 
-from router.models._field_types import KINDS, ORDER, ORDERED, Kind, any_of, compare, shifted, span
+from router.models._field_types import (
+    KINDS,
+    ORDER,
+    ORDERED,
+    Kind,
+    any_of,
+    compare,
+    shift_days,
+    span,
+)
 from router.models._index import Index, Masks
 from router.models._model import Model, Support
 from router.models._vocabulary import DURATIONS, LEVELS
@@ -168,8 +177,8 @@ class Comparison(Requirement):
         if self.kind != "duration":
             return self.op, self.value
         if DURATIONS[self.field]["direction"] == "since":
-            return _MIRRORED[self.op], shifted(now, -self.value)
-        return self.op, shifted(now, self.value)
+            return _MIRRORED[self.op], shift_days(now, -self.value)
+        return self.op, shift_days(now, self.value)
 
 
 def membership(name: str, kind: str, op: str, values: Sequence[Any]) -> Comparison:

@@ -12,7 +12,7 @@ from router.models._vocabulary import FIELDS, MINIMUMS, capability_name, meant_e
 from router.requirements._expression import Requirement, disjunction, negation
 from router.requirements._literals import Comparison, canonical_value, capability, membership
 
-Need = bool | str | int | Sequence[str]
+KeywordValue = bool | str | int | Sequence[str]
 """What a keyword of `require` takes."""
 
 KEYWORDS: Final = frozenset({"and", "or", "not", "maybe", "in", "like", "has", "true"})
@@ -23,7 +23,7 @@ _MAX_PRINTED: Final = 10**30
 _RESERVED: Final = frozenset({"now", "limit", "default"})
 
 
-def keyword_requirement(name: str, need: Need) -> Requirement:
+def keyword_requirement(name: str, need: KeywordValue) -> Requirement:
     """Return what a keyword argument asks; raises `RequirementError` for one that asks nothing."""
     if name in _RESERVED | KEYWORDS:
         raise RequirementError(

@@ -42,7 +42,7 @@ from router.requirements._expression import (
     remembered,
 )
 from router.requirements._literals import Comparison, Level, canonical_value, capability, membership
-from router.requirements._needs import KEYWORDS, NAME, Need, keyword_requirement
+from router.requirements._needs import KEYWORDS, NAME, KeywordValue, keyword_requirement
 
 OPERATORS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "like", "has", "in"})
 _TOKEN: Final = re.compile(
@@ -64,7 +64,7 @@ _HINTS: Final = {
 }
 
 
-def require(requirement: str | Requirement | None = None, /, **needs: Need) -> Requirement:
+def require(requirement: str | Requirement | None = None, /, **needs: KeywordValue) -> Requirement:
     """Return what `requirement` and the keywords say together; with nothing, the requirement that everything meets.
 
     `thinking="adaptive"` is the capability `thinking.adaptive`, `pdf_input=True` or `False` one known to be

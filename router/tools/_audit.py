@@ -18,9 +18,9 @@ from typing import Final
 from attrs import frozen
 
 from router.catalogue._catalogue import Catalogue
-from router.models._field_types import read_days, shifted
+from router.models._field_types import read_days, shift_days
 from router.models._model import Model, is_id
-from router.requirements._expression import moment
+from router.requirements._expression import resolve_now
 
 _BEDROCK: Final = "anthropic."
 _DATED: Final = re.compile(r"(.+)-(\d{8})", re.ASCII)
@@ -111,7 +111,7 @@ class Audit:
     def __init__(
         self, catalogue: Catalogue, *, within: str = "60d", now: datetime | None = None
     ) -> None:
-        self._until = shifted(moment(now), read_days("within", within))
+        self._until = shift_days(resolve_now(now), read_days("within", within))
         self._names = _known_names(catalogue)
         tails = {name.removeprefix(_BEDROCK) for name in self._names if name != _BEDROCK}
         self._clue = _common_beginning(tails)

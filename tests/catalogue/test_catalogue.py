@@ -128,16 +128,16 @@ def test_a_model_without_a_date_is_the_answer_only_if_alone() -> None:
 def test_names_of_earlier_answers_stay_known() -> None:
     """`knowing` counts names as known that this listing lacks, without a change to the catalogue itself."""
     catalogue = listed({"id": "m"})
-    knowing = catalogue.knowing(Names({"nova"}, {"channel"}))
-    assert knowing.candidates("nova or channel == beta") == ()
-    assert ids(knowing.candidates("maybe nova")) == ["m"]
-    assert (knowing.source, knowing.as_of, knowing.digest) == (
+    with_names = catalogue.with_names(Names({"nova"}, {"channel"}))
+    assert with_names.candidates("nova or channel == beta") == ()
+    assert ids(with_names.candidates("maybe nova")) == ["m"]
+    assert (with_names.source, with_names.as_of, with_names.digest) == (
         catalogue.source,
         catalogue.as_of,
         catalogue.digest,
     )
-    assert knowing.knowing(Names({"nova"})) is knowing
-    assert knowing.knowing(Names(fields={"other"})) is not knowing
+    assert with_names.with_names(Names({"nova"})) is with_names
+    assert with_names.with_names(Names(fields={"other"})) is not with_names
     for question in ("nova", "channel == beta"):
         with pytest.raises(UnknownNameError):
             catalogue.select(question)
@@ -231,9 +231,9 @@ def test_a_catalogue_is_warmed_by_the_last_one() -> None:
     for text in texts:
         one.select(text, default=None)
 
-    cold = Catalogue.from_listing(entries).warmed_by(one, lambda: False)
+    cold = Catalogue.from_listing(entries).warm_from(one, lambda: False)
     assert (cold.answers, cold._masks) == ({}, {})
-    assert other.warmed_by(one) is other
+    assert other.warm_from(one) is other
     assert other._masks.keys() == one._masks.keys()
     assert other._default_rows.keys() == one._default_rows.keys()
     assert {text: model.id for text, model in other.answers.items()} == {

@@ -70,7 +70,7 @@ def chain_of(catalogue: Catalogue, policy: Policy) -> list[Model]:
             model for model in catalogue if all(each.matches(model, now=NOW) for each in asked)
         ]
         found = [
-            model for model in meeting if all(catalogue.admits(each, model) for each in filters)
+            model for model in meeting if all(catalogue.passes(each, model) for each in filters)
         ]
         found.sort(
             key=lambda model: (

@@ -374,7 +374,7 @@ def test_a_catalogue_pickles_whole() -> None:
     catalogue = Catalogue.from_listing(
         [{"id": "claude-haiku-4-5-20251001"}], source="live", as_of=NOW
     )
-    catalogue = catalogue.knowing(Names({"nova"}))
+    catalogue = catalogue.with_names(Names({"nova"}))
     again: Catalogue = pickle.loads(pickle.dumps(catalogue))  # noqa: S301 - pickled on this very line
     assert (again.source, again.as_of, again.digest) == ("live", NOW, catalogue.digest)
     assert again.models == catalogue.models
@@ -402,7 +402,7 @@ def test_a_default_filter_is_the_requirement_that_it_reads_as() -> None:
             == catalogue.select("maybe lifecycle == active").id
             == "a"
         )
-    assert [catalogue.admits(default_filter, catalogue[id]) for id in "abc"] == [False, True, False]
+    assert [catalogue.passes(default_filter, catalogue[id]) for id in "abc"] == [False, True, False]
     assert catalogue.explain("true").rejected.keys() == {"a", "c"}
 
 

@@ -57,6 +57,6 @@ def test_conversations_after_a_fork(is_held: bool) -> None:
         holder = threading.Thread(target=conversations._lock.acquire)
         holder.start()
         holder.join()
-    conversations.start_anew()
+    conversations.reset_after_fork()
 
     assert conversations.model_of("k") == (None if is_held else "a")

@@ -243,7 +243,7 @@ def test_a_probe_before_a_fork(bench: Bench) -> None:
     bench.take()
     assert [each.model for each in bench.cooldowns.cooling()] == ["a"]
 
-    bench.cooldowns.start_anew()
+    bench.cooldowns.reset_after_fork()
     assert bench.cooldowns.take("a") is not None
 
 

@@ -343,7 +343,7 @@ def test_a_run_that_has_ended_is_forgotten(machine: Machine) -> None:
     gc.disable()
     try:
         for ends in ({IDS[0]: 529}, dict.fromkeys(IDS, 529), {IDS[0]: 529, IDS[1]: 401}):
-            kept: list[weakref.ref[Held]] = []
+            kept: list[weakref.ref[LockedAnswer]] = []
             client = Holding(ends, kept)
             if machine.is_async:
                 driven(machine.router.arun(ANY, client.acall))
@@ -356,7 +356,7 @@ def test_a_run_that_has_ended_is_forgotten(machine: Machine) -> None:
         gc.enable()
 
 
-class Held:
+class LockedAnswer:
     """What a call holds while it is under way."""
 
 
@@ -379,7 +379,7 @@ class StatusError(Exception):
 class Holding(Client):
     """A client whose calls each hold something, and fail with an error of their own."""
 
-    def __init__(self, ends: Mapping[str, int], kept: list[weakref.ref[Held]]) -> None:
+    def __init__(self, ends: Mapping[str, int], kept: list[weakref.ref[LockedAnswer]]) -> None:
         super().__init__()
         self.statuses = ends
         self.kept = kept
@@ -389,7 +389,7 @@ class Holding(Client):
         return self(model)
 
     def __call__(self, model: Model) -> str:
-        held = Held()
+        held = LockedAnswer()
         self.kept.append(weakref.ref(held))
         if model.id in self.statuses:
             raise StatusError(self.statuses[model.id])

@@ -53,7 +53,7 @@ LESS: Entry = {**MODEL, "capabilities": {"citations": {"supported": True}}}
 
 def live(*entries: Entry, as_of: datetime = LATER, source: str = "live") -> Catalogue:
     """Return a catalogue as the API gave it that day."""
-    return Catalogue.from_listing(entries, source=source, as_of=as_of, documented=None).knowing(
+    return Catalogue.from_listing(entries, source=source, as_of=as_of, documented=None).with_names(
         NAMES
     )
 

@@ -31,7 +31,7 @@ from sizes import examples
 from strategies import NOW, Entry
 
 from router import Catalogue, ConfigurationError, Lock, Locked, Policy
-from router.locking._checking import ProblemKind, broken_by, check, listed
+from router.locking._checking import ProblemKind, broken_by, check, find_listed
 
 
 def holds(entry: Locked, lock: Lock, catalogue: Catalogue) -> bool:
@@ -229,8 +229,8 @@ def test_the_bundled_catalogue_does_not_know_what_a_key_may_call() -> None:
 def test_an_alias_is_not_listed() -> None:
     """A locked id means the model of that very id."""
     catalogue = live({**MODEL, "aliases": ["claude-alias"]})
-    assert listed(catalogue, "claude-alias") is None
-    assert listed(catalogue, "claude-one") is catalogue["claude-alias"]
+    assert find_listed(catalogue, "claude-alias") is None
+    assert find_listed(catalogue, "claude-one") is catalogue["claude-alias"]
 
 
 def test_in_october_just_what_has_changed_is_complained_of() -> None:

@@ -48,7 +48,7 @@ def serves(model_id: str, policy: Policy, catalogue: Catalogue, now: datetime) -
         return (
             aged
             and requirement.matches(model, now=now)
-            and all(catalogue.admits(each, model) for each in filters)
+            and all(catalogue.passes(each, model) for each in filters)
         )
 
     return any(map(meets, (policy.require, *policy.alternatives)))

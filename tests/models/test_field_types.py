@@ -18,7 +18,7 @@ from router.models._field_types import (
     compare,
     like,
     read_date,
-    shifted,
+    shift_days,
     write_text,
 )
 
@@ -499,7 +499,7 @@ def test_equal_dates_are_of_one_utc_day() -> None:
 )
 def test_a_shifted_moment_stays_a_date(start: datetime, days: int, end: datetime) -> None:
     """A moment moved by days is cut off where dates end, and always comes before what is not scheduled."""
-    assert shifted(start, days) == end
+    assert shift_days(start, days) == end
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from router.models._vocabulary import (
     TRANSPARENT,
     Names,
     capability_name,
-    packaged,
+    read_packaged,
 )
 
 SOURCES = Path(router.__file__).parent
@@ -187,4 +187,4 @@ def test_the_data_is_read_from_inside_a_zip(tmp_path: Path) -> None:
 def test_a_missing_data_file_is_not_hidden() -> None:
     """Asking for data that is not shipped fails at once."""
     with pytest.raises(FileNotFoundError):
-        packaged("absent.json")
+        read_packaged("absent.json")

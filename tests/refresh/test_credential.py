@@ -8,7 +8,7 @@ import pytest
 from canary import KEY, leaks
 
 from router._errors import ConfigurationError
-from router.refresh._credential import Credential, sendable
+from router.refresh._credential import Credential, check_header_value
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_authorize(credential: Credential, headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("text", ["!", "~", "a" * 4096, "  a\t\r\n", "sk-ant_09/+="])
 def test_sendable(text: str) -> None:
     """Printable ASCII without spaces can stand in a header; space around it is cut off."""
-    assert sendable("name", text) == text.strip()
+    assert check_header_value("name", text) == text.strip()
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_sendable(text: str) -> None:
 def test_not_sendable(value: object) -> None:
     """K2: nothing else can, and the error says of what, not what."""
     with pytest.raises(ConfigurationError) as caught:
-        sendable("name", value)
+        check_header_value("name", value)
 
     assert str(caught.value) == "name must be 1 to 4096 printable ASCII characters without spaces"
 

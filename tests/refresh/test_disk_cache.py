@@ -39,8 +39,8 @@ from router.refresh._disk_cache import (
     MAX_AGE,
     MAX_BYTES,
     MAX_ENTRIES,
-    MAX_SETBACK,
-    Setback,
+    MAX_SHARED_DELAY,
+    SharedFailure,
     Store,
     Stored,
     _encoded,
@@ -200,7 +200,7 @@ def test_nothing_is_stored_at_first_and_that_is_no_news(
     """Reading an empty cache, or one whose directory is missing, gives nothing, makes nothing and logs nothing."""
     store = Store(directory, IDENTITY)
     assert store.read() is None
-    assert store.read_setback() is None
+    assert store.read_shared_failure() is None
     assert not os.path.exists(directory)
 
     os.mkdir(directory)
@@ -290,8 +290,8 @@ def test_long_validators_and_reasons_are_read_back(directory: str, size: int) ->
 
     assert store.write(Stored([], 1.0, {"etag": "\N{ROCKET}" * size}))
     assert store.read() == Stored([], 1.0, {"etag": "\N{ROCKET}" * size})
-    store.write_setback(Setback(60.0, "\N{ROCKET}" * size))
-    assert store.read_setback() == Setback(60.0, "\N{ROCKET}" * size)
+    store.write_shared_failure(SharedFailure(60.0, "\N{ROCKET}" * size))
+    assert store.read_shared_failure() == SharedFailure(60.0, "\N{ROCKET}" * size)
 
 
 JSON = st.recursive(
@@ -382,8 +382,8 @@ def check_garbage(store: Store, text: bytes) -> None:
     write_text(store.path, text)
     stored = store.read()
     assert text == GOOD if stored is not None else text != GOOD
-    os.replace(store.path, store._setback)
-    assert store.read_setback() is None
+    os.replace(store.path, store._failure_path)
+    assert store.read_shared_failure() is None
 
 
 @given(text=GARBAGE)
@@ -434,8 +434,8 @@ def test_a_sealed_file_of_another_shape_is_refused(quick: Store, content: bytes)
     """Even what carries a right checksum is read as nothing, without an exception, where its shape is another."""
     write_text(quick.path, _sealed(content))
     assert quick.read() is None
-    write_text(quick._setback, _sealed(content))
-    assert quick.read_setback() is None
+    write_text(quick._failure_path, _sealed(content))
+    assert quick.read_shared_failure() is None
 
 
 def sealed(facts: str, entries: str = "[]") -> bytes:
@@ -700,7 +700,7 @@ def test_a_huge_file_is_refused_without_reading_it(store: Store, size: int, seal
 @pytest.mark.parametrize(
     "make", ["directory", "full directory", "pipe", "socket", "null", "zero", "dangling", "loop"]
 )
-@pytest.mark.parametrize("which", ["path", "_setback", "_lock"])
+@pytest.mark.parametrize("which", ["path", "_failure_path", "_lock"])
 @pytest.mark.usefixtures("no_descriptor_is_lost")
 def test_whatever_lies_in_the_place_of_a_file(
     directory: str, make: str, which: str, tmp_path: Path
@@ -716,10 +716,12 @@ def test_whatever_lies_in_the_place_of_a_file(
     assert (store.read() == catalogue(1)) == written
     with store.locked(0.1) as held:
         assert held in {True, False}
-    store.write_setback(Setback(time.time() + 60.0, "down"))
-    assert (store.read_setback() is None) == (which == "_setback" and "directory" in make)
-    store.clear_setback()
-    assert store.read_setback() is None
+    store.write_shared_failure(SharedFailure(time.time() + 60.0, "down"))
+    assert (store.read_shared_failure() is None) == (
+        which == "_failure_path" and "directory" in make
+    )
+    store.clear_shared_failure()
+    assert store.read_shared_failure() is None
     assert not temporary_files(directory)
     assert not os.path.exists(tmp_path / "nowhere")
     assert make not in DEVICES or stat.S_IMODE(os.stat(tmp_path / make).st_mode) == 0o666
@@ -781,9 +783,9 @@ def check_useless(store: Store) -> None:
     assert store.read() is None
     assert not store.write(catalogue(2))
     assert store.read() is None
-    store.write_setback(Setback(time.time() + 60.0, "down"))
-    assert store.read_setback() is None
-    store.clear_setback()
+    store.write_shared_failure(SharedFailure(time.time() + 60.0, "down"))
+    assert store.read_shared_failure() is None
+    store.clear_shared_failure()
     with store.locked(0.1) as held:
         assert not held
 
@@ -890,12 +892,12 @@ def test_a_file_that_others_may_write_is_not_read(store: Store, bits: int) -> No
 @pytest.mark.parametrize("bits", [0o770, 0o720, 0o707, 0o702, 0o777, 0o1777])
 def test_a_directory_that_others_may_write_is_not_used(store: Store, bits: int) -> None:
     """In a directory in which others can put files in place of ours, nothing is read, written or locked."""
-    store.write_setback(Setback(time.time() + 60.0, "down"))
+    store.write_shared_failure(SharedFailure(time.time() + 60.0, "down"))
     os.chmod(store.directory, bits)
     before = sorted(os.listdir(store.directory))
 
     assert store.read() is None
-    assert store.read_setback() is None
+    assert store.read_shared_failure() is None
     assert not store.write(catalogue(2))
     with store.locked() as held:
         assert not held
@@ -908,16 +910,16 @@ def test_a_directory_that_others_may_write_is_not_used(store: Store, bits: int) 
 @needs_root
 def test_what_belongs_to_another_is_not_read(store: Store, tmp_path: Path) -> None:
     """D6: a file of another user is not there, and a write puts one of our own in its place."""
-    store.write_setback(Setback(time.time() + 60.0, "down"))
+    store.write_shared_failure(SharedFailure(time.time() + 60.0, "down"))
     kept = tmp_path / "kept"
     os.link(store.path, kept)
     os.unlink(store.path)
     shutil.copy2(kept, store.path)
-    for path in (store.path, store._setback):
+    for path in (store.path, store._failure_path):
         os.chown(path, 65534, 65534)
 
     assert store.read() is None
-    assert store.read_setback() is None
+    assert store.read_shared_failure() is None
     assert store.write(catalogue(2))
     assert os.lstat(store.path).st_uid == os.geteuid()
     assert unchanged(store, 2)
@@ -939,16 +941,16 @@ def test_a_planted_link_harms_nobody(store: Store, tmp_path: Path) -> None:
     os.rename(store.path, victim)
     victim.chmod(0o644)
     text = victim.read_bytes()
-    for path in (store.path, store._setback, store._lock):
+    for path in (store.path, store._failure_path, store._lock):
         os.symlink(victim, path)
 
     assert store.read() is None
-    assert store.read_setback() is None
+    assert store.read_shared_failure() is None
     with store.locked(0.1) as held:
         assert not held
     assert store.write(catalogue(2))
-    store.write_setback(Setback(time.time() + 60.0, "down"))
-    assert store.read_setback() is not None
+    store.write_shared_failure(SharedFailure(time.time() + 60.0, "down"))
+    assert store.read_shared_failure() is not None
     assert unchanged(store, 2)
     assert not os.path.islink(store.path)
     assert (victim.read_bytes(), mode(victim)) == (text, 0o644)
@@ -987,7 +989,7 @@ def test_everything_is_private_whatever_the_umask(tmp_path: Path, umask: int) ->
     before = os.umask(umask)
     try:
         assert store.write(catalogue(1))
-        store.write_setback(Setback(time.time() + 60.0, "down"))
+        store.write_shared_failure(SharedFailure(time.time() + 60.0, "down"))
         with store.locked() as held:
             assert held
             assert store.write(catalogue(2))
@@ -1038,7 +1040,7 @@ def test_a_full_disk(small: Path, full: str, caplog: pytest.LogCaptureFixture) -
 
     for generation in range(2, 7):
         assert not store.write(catalogue(generation))
-        store.write_setback(Setback(time.time() + 60.0, "down"))
+        store.write_shared_failure(SharedFailure(time.time() + 60.0, "down"))
         assert unchanged(store)
     assert len(caplog.records) == 1
     assert "No space left on device" in caplog.text
@@ -1332,7 +1334,7 @@ def test_what_a_killed_writer_left_is_swept_at_once(store: Store) -> None:
         left_over(store, "abcd_123"),
         left_over(Store(store.directory, other(1)), "abcd_123"),
     )
-    failed = Path(f"{store._setback}.abcd_123.tmp")
+    failed = Path(f"{store._failure_path}.abcd_123.tmp")
     write_text(failed, b"")
 
     assert store.write(catalogue(2))
@@ -1415,7 +1417,7 @@ def others_in(directory: str, many: int, *, aged: float = 0.0) -> list[Store]:
     stores = [Store(directory, other(at)) for at in range(many)]
     os.makedirs(directory, 0o700, exist_ok=True)
     for at, one in enumerate(stores):
-        for path in (one.path, one._setback, one._lock):
+        for path in (one.path, one._failure_path, one._lock):
             write_text(path, b"")
             age(path, aged + at)
     return stores
@@ -1464,9 +1466,11 @@ def test_no_catalogue_is_kept_for_longer_than_that(
     """D12: a catalogue that nobody has renewed for thirty days is removed; a younger one is not."""
     (one,) = others_in(directory, 1, aged=aged)
 
-    Store(directory, IDENTITY).write_setback(Setback(time.time() + 60.0, "down"))
+    Store(directory, IDENTITY).write_shared_failure(SharedFailure(time.time() + 60.0, "down"))
 
-    assert [os.path.exists(path) for path in (one.path, one._setback, one._lock)] == [stays] * 3
+    assert [os.path.exists(path) for path in (one.path, one._failure_path, one._lock)] == [
+        stays
+    ] * 3
     assert MAX_AGE == 30 * DAY
 
 
@@ -1674,35 +1678,35 @@ def test_a_failure_holds_until_its_time(directory: str, status: int | None) -> N
     now = 1_784_000_000.0
     clock = [now]
     store = Store(directory, IDENTITY, wall=lambda: clock[0])
-    setback = Setback(now + 60.0, "the API answered 503", status)
-    store.write_setback(setback)
+    setback = SharedFailure(now + 60.0, "the API answered 503", status)
+    store.write_shared_failure(setback)
 
-    assert store.read_setback() == setback
-    assert Store(directory, IDENTITY, wall=lambda: now + 59.9).read_setback() == setback
-    assert Store(directory, other(1), wall=lambda: now).read_setback() is None
+    assert store.read_shared_failure() == setback
+    assert Store(directory, IDENTITY, wall=lambda: now + 59.9).read_shared_failure() == setback
+    assert Store(directory, other(1), wall=lambda: now).read_shared_failure() is None
     for later in (60.0, 60.1, 10 * DAY):
         clock[0] = now + later
-        assert store.read_setback() is None
+        assert store.read_shared_failure() is None
 
 
-@pytest.mark.parametrize("seconds", [MAX_SETBACK + 1.0, DAY, 1e9, 1e300])
+@pytest.mark.parametrize("seconds", [MAX_SHARED_DELAY + 1.0, DAY, 1e9, 1e300])
 def test_no_failure_holds_for_ever(directory: str, seconds: float) -> None:
     """A failure that would hold for longer than a server can ask for was dated by a clock that was wrong."""
     store = Store(directory, IDENTITY, wall=lambda: 1_784_000_000.0)
-    store.write_setback(Setback(1_784_000_000.0 + seconds, "down"))
+    store.write_shared_failure(SharedFailure(1_784_000_000.0 + seconds, "down"))
 
-    assert store.read_setback() is None
-    store.write_setback(Setback(1_784_000_000.0 + MAX_SETBACK, "down"))
-    assert store.read_setback() is not None
-    assert MAX_SETBACK == 3600.0
+    assert store.read_shared_failure() is None
+    store.write_shared_failure(SharedFailure(1_784_000_000.0 + MAX_SHARED_DELAY, "down"))
+    assert store.read_shared_failure() is not None
+    assert MAX_SHARED_DELAY == 3600.0
 
 
 def test_a_failure_is_forgotten(store: Store) -> None:
     """What was cleared is gone, once or twice, and the catalogue stays."""
-    store.write_setback(Setback(time.time() + 60.0, "down"))
+    store.write_shared_failure(SharedFailure(time.time() + 60.0, "down"))
     for _ in range(2):
-        store.clear_setback()
-        assert store.read_setback() is None
+        store.clear_shared_failure()
+        assert store.read_shared_failure() is None
     assert unchanged(store)
 
 
@@ -1724,11 +1728,11 @@ def test_a_failure_is_forgotten(store: Store) -> None:
 def test_a_failure_of_another_shape_is_none(directory: str, facts: str) -> None:
     """A failure that does not say all that one says is read as none."""
     store = Store(directory, IDENTITY, wall=lambda: 0.0)
-    store.write_setback(Setback(60.0, "down"))
-    assert store.read_setback() is not None
+    store.write_shared_failure(SharedFailure(60.0, "down"))
+    assert store.read_shared_failure() is not None
 
-    write_text(store._setback, sealed(facts))
-    assert store.read_setback() is None
+    write_text(store._failure_path, sealed(facts))
+    assert store.read_shared_failure() is None
 
 
 @pytest.mark.parametrize("status", ["[]", "{}", '"503"', "503.5"])
@@ -1736,21 +1740,23 @@ def test_a_status_is_a_number_or_none(directory: str, status: str) -> None:
     """A status of another type is left out of a failure."""
     store = Store(directory, IDENTITY, wall=lambda: 0.0)
     os.mkdir(directory, 0o700)
-    write_text(store._setback, sealed(f'{{"until": 60.0, "reason": "down", "status": {status}}}'))
+    write_text(
+        store._failure_path, sealed(f'{{"until": 60.0, "reason": "down", "status": {status}}}')
+    )
 
-    assert store.read_setback() == Setback(60.0, "down", None)
+    assert store.read_shared_failure() == SharedFailure(60.0, "down", None)
 
 
 def test_what_is_cleared_is_gone(store: Store) -> None:
     """Clearing removes catalogue and failure of this source, and nothing else, as often as one likes."""
-    store.write_setback(Setback(time.time() + 60.0, "down"))
+    store.write_shared_failure(SharedFailure(time.time() + 60.0, "down"))
     second = Store(store.directory, other(1))
     assert second.write(catalogue(2))
 
     for _ in range(2):
         store.clear()
         assert store.read() is None
-        assert store.read_setback() is None
+        assert store.read_shared_failure() is None
     assert unchanged(second, 2)
 
 
@@ -1807,7 +1813,7 @@ def test_no_part_of_the_key_is_on_disk(directory: str) -> None:
     assert store is not None
     with store.locked():
         assert store.write(catalogue(1))
-        store.write_setback(Setback(time.time() + 60.0, "down", 503))
+        store.write_shared_failure(SharedFailure(time.time() + 60.0, "down", 503))
         left_over(store, "abcd1234")
 
     files = sorted(Path(directory).iterdir())

@@ -71,7 +71,7 @@ from router.locking._resolution import resolve
 from router.refresh._deadline import Deadline
 
 
-def shown(*texts: object) -> list[str]:
+def format_value(*texts: object) -> list[str]:
     """Return what is found of the key, and of the password of a proxy."""
     text = "\n".join(map(str, texts))
     return leaks(text) + [secret for secret in (PASSWORD, ENCODED) if secret in text]
@@ -211,7 +211,7 @@ def test_nothing_is_left_behind(
 
     assert bool(raised) == (name in FAULTS)
     assert "httpcore" in caplog.text
-    assert shown(*left) == []
+    assert format_value(*left) == []
 
 
 ECHOES: Final = {
@@ -229,7 +229,7 @@ def test_listing_that_repeats_the_key(
 
     _, left = left_behind(live(stage.api), tmp_path / "cache", caplog, by_refresh, 30.0)
 
-    assert shown(*left) == []
+    assert format_value(*left) == []
 
 
 def listing_of(said: str) -> bytes:
@@ -312,7 +312,7 @@ def test_what_others_leave_behind(
 
     _, left = left_behind(twin(api.url), tmp_path / "cache", caplog, by_refresh, 5.0)
 
-    assert shown(*left)
+    assert format_value(*left)
 
 
 class Client:
@@ -425,7 +425,7 @@ def test_public_objects_show_no_key(api: FakeAPI) -> None:
     public = [each for each in values if isinstance(each, type) and not is_typeddict(each)]
 
     assert [kind.__name__ for kind in public if not any(_is(thing, kind) for thing in things)] == []
-    assert shown(*(taken for thing in things for taken in takings(thing))) == []
+    assert format_value(*(taken for thing in things for taken in takings(thing))) == []
 
 
 def _is(thing: object, kind: type) -> bool:
@@ -442,7 +442,7 @@ class Open:
 def test_a_part_that_shows_the_key() -> None:
     """The twin that must fail: a key that only copies and dicts show is found."""
     assert "Open()" in takings(Open())
-    assert shown(*takings(Open()))
+    assert format_value(*takings(Open()))
 
 
 @pytest.mark.parametrize("error", [401, 403])
@@ -502,7 +502,7 @@ def test_poisoned_base_url(
     assert run(["refresh"]) != 0
     out, err = capsys.readouterr()
     assert "ANTHROPIC_BASE_URL" in err
-    assert shown(out, err) == []
+    assert format_value(out, err) == []
 
 
 ONCE: Final = (
@@ -538,7 +538,7 @@ def test_command_shows_no_key(
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert (statuses[:2] == [0, 0]) == (name not in FAULTS)
     assert statuses[2:] == [0, 0]
-    assert shown(*capsys.readouterr(), *files, *(path.read_bytes() for path in files)) == []
+    assert format_value(*capsys.readouterr(), *files, *(path.read_bytes() for path in files)) == []
 
 
 SPILLING: Final = (

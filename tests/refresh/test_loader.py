@@ -329,10 +329,10 @@ def test_local_sources_are_hastened_too() -> None:
     rig = Rig(source)
     rig.loader.refresh()
 
-    rig.loader.hasten()
+    rig.loader.request_refresh()
     assert rig.loader.catalogue() is FIRST
     rig.wall.now += 60
-    rig.loader.hasten()
+    rig.loader.request_refresh()
     assert rig.loader.catalogue() is SECOND
 
 

@@ -60,7 +60,7 @@ def test_on_error(machine: Machine) -> None:
     assert eventually(lambda: told == [DOWN, DOWN])
 
 
-def given_up(machine: Machine, router: Router, source: FakeSource) -> CatalogueUnavailableError:
+def owned(machine: Machine, router: Router, source: FakeSource) -> CatalogueUnavailableError:
     """Let a renewal that hangs be given up in a read, which tells no hook; returns why."""
     fetches = source.fetches
     machine.passes(TTL)
@@ -93,7 +93,7 @@ def test_a_slow_hook_delays_no_refresh(machine: Machine, shut: Gate) -> None:
     source = FakeSource(SIX, shut.before(SIX), OTHER)
     router = machine.router(source, on_error=slow(told, shut))
     router.refresh()
-    error = given_up(machine, router, source)
+    error = owned(machine, router, source)
     assert told == []
 
     with at_most(5.0):
@@ -120,11 +120,11 @@ def test_a_slow_hook_hears_of_each_failure(machine: Machine, shut: Gate) -> None
         source = FakeSource(SIX, shut.before(SIX), DOWN, shut.before(SIX), OTHER)
         router = machine.router(source, deadline=1, on_error=slow(told, hooked))
         router.refresh()
-        first = given_up(machine, router, source)
+        first = owned(machine, router, source)
         with pytest.raises(CatalogueUnavailableError, match="down"):
             router.refresh()
         assert eventually(lambda: told == [first])
-        last = given_up(machine, router, source)
+        last = owned(machine, router, source)
         assert told == [first]
 
         hooked.open()
@@ -174,7 +174,7 @@ def test_each_that_was_given_up_is_told(machine: Machine, shut: Gate) -> None:
         source := FakeSource(SIX, shut.before(SIX), shut.before(SIX), OTHER), on_error=told.append
     )
     router.refresh()
-    errors = [given_up(machine, router, source) for _ in range(2)]
+    errors = [owned(machine, router, source) for _ in range(2)]
     assert told == []
 
     router.refresh()

@@ -18,7 +18,7 @@ import trustme
 from canary import KEY
 from fake_api import PATH, End, FakeAPI, certified, entries, reply, serve
 
-from router._fork import unforked
+from router._fork import fork_lock
 from router.refresh._credential import Credential
 from router.refresh._deadline import Deadline
 from router.refresh._http import Wire
@@ -64,7 +64,7 @@ def calls_of(work: Callable[[], object]) -> dict[str, set[bool]]:
             event == "c_call"
             and type(getattr(called, "__self__", None)).__mro__[-2:][0].__module__ == "_ssl"
         ):
-            calls.setdefault(called.__name__, set()).add(unforked._is_owned())  # type: ignore[attr-defined]
+            calls.setdefault(called.__name__, set()).add(fork_lock._is_owned())  # type: ignore[attr-defined]
 
     sys.setprofile(profile)
     try:
@@ -122,8 +122,8 @@ def test_no_fork_waits_for_the_network(api: FakeAPI, shakes: bool) -> None:
         thread = threading.Thread(target=ask)
         thread.start()
         time.sleep(0.2)
-        assert unforked.acquire(timeout=0.1)
-        unforked.release()
+        assert fork_lock.acquire(timeout=0.1)
+        fork_lock.release()
         thread.join()
         assert 0.5 <= time.monotonic() - began < 2.0
         assert errors == []

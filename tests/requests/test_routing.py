@@ -68,7 +68,7 @@ def defined(
         model
         for model in catalogue
         if require(asked).matches(model, now=NOW)
-        and all(catalogue.admits(each, model) for each in filters)
+        and all(catalogue.passes(each, model) for each in filters)
     ]
     need = requirement_of(request, batch=batch)
     whole = [(model.id, request) for model in admitted if need.matches(model, now=NOW)]

@@ -20,9 +20,9 @@ from router.requirements._expression import (
     Requirement,
     conjunction,
     disjunction,
-    moment,
     negation,
     possibility,
+    resolve_now,
 )
 from router.requirements._parser import parse, require
 
@@ -215,10 +215,10 @@ def test_now_is_an_argument() -> None:
 def test_the_moment_is_utc() -> None:
     """Whatever zone it comes in, the moment is reckoned in UTC; without one it is the present."""
     zone = timezone(timedelta(hours=-5))
-    assert moment(datetime(2026, 11, 21, 19, tzinfo=zone)) == NOW
-    assert moment(datetime(2026, 11, 21, 19, tzinfo=zone)).tzinfo is UTC
+    assert resolve_now(datetime(2026, 11, 21, 19, tzinfo=zone)) == NOW
+    assert resolve_now(datetime(2026, 11, 21, 19, tzinfo=zone)).tzinfo is UTC
     before = datetime.now(UTC)
-    assert before <= moment(None) <= datetime.now(UTC)
+    assert before <= resolve_now(None) <= datetime.now(UTC)
 
 
 NAMES = [f"a{n}" for n in range(MAX_DEPTH + 2)]

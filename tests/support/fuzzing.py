@@ -15,10 +15,10 @@ import atheris
 with atheris.instrument_imports(include=["router"]):
     from router import Catalogue, RouterError
     from router.models._entries import read_listing
-    from router.models._vocabulary import packaged
+    from router.models._vocabulary import read_packaged
     from router.refresh._disk_cache import Store, _sealed
     from router.refresh._listing import read_page
-    from router.refresh._sources import restored
+    from router.refresh._sources import restore_catalogue
 
 SOURCE = type("Source", (), {"documented": "packaged"})()
 STORE = Store(tempfile.mkdtemp(), "fuzzed")
@@ -56,13 +56,15 @@ def fuzz_cache(data: bytes) -> None:
         stored = STORE.read()
         if stored is not None:
             with suppress(RouterError):
-                check(restored(stored.entries, stored.fetched_at, stored.validators, SOURCE))
+                check(
+                    restore_catalogue(stored.entries, stored.fetched_at, stored.validators, SOURCE)
+                )
 
 
 def corpus() -> str:
     """Return a directory of what is as it should be, for a fuzzer to begin with."""
     directory = tempfile.mkdtemp()
-    for number, entry in enumerate(json.loads(packaged("bundled.json"))["data"][::8]):
+    for number, entry in enumerate(json.loads(read_packaged("bundled.json"))["data"][::8]):
         page = {"data": [entry], "has_more": False, "first_id": entry["id"], "last_id": entry["id"]}
         for name, content in (("page", page), ("entries", [entry])):
             with open(os.path.join(directory, f"{name}-{number}"), "w", encoding="utf-8") as file:

@@ -32,7 +32,7 @@ READS_PDF = {"reports": Policy(require="pdf_input")}
 
 def live(*entries: Entry, as_of: datetime | None = NOW, source: str = "live") -> Catalogue:
     """Return a catalogue as the API gave it that day."""
-    return Catalogue.from_listing(entries, source=source, as_of=as_of, documented=None).knowing(
+    return Catalogue.from_listing(entries, source=source, as_of=as_of, documented=None).with_names(
         NAMES
     )
 

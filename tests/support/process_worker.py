@@ -35,7 +35,7 @@ from store_worker import limited, spawn
 
 import router as package
 from router import AnthropicSource, BundledSource, Router, UnknownModelError, UnknownNameError
-from router._fork import end_thread, unforked
+from router._fork import end_thread, fork_lock
 from router.refresh._late_imports import import_late
 
 PRELOADED = (difflib,)
@@ -257,8 +257,8 @@ def fork_while_locked(url: str, *, of_source: bool, naive: bool = False) -> str:
     source = live(url)
     router = Router(source, cache_dir=False)
     router.refresh()
-    unforked = Unforked(router)
-    lock = unforked._lock if naive else source._lock if of_source else router._loader._lock
+    fork_lock = Unforked(router)
+    lock = fork_lock._lock if naive else source._lock if of_source else router._loader._lock
     begun = threading.Event()
 
     def hold() -> None:
@@ -270,7 +270,7 @@ def fork_while_locked(url: str, *, of_source: bool, naive: bool = False) -> str:
     if of_source:
         use = partial(source.retrieve, router.select().id)
     if naive:
-        use = unforked.refresh
+        use = fork_lock.refresh
     with under_way(hold, begun):
         return told_by_a_child(lambda: name_of(use), 2.0)
 
@@ -281,7 +281,7 @@ def fork_in_a_handler(url: str, *, patience: float = PATIENCE, naive: bool = Fal
     Says what a refresh gives in the child once that has left the handler and the lock, and then in its parent.
     """
     router = router_of(url)
-    lock = threading.Lock() if naive else unforked
+    lock = threading.Lock() if naive else fork_lock
     if naive:
         os.register_at_fork(
             before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release

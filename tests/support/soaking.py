@@ -40,7 +40,7 @@ Told = tuple[Catalogue | None, Catalogue, CatalogueDiff]
 Result = TypeVar("Result")
 
 
-def alone(work: Callable[..., Result], *arguments: object) -> Result:
+def reject_keywords(work: Callable[..., Result], *arguments: object) -> Result:
     """Return what the work returns in a process of its own, which logs nothing."""
     with ProcessPoolExecutor(
         1, mp_context=get_context("spawn"), initializer=logging.disable

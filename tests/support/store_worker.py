@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import platformdirs
 
-from router.refresh._disk_cache import Setback, Store, Stored, _encoded, _sealed, _sweep
+from router.refresh._disk_cache import SharedFailure, Store, Stored, _encoded, _sealed, _sweep
 
 IDENTITY = "0123456789abcdef" * 2 + "01234567"
 MODELS = 20
@@ -285,10 +285,10 @@ def everything(store: Store, writes: int, fetched_at: int) -> dict[str, Any]:
         before = store.read()
         written = [store.write(catalogue(fetched_at)) for _ in range(writes)]
         after = store.read()
-        store.write_setback(Setback(now + 60.0, "down", 503))
-        setback = store.read_setback()
-        store.clear_setback()
-        cleared = store.read_setback()
+        store.write_shared_failure(SharedFailure(now + 60.0, "down", 503))
+        setback = store.read_shared_failure()
+        store.clear_shared_failure()
+        cleared = store.read_shared_failure()
     return {
         "store": store.path,
         "held": held,

@@ -222,7 +222,7 @@ def listings(max_size: int = 6) -> SearchStrategy[list[Entry]]:
 
 def catalogue_of(listing: Iterable[Entry], source: str = "static") -> Catalogue:
     """Return the catalogue of a listing without documented facts, to which every name used here is known."""
-    return Catalogue.from_listing(listing, documented=None, source=source).knowing(NAMES)
+    return Catalogue.from_listing(listing, documented=None, source=source).with_names(NAMES)
 
 
 @frozen

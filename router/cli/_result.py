@@ -1,4 +1,4 @@
-"""Answer: what a command returns, and the decorators that build its session and print it."""
+"""Result: what a command returns, and the decorators that build its session and print it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from router.cli._text import print_catalogue
 Value = TypeVar("Value")
 
 _NOT_FOUND: Final = 1
-"""The exit status if there is an answer, and it is a no: no model, a problem, a difference."""
+"""The exit status if the command ran and its result is negative: no model, a problem, a difference."""
 
 _json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _source_option: Final = click.option(
@@ -41,22 +41,22 @@ _no_color_option: Final = click.option(
 
 
 @frozen
-class Answer(Generic[Value]):
+class Result(Generic[Value]):
     """The result of a command, and how it is printed for programs and for people."""
 
     value: Value
     as_json: Callable[[Value], Any]
     print_text: Callable[[Value], object]
     found: object = True
-    """What is false if the command ends with a status other than 0."""
+    """False if the command ends with the status `failure`."""
     catalogue: Catalogue | None = None
-    """The catalogue that a terminal is told of after the text."""
+    """The catalogue, named after the text on a terminal."""
     failure: int = _NOT_FOUND
     """The status if `found` is false."""
 
 
-def answers(command: Callable[..., Answer[Any]]) -> Callable[..., None]:
-    """Add `--json` to a command, and print the answer that it returns."""
+def prints_result(command: Callable[..., Result[Any]]) -> Callable[..., None]:
+    """Add `--json` to a command, and print the result that it returns."""
 
     @wraps(command)
     def run(*, as_json: bool, **values: Any) -> None:
@@ -65,8 +65,8 @@ def answers(command: Callable[..., Answer[Any]]) -> Callable[..., None]:
     return _json_option(run)
 
 
-def answers_from_catalogue(command: Callable[..., Answer[Any]]) -> Callable[..., None]:
-    """Add the options of a session to a command, and print the answer that it returns for one."""
+def prints_result_from_catalogue(command: Callable[..., Result[Any]]) -> Callable[..., None]:
+    """Add the options of a session to a command, and print the result that it returns for one."""
 
     @wraps(command)
     def run(
@@ -86,12 +86,12 @@ def answers_from_catalogue(command: Callable[..., Answer[Any]]) -> Callable[...,
     return _source_option(_lifecycle_option(_json_option(_no_color_option(run))))
 
 
-def _print(answer: Answer[Any], *, as_json: bool) -> None:
+def _print(result: Result[Any], *, as_json: bool) -> None:
     if as_json:
-        print_json(answer.as_json(answer.value))
+        print_json(result.as_json(result.value))
     else:
-        answer.print_text(answer.value)
-        if answer.catalogue is not None:
-            print_catalogue(answer.catalogue)
-    if not answer.found:
-        raise click.exceptions.Exit(answer.failure)
+        result.print_text(result.value)
+        if result.catalogue is not None:
+            print_catalogue(result.catalogue)
+    if not result.found:
+        raise click.exceptions.Exit(result.failure)
