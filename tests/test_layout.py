@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -88,6 +89,22 @@ def test_no_class_has_too_many_attributes(path: str) -> None:
     ]
 
     assert [each.name for each in classes if len(attributes(each)) > MOST_ATTRIBUTES] == []
+
+
+def test_the_architecture_names_each_module() -> None:
+    """The page on the architecture names the modules that there are, and no other."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)/` \| (.*) \|$", page, re.MULTILINE)
+    named = {
+        (folder, name) for folder, row in rows for name in re.findall(r"`(_\w+|anthropic)`", row)
+    }
+
+    assert named == {
+        (parent or "router", name)
+        for path in SOURCES
+        for parent, name in [(str(Path(path).parent).strip("."), Path(path).stem)]
+        if name not in {"__init__", "__main__"}
+    }
 
 
 def test_the_top_level_is_tidy() -> None:

@@ -1,4 +1,4 @@
-"""Kinds of field: what JSON value each one takes, how its literals read and write, and how two compare."""
+"""Types of field: what JSON value each one takes, how its literals read and write, and how two compare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documented facts: what the provider documents of a model and the API does not state, by exact id."""
+"""Packaged facts: what the provider documents of a model and the API does not state, by exact id."""
 
 from __future__ import annotations
 

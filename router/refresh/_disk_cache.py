@@ -1,4 +1,4 @@
-"""Store: catalogues on disk, private to their user, verified when read, replaced in one step.
+"""Disk cache: catalogues on disk, private to their user, verified when read, replaced in one step.
 
 Whatever is wrong with a file means "not there", with one log line: a cache must never be why an
 application fails. The format is text: a line that vouches for all that follows it, a line of facts in

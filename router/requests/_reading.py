@@ -1,4 +1,4 @@
-"""A Messages request: what it asks of a model, and where.
+"""Reading a Messages request: what it asks of a model, and where.
 
 The rules are those of the Messages API's reference, beta included, as the types of its Python SDK
 2.12 state them. A request is read in place: nothing is copied, the data of images and documents
