@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from router._named_policies import NamedPolicies
-from router.catalogue._catalogue import Catalogue
+from router.catalogue._catalogue import RAISE, Catalogue, overloaded_select
 from router.catalogue._decision import Decision
 from router.catalogue._explanation import NoModelError
 from router.catalogue._policy import Policy, RequirementLike, reject_keywords
@@ -23,10 +23,6 @@ from router.requirements._parser import require
 if TYPE_CHECKING:
     from router.catalogue._gate import Gate
     from router.requests._fallbacks import Fallbacks
-
-Default = TypeVar("Default")
-
-_RAISE: Final[Any] = object()
 
 
 class ModelChooser:
@@ -53,33 +49,13 @@ class ModelChooser:
         """The current catalogue; `catalogue.source` says where it came from."""
         return self._loader.catalogue()
 
-    @overload
+    @overloaded_select
     def select(
         self,
         requirement: RequirementLike = None,
         /,
         *,
-        default: Default,
-        now: datetime | None = None,
-        **needs: KeywordValue,
-    ) -> Model | Default: ...
-
-    @overload
-    def select(
-        self,
-        requirement: RequirementLike = None,
-        /,
-        *,
-        now: datetime | None = None,
-        **needs: KeywordValue,
-    ) -> Model: ...
-
-    def select(
-        self,
-        requirement: RequirementLike = None,
-        /,
-        *,
-        default: Any = _RAISE,
+        default: Any = RAISE,
         now: datetime | None = None,
         **needs: KeywordValue,
     ) -> Any:
@@ -107,7 +83,7 @@ class ModelChooser:
         try:
             return catalogue.select(asked, now=now, **needs)
         except NoModelError:
-            if default is _RAISE:
+            if default is RAISE:
                 raise
             return default
 

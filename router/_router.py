@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
+_CALL: Final = "call must be a function of a model, behind the need"
+_CREATE: Final = "create must be a function of its parameters, behind the request"
+
 _SPARE_MODELS: Final = 3
 """Models beyond `max_attempts` that a request is changed for, because some may cool."""
 
@@ -186,13 +189,36 @@ class Router(ModelChooser):
         and `Run.request` is the request as the model takes it. `first` is the id of the model to
         begin with, if the run has it. Raises `NoModelError` if no model meets the need.
         """
+        return self._begin(
+            need,
+            options,
+            request=request,
+            on_unsupported=on_unsupported,
+            input_tokens=input_tokens,
+            first=first,
+        )
+
+    def _begin(
+        self,
+        need: RequirementLike,
+        options: RunOptions,
+        *,
+        request: Mapping[str, Any] | None = None,
+        on_unsupported: OnUnsupported = "error",
+        input_tokens: InputTokens = None,
+        first: str | None = None,
+    ) -> Run:
         from router.execution._options import MAX_ATTEMPTS, check_options
         from router.execution._run import Run
 
         check_options(options)
+        if first is not None and not isinstance(first, str):
+            raise ConfigurationError(f"first must be the id of a model (got {quoted(first)})")
         state = self._call_state or self._first_call_state()
         began = state.clock()
         if request is None:
+            if on_unsupported != "error" or input_tokens is not None:
+                raise ConfigurationError("on_unsupported and input_tokens need a request")
             fits, text = self._chain(need)
         else:
             most = options.get("max_attempts", MAX_ATTEMPTS) + _SPARE_MODELS
@@ -235,10 +261,10 @@ class Router(ModelChooser):
         the next model. Raises `NoModelError` if no model meets the need, and
         `FallbackExhaustedError` if all have failed.
         """
-        _check_function("call must be a function of a model, behind the need", call)
+        _check_function(_CALL, call)
         from router.execution._run import drive
 
-        run = self.begin(need, **options)
+        run = self._begin(need, options)
         return drive(run, lambda: call(run.model))
 
     async def arun(
@@ -248,10 +274,10 @@ class Router(ModelChooser):
         **options: Unpack[RunOptions],
     ) -> Answer[Value]:
         """Return what `await call(model)` returns, as `run` does, under asyncio and trio."""
-        _check_function("call must be a function of a model, behind the need", call)
+        _check_function(_CALL, call)
         from router.execution._run import adrive
 
-        run = self.begin(need, **options)
+        run = self._begin(need, options)
         return await adrive(run, lambda: call(run.model))
 
     def run_request(
@@ -269,16 +295,17 @@ class Router(ModelChooser):
         Each model is sent the request as it takes it, made from the original; `Answer.changes`
         has the changes. Models are chosen as `route` does; the options are those of `run`.
         """
-        run = self._begin_request(
-            request,
-            create,
+        _check_function(_CREATE, create)
+        from router.execution._run import drive
+        from router.requests._values import check_request
+
+        run = self._begin(
             policy,
+            options,
+            request=check_request(request),
             on_unsupported=on_unsupported,
             input_tokens=input_tokens,
-            **options,
         )
-        from router.execution._run import drive
-
         return drive(run, lambda: create(**run.request))
 
     async def arun_request(
@@ -292,25 +319,18 @@ class Router(ModelChooser):
         **options: Unpack[RunOptions],
     ) -> Answer[Value]:
         """Return what `await create(**request)` returns, as `run_request` does."""
-        run = self._begin_request(
-            request,
-            create,
-            policy,
-            on_unsupported=on_unsupported,
-            input_tokens=input_tokens,
-            **options,
-        )
+        _check_function(_CREATE, create)
         from router.execution._run import adrive
-
-        return await adrive(run, lambda: create(**run.request))
-
-    def _begin_request(
-        self, request: object, create: object, need: RequirementLike, **arguments: Any
-    ) -> Run:
-        _check_function("create must be a function of its parameters, behind the request", create)
         from router.requests._values import check_request
 
-        return self.begin(need, request=check_request(request), **arguments)
+        run = self._begin(
+            policy,
+            options,
+            request=check_request(request),
+            on_unsupported=on_unsupported,
+            input_tokens=input_tokens,
+        )
+        return await adrive(run, lambda: create(**run.request))
 
     def route(
         self,

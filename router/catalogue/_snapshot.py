@@ -211,7 +211,7 @@ class Snapshot:
         )
 
     def passes(self, default_filter: Requirement, model: Model) -> bool:
-        """Return whether a default filter lets the model pass: the definition of `admitted`."""
+        """Return whether a default filter lets the model pass: the definition of `filter_masks`."""
         return default_filter.matches(model) and not (
             _STATED_AS_TEXT in default_filter.fields and _has_unreadable_lifecycle(model)
         )

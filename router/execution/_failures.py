@@ -70,8 +70,10 @@ class Failure:
             raise ConfigurationError(f"kind must be a FailureClass (got {quoted(value)})")
 
     @retry_after.validator
-    def _check_retry_after(self, _: object, value: float | None) -> None:
-        if value is not None and not 0.0 <= value <= MAX_RETRY_AFTER:
+    def _check_retry_after(self, _: object, value: object) -> None:
+        if value is None:
+            return
+        if not isinstance(value, int | float) or not 0.0 <= value <= MAX_RETRY_AFTER:
             raise ConfigurationError(
                 f"retry_after must be 0 to {MAX_RETRY_AFTER:g} seconds (got {quoted(value)})"
             )
@@ -79,6 +81,8 @@ class Failure:
 
 _FIRST_STATUS: Final = 100
 _LAST_STATUS: Final = 599
+
+_MODEL_NOT_FOUND: Final = ("pydantic_ai", "ModelNotFoundError")
 
 _WITHOUT_STATUS: Final[Mapping[tuple[str, str], FailureClass]] = {
     ("anthropic", "APIConnectionError"): FailureClass.NEXT_MODEL,
@@ -89,7 +93,7 @@ _WITHOUT_STATUS: Final[Mapping[tuple[str, str], FailureClass]] = {
     ("pydantic_ai", "ModelQuotaExceededError"): FailureClass.GIVE_UP,
     ("pydantic_ai", "ModelRequestRejectedError"): FailureClass.GIVE_UP,
     ("pydantic_ai", "ModelContextWindowExceededError"): FailureClass.LARGER_WINDOW,
-    ("pydantic_ai", "ModelNotFoundError"): FailureClass.NEXT_MODEL,
+    _MODEL_NOT_FOUND: FailureClass.NEXT_MODEL,
 }
 """The errors of clients without a status, by package and class; subclasses included."""
 
@@ -212,6 +216,7 @@ def _read_without_status(error: Exception, *, passed_on: bool) -> Failure | None
         kind=kind,
         reason=_one_line(type(error).__name__, _text_of(error)),
         retry_after=_own_retry_after(error) if kind is FailureClass.NEXT_MODEL else None,
+        is_gone=kind is FailureClass.NEXT_MODEL and _MODEL_NOT_FOUND in _classes_of(error),
     )
 
 
@@ -227,8 +232,14 @@ def _causes_of(error: BaseException) -> list[BaseException]:
 
 def _kind_without_status(error: BaseException) -> FailureClass | None:
     """Return what the nearest class of an error that is in the table means, `None` for none."""
-    names = ((_package_of(each), each.__name__) for each in type(error).__mro__)
-    return next((_WITHOUT_STATUS[name] for name in names if name in _WITHOUT_STATUS), None)
+    return next(
+        (_WITHOUT_STATUS[each] for each in _classes_of(error) if each in _WITHOUT_STATUS), None
+    )
+
+
+def _classes_of(error: BaseException) -> list[tuple[str, str]]:
+    """Return the package and the name of each class of an error, the nearest first."""
+    return [(_package_of(each), each.__name__) for each in type(error).__mro__]
 
 
 def _package_of(kind: type) -> str:

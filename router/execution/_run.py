@@ -150,8 +150,12 @@ class Run:
             return False
         assert isinstance(error, Exception)  # noqa: S101 - for the type checker
         self._attempts.append(Attempt(self.model, self._duration(), error, failure))
-        self._learn_from(failure, turn)
-        self._move_on()
+        try:
+            self._learn_from(failure, turn)
+            self._move_on()
+        except BaseException:  # a hook was interrupted
+            self._end()
+            raise
         return True
 
     def close(self) -> None:
@@ -305,12 +309,12 @@ def drive(run: Run, call: Callable[[], Value]) -> Answer[Value]:
     with run:
         while True:
             try:
-                value = _check_value(call())
+                value = call()
             except Exception as error:
                 if not run.failed(error):
                     raise
             else:
-                return run.answered(value)
+                return run.answered(_check_value(value))
 
 
 async def adrive(run: Run, call: Callable[[], Awaitable[Value]]) -> Answer[Value]:
@@ -318,11 +322,13 @@ async def adrive(run: Run, call: Callable[[], Awaitable[Value]]) -> Answer[Value
     with run:
         while True:
             try:
-                value: Value = await _check_awaitable(call())
+                awaitable: Any = call()
+                value: Any = await awaitable if isawaitable(awaitable) else None
             except Exception as error:
                 if not run.failed(error):
                     raise
             else:
+                _check_awaitable(awaitable)
                 return run.answered(value)
 
 
@@ -335,10 +341,9 @@ def _check_value(value: Value) -> Value:
     return value
 
 
-def _check_awaitable(value: object) -> Any:
-    """Return the awaitable of a call; raises `ConfigurationError` for anything else."""
+def _check_awaitable(value: object) -> None:
+    """Raise `ConfigurationError` for the value of a call that cannot be awaited."""
     if not isawaitable(value):
         raise ConfigurationError(
             "call is not asynchronous: run calls it, arun awaits what it returns"
         )
-    return value

@@ -63,11 +63,12 @@ class Notifier:
     def _tell_failure(self, error: CatalogueUnavailableError) -> None:
         if self._on_error is None:
             return
+        outer = in_error_hook()
         _in_error_hook.value = True
         try:
             call_hook("on_error", partial(self._on_error, error))
         finally:
-            _in_error_hook.value = False
+            _in_error_hook.value = outer
 
     def tell_change(self, before: Catalogue | None, after: Catalogue) -> None:
         """Tell what a refresh has changed, if it did."""

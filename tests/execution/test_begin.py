@@ -420,3 +420,77 @@ def test_options_are_said_once() -> None:
             "Unpack[RunOptions]",
         )
     assert all(f"`{name}" in (RunOptions.__doc__ or "") for name in get_type_hints(RunOptions))
+
+
+# Misuse
+
+
+@pytest.mark.parametrize("name", ["request", "on_unsupported", "input_tokens", "first"])
+def test_arguments_of_begin_are_no_options_of_run(name: str) -> None:
+    """`run` takes the options of a run; what only `begin` takes is refused, not passed on."""
+    arguments: dict[str, Any] = {name: None}
+
+    with pytest.raises(TypeError, match=f"unexpected argument '{name}'"):
+        Machine().router.run(ANY, failing_with({}), **arguments)
+
+
+def test_a_request_of_its_own_is_no_option_either() -> None:
+    """`run_request` has its request once."""
+    arguments: dict[str, Any] = {"first": IDS[0]}
+
+    with pytest.raises(TypeError, match="unexpected argument 'first'"):
+        Machine().router.run_request(REQUEST, lambda **_: "", ANY, **arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"on_unsupported": "drop"}, {"on_unsupported": 7}, {"input_tokens": 10**9}],
+    ids=repr,
+)
+def test_arguments_of_a_request_need_one(arguments: dict[str, Any]) -> None:
+    """What says how a request is read or changed is refused without a request."""
+    with pytest.raises(ConfigurationError, match="on_unsupported and input_tokens need a request"):
+        Machine().router.begin(ANY, **arguments)
+
+
+@pytest.mark.parametrize("first", [3, b"id", CATALOGUE[IDS[0]]], ids=repr)
+def test_first_is_an_id(first: Any) -> None:
+    """`first` is a string."""
+    with pytest.raises(ConfigurationError, match="first must be the id of a model"):
+        Machine().router.begin(ANY, first=first)
+
+
+def test_a_call_of_the_wrong_kind_is_not_classified() -> None:
+    """A coroutine where a value is expected is an error of the program, whatever `classify` says."""
+
+    async def call(model: Model) -> str:
+        return model.id
+
+    asked: list[Exception] = []
+    machine = Machine()
+    with pytest.raises(ConfigurationError, match="call is asynchronous"):
+        machine.router.run(ANY, call, classify=lambda error, _: asked.append(error))
+    plain: Any = failing_with({})
+    with pytest.raises(ConfigurationError, match="call is not asynchronous"):
+        asyncio.run(machine.router.arun(ANY, plain, classify=lambda error, _: asked.append(error)))
+    assert asked == []
+    assert machine.first() == IDS[0]
+
+
+@pytest.mark.parametrize("hook", ["on_fallback", "on_disagreement"])
+def test_a_run_whose_hook_is_interrupted_has_ended(hook: str) -> None:
+    """An interrupt in a hook ends the run: it keeps no error, and takes no more calls."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    machine = Machine(**({hook: interrupted} if hook == "on_disagreement" else {}))
+    options: Any = {hook: interrupted} if hook == "on_fallback" else {}
+    run = machine.router.begin(ANY, **options)
+
+    with pytest.raises(KeyboardInterrupt):
+        run.failed(BUSY if hook == "on_fallback" else LACKS)
+
+    assert run._attempts == []
+    with pytest.raises(ConfigurationError, match="this run has ended"):
+        run.answered("late")

@@ -501,6 +501,9 @@ def test_exceptions_of_pydantic_ai(
 
     assert failure is not None
     assert (failure.kind, failure.retry_after) == (meant, seconds)
+    assert failure.is_gone == (
+        meant is NEXT and (type(error).__name__ == "ModelNotFoundError" or failure.status == 404)
+    )
     if meant is GIVE_UP and getattr(error, "in_stream", False):
         assert kind(error) is GIVE_UP
         again = classify(error, MODEL, passed_on=False)
@@ -645,3 +648,10 @@ def test_any_answer_means_something(
     assert failure.retry_after is None or 0 <= failure.retry_after <= 3600
     assert failure.tokens is None or failure.tokens > 0
     json.dumps(failure.reason)
+
+
+@pytest.mark.parametrize("seconds", ["5", -1.0, 3601.0, float("nan"), b"1"], ids=repr)
+def test_a_time_to_wait_is_a_number_of_seconds(seconds: Any) -> None:
+    """What `classify` of an application says is checked when it is made."""
+    with pytest.raises(ConfigurationError, match="retry_after must be 0 to 3600 seconds"):
+        Failure(kind=NEXT, reason="busy", retry_after=seconds)
