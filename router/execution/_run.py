@@ -133,8 +133,11 @@ class Run:
     def failed(self, error: BaseException) -> bool:
         """Return whether to call `model`, which is the next one; if not, the error is the caller's.
 
-        Raises `FallbackExhaustedError` if another model may help, but there is none to call.
+        `False` ends the run. Report each call once: the next report is of the next model. Raises
+        `FallbackExhaustedError` if another model may help, but there is none to call.
         """
+        if not isinstance(error, BaseException):
+            raise ConfigurationError(f"error must be an exception (got {quoted(error)})")
         turn = self._end_call()
         try:
             failure = self._classified(error) if isinstance(error, Exception) else None
@@ -165,6 +168,7 @@ class Run:
         self._end()
 
     def __enter__(self) -> Self:
+        self._check_has_not_ended()
         return self
 
     def __exit__(
@@ -176,7 +180,8 @@ class Run:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Run for {self._need[:100]}, model {self.model.id}>"
+        ended = ", ended" if self._turn is None else ""
+        return f"<Run for {self._need[:100]}, model {self.model.id}{ended}>"
 
     def _classified(self, error: Exception) -> Failure | None:
         classify = self._options.get("classify")
@@ -261,10 +266,13 @@ class Run:
 
     def _end_call(self) -> Turn:
         """Return the turn of the call; raises `ConfigurationError` after the end of the run."""
-        turn, self._turn = self._turn, None
-        if turn is None:
-            raise ConfigurationError("this run has ended: begin another with router.begin")
+        turn, self._turn = self._check_has_not_ended(), None
         return turn
+
+    def _check_has_not_ended(self) -> Turn:
+        if self._turn is None:
+            raise ConfigurationError("this run has ended: begin another with router.begin")
+        return self._turn
 
     def _end(self) -> tuple[Attempt, ...]:
         attempts, self._attempts = tuple(self._attempts), []

@@ -494,3 +494,23 @@ def test_a_run_whose_hook_is_interrupted_has_ended(hook: str) -> None:
     assert run._attempts == []
     with pytest.raises(ConfigurationError, match="this run has ended"):
         run.answered("late")
+
+
+def test_a_run_that_has_ended_says_so() -> None:
+    """It cannot be entered, so that no call is made for nothing, and its repr says that it has ended."""
+    run = Machine().router.begin(ANY)
+    assert "ended" not in repr(run)
+    run.answered("done")
+
+    assert repr(run) == f"<Run for {ANY}, model {IDS[0]}, ended>"
+    with pytest.raises(ConfigurationError, match="this run has ended"), run:
+        pytest.fail("the block runs")
+
+
+@pytest.mark.parametrize("error", ["oops", None, StatusError], ids=repr)
+def test_only_an_exception_is_a_failure(error: Any) -> None:
+    """Anything else is refused, and the run goes on."""
+    with Machine().router.begin(ANY) as run:
+        with pytest.raises(ConfigurationError, match="error must be an exception"):
+            run.failed(error)
+        assert run.answered("done").value == "done"
