@@ -95,7 +95,7 @@ def test_a_path_leads_to_its_value(path: tuple[str | int, ...], value: object, t
     """A path goes by names and by places, and reads as in Python."""
     blocks = [SimpleNamespace(**TEXT)]
     request = {"messages": deque([{"content": "Hi."}, {"content": blocks}]), "system": (TEXT,)}
-    whole = {(): request, ("messages",): request["messages"]}
+    whole: dict[tuple[str | int, ...], object] = {(): request, ("messages",): request["messages"]}
 
     assert value_at(request, path) == whole.get(path, value)
     assert format_path(path) == text
