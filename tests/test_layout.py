@@ -91,6 +91,16 @@ def test_no_class_has_too_many_attributes(path: str) -> None:
     assert [each.name for each in classes if len(attributes(each)) > MOST_ATTRIBUTES] == []
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if Path(path).stem not in {"__init__", "__main__"}]
+)
+def test_each_module_has_its_tests(path: str) -> None:
+    """The tests of a module are in the file of its name, in the folder of the same name."""
+    module = Path(path)
+
+    assert (ROOT / "tests" / module.parent / f"test_{module.stem.removeprefix('_')}.py").is_file()
+
+
 def test_the_architecture_names_each_module() -> None:
     """The page on the architecture names the modules that there are, and no other."""
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import matrix_listings
 import pytest
 from listings import LISTING, saved
 from small_api import KEY, Api
@@ -46,6 +47,12 @@ def listing(tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def matrix_listing(tmp_path: Path) -> str:
+    """Return the path of a saved listing of two models whose capabilities differ."""
+    return saved(tmp_path, matrix_listings.LISTING)
+
+
+@pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """Serve the listing, and let the command here find it."""
     with Api(LISTING) as served:
@@ -62,3 +69,12 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
         monkeypatch.setenv("ANTHROPIC_BASE_URL", f"http://127.0.0.1:{held.getsockname()[1]}")
         yield
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory, which is the current one, without a credential."""
+    for name in os.environ.keys() - environment().keys():
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

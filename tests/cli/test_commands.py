@@ -75,59 +75,6 @@ def test_select_names_the_newest_that_meets_the_need(
     assert command("select", *requirement, "--source", listing) == Ran(0, f"{id}\n", "")
 
 
-FLAGS: Final = [
-    (["--thinking", "adaptive"], "thinking.adaptive"),
-    (["--thinking", "adaptive", "--thinking", "enabled"], "thinking.adaptive or thinking.enabled"),
-    (["--effort", "high"], "effort.high"),
-    (["--effort", "low", "--effort", "max"], "effort.low or effort.max"),
-    (["--pdf"], "pdf_input"),
-    (["--min-context", "500k"], "max_input_tokens >= 500k"),
-    (["--min-output", "64k"], "max_tokens >= 64k"),
-    (["--line", "large"], "line == large"),
-    (["--line", "large", "--line", "small"], "line in (large, small)"),
-    (
-        ["--pdf", "--line", "large", "price.output <= 20"],
-        "pdf_input and line == large and price.output <= 20",
-    ),
-    (
-        ["--min-output", "1k", "max_tokens < 65k or effort.max"],
-        "max_tokens >= 1k and (max_tokens < 65k or effort.max)",
-    ),
-]
-
-
-@pytest.mark.parametrize("name", ANSWERING)
-@pytest.mark.parametrize(("flags", "text"), FLAGS)
-def test_options_say_what_the_text_says(
-    command: Command, listing: str, name: str, flags: list[str], text: str
-) -> None:
-    """Each option is a spelling of a requirement, and counts together with the text."""
-    by_flags, by_text, by_none = (
-        command(name, *asked, "--source", listing, "--json") for asked in (flags, [text], [])
-    )
-    assert by_flags == by_text
-    assert by_flags != by_none, "an option that is not heeded answers as none does"
-
-
-@pytest.mark.parametrize(
-    "option",
-    [
-        "--thinking",
-        "--effort",
-        "--min-context",
-        "--min-output",
-        "--line",
-        "--source",
-        "--lifecycle",
-    ],
-)
-def test_an_empty_value_is_never_as_if_the_option_were_not_there(
-    command: Command, option: str
-) -> None:
-    """A shell variable that is unset by mistake must not widen what is asked."""
-    assert command("select", option, "").status != 0
-
-
 def test_candidates_are_ids_in_a_pipe(command: Command, listing: str) -> None:
     """One id a line, newest first."""
     assert command("candidates", "pdf_input", "--source", listing) == Ran(
@@ -1028,14 +975,6 @@ def test_each_command_is_listed_in_a_line_of_its_own(
         assert len(line) <= 80
 
 
-@pytest.mark.parametrize("name", ANSWERING)
-def test_the_needs_of_the_card_have_options(command: Command, name: str) -> None:
-    """Each of them is in the help text."""
-    out = command(name, "--help").out
-    for option in ("--thinking", "--effort", "--pdf", "--min-context", "--min-output", "--line"):
-        assert f"  {option} " in out
-
-
 def test_the_version_is_told(command: Command) -> None:
     """The command's name and the version of the library."""
     assert command("--version") == (0, f"router, version {router.__version__}\n", "")
@@ -1113,12 +1052,3 @@ def test_the_package_is_the_command() -> None:
     )
 
     assert run.stdout.startswith("Usage: ")
-
-
-@pytest.mark.parametrize("option", ["--min-context", "--min-output"])
-def test_an_option_is_told_by_its_own_name(command: Command, option: str) -> None:
-    """What an option cannot mean is told of the option, not of the keyword behind it."""
-    ran = command("select", option, "20x")
-
-    assert (ran.status, ran.out) == (2, "")
-    assert ran.err.startswith(f"router: {option} must be a whole number such as 200000")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 import trio
@@ -27,7 +26,6 @@ from router import (
     Policy,
     Router,
     Run,
-    RunOptions,
     StaticSource,
 )
 from router.execution._cooldown import FIRST_COOLDOWN
@@ -385,41 +383,6 @@ def test_a_request_that_is_none() -> None:
     for request in (None, "hello"):
         with pytest.raises(ConfigurationError, match="a request must be a mapping"):
             Machine().router.run_request(request, dict)  # type: ignore[arg-type]
-
-
-# Options
-
-
-def test_an_unknown_option() -> None:
-    """An unknown argument is a `TypeError` that lists the options, before anything is called."""
-    router = Machine().router
-    begins: list[Callable[..., object]] = [
-        partial(router.begin, ANY),
-        partial(router.run, ANY, failing_with({})),
-        partial(router.run_request, REQUEST, dict),
-    ]
-    for begin in begins:
-        with pytest.raises(TypeError, match="unexpected argument 'max_attemps': a run takes max_"):
-            begin(max_attemps=2)
-
-
-def test_options_are_said_once() -> None:
-    """Five methods take the options of `RunOptions`, which says what each of them means."""
-    methods: list[Callable[..., object]] = [
-        Router.begin,
-        Router.run,
-        Router.arun,
-        Router.run_request,
-        Router.arun_request,
-    ]
-
-    for method in methods:
-        *_, options = inspect.signature(method).parameters.values()
-        assert (options.kind, str(options.annotation)) == (
-            inspect.Parameter.VAR_KEYWORD,
-            "Unpack[RunOptions]",
-        )
-    assert all(f"`{name}" in (RunOptions.__doc__ or "") for name in get_type_hints(RunOptions))
 
 
 # Misuse

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import pickle
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
@@ -16,8 +15,20 @@ from typing import Any
 import pytest
 from attrs import evolve, frozen
 from crowds import NOON
-from fake_api import entries
 from fake_source import FakeClock, FakeSource, eventually, join
+from fallback_runs import (
+    ANY,
+    BUSY,
+    CATALOGUE,
+    IDS,
+    LACKS,
+    TOO_LONG,
+    BugError,
+    Client,
+    Machine,
+    RefusedError,
+    all_but,
+)
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -25,7 +36,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from router import (
     Answer,
     Attempt,
-    Catalogue,
     ConfigurationError,
     FailureClass,
     FallbackExhaustedError,
@@ -33,100 +43,11 @@ from router import (
     NoModelError,
     Policy,
     Router,
-    StaticSource,
     classify,
 )
 from router.execution._cooldown import FIRST_COOLDOWN, LONGEST_COOLDOWN
 
-CATALOGUE = Catalogue.from_listing(
-    {**entry, "max_input_tokens": window}
-    for entry, window in zip(entries(6), (200, 200, 1000, 200, 500, 0), strict=True)
-)
-IDS = [model.id for model in CATALOGUE]
-ANY = "pdf_input"
-"""A need that every model of the catalogue meets."""
-
 Call = Callable[[Model], object]
-
-
-class RefusedError(Exception):
-    """What a client raises: an answer with this status, message and time to wait."""
-
-    def __init__(self, status: int, message: str = "", retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.status_code = status
-        self.body = {"error": {"type": "x", "message": message}} if message else None
-        self.response = self
-        self.headers = {} if retry_after is None else {"retry-after": str(retry_after)}
-
-
-class BugError(Exception):
-    """What is wrong with the caller."""
-
-
-BUSY = RefusedError(529, "Overloaded")
-TOO_LONG = RefusedError(400, "prompt is too long: 300 tokens > 200 maximum")
-LACKS = RefusedError(400, "This model does not support the effort parameter.")
-
-
-class Client:
-    """An application's function: what it does with each model is told, and it keeps whom it was called with."""
-
-    def __init__(self, ends: Mapping[str, object] | None = None) -> None:
-        self.ends = dict(ends or {})
-        self.called: list[str] = []
-
-    def __call__(self, model: Model) -> str:
-        self.called.append(model.id)
-        end = self.ends.get(model.id)
-        if callable(end):
-            end()
-        if isinstance(end, BaseException):
-            raise end
-        return f"from {model.id}"
-
-    async def acall(self, model: Model) -> str:
-        """Do the same when it is awaited."""
-        await asyncio.sleep(0)
-        return self(model)
-
-
-class Machine:
-    """A router over a catalogue that does not change, with clocks that go as they are told."""
-
-    def __init__(self, **arguments: Any) -> None:
-        self.clock = FakeClock()
-        self.router = Router(
-            StaticSource(CATALOGUE),
-            clock=self.clock,
-            wall=lambda: NOON,
-            random=lambda: 0.0,
-            **arguments,
-        )
-        self.is_async = False
-
-    def run(self, client: Client, need: Any = ANY, **terms: Any) -> Answer[str]:
-        """Run in the way that is under test."""
-        if self.is_async:
-            return asyncio.run(self.router.arun(need, client.acall, **terms))
-        return self.router.run(need, client, **terms)
-
-    def cooling(self) -> list[str]:
-        """Return the ids of the models that are set aside."""
-        return [each.model for each in self.router.status().cooling]
-
-
-@pytest.fixture(params=["run", "arun"])
-def machine(request: pytest.FixtureRequest) -> Machine:
-    """A machine for either way."""
-    made = Machine()
-    made.is_async = request.param == "arun"
-    return made
-
-
-def all_but(*ids: str) -> dict[str, object]:
-    """Return the ends of a client for whom every model but these is busy."""
-    return {id: BUSY for id in IDS if id not in ids}
 
 
 def test_the_best_model_answers(machine: Machine) -> None:
@@ -190,43 +111,6 @@ def test_the_chain_of_a_policy() -> None:
 
         assert client.called == [f"claude-fake-{number}" for number in (3, 0, 2, 5)]
     assert machine.run(Client(), "reports").model.id == "claude-fake-3"
-
-
-def test_all_have_failed(machine: Machine) -> None:
-    """R7: one error carries each attempt, is a group of what was raised, prints a line each, and pickles."""
-    client = Client(all_but() | {IDS[1]: RefusedError(503)})
-    with pytest.raises(FallbackExhaustedError) as raised:
-        machine.run(client)
-    error = raised.value
-
-    assert client.called == IDS[:3]
-    assert error.exceptions == (BUSY, client.ends[IDS[1]], BUSY)
-    assert [each.model.id for each in error.attempts] == IDS[:3]
-    assert str(error).splitlines() == [
-        "no model answered for pdf_input: max_attempts is 3",
-        "  claude-fake-0 after 0.0 s: next_model, 529 x: Overloaded",
-        "  claude-fake-1 after 0.0 s: next_model, 503",
-        "  claude-fake-2 after 0.0 s: next_model, 529 x: Overloaded",
-    ]
-    assert error.__context__ is None
-    bare = FallbackExhaustedError("r", [Attempt(CATALOGUE[IDS[0]], 1.0, ValueError("x"))], [IDS[1]])
-    again = pickle.loads(pickle.dumps(bare))  # noqa: S301 - pickled on this very line
-    assert (str(again), again.set_aside, repr(again.exceptions)) == (
-        str(bare),
-        (IDS[1],),
-        "(ValueError('x'),)",
-    )
-
-
-def test_all_have_failed_is_caught_as_what_was_raised(machine: Machine) -> None:
-    """`except*` finds the client's own errors in the group."""
-    found: list[BaseException] = []
-    try:
-        machine.run(Client(all_but()))
-    except* RefusedError as group:
-        found.extend(group.exceptions)
-
-    assert found == [BUSY] * 3
 
 
 def test_nothing_meets_the_need(machine: Machine) -> None:
@@ -429,18 +313,6 @@ def test_a_classify_that_says_nothing_of_use(machine: Machine) -> None:
     assert client.called == IDS[:1]
 
 
-def test_part_of_what_has_failed(machine: Machine) -> None:
-    """What `except*` leaves over is still the error with its attempts."""
-    with pytest.raises(FallbackExhaustedError) as raised:
-        machine.run(Client({IDS[0]: BUSY, IDS[1]: TOO_LONG, IDS[2]: BUSY}))
-    matched, rest = raised.value.split(lambda error: error is TOO_LONG)
-
-    assert isinstance(matched, FallbackExhaustedError)
-    assert [each.model.id for each in matched.attempts] == [IDS[1]]
-    assert isinstance(rest, FallbackExhaustedError)
-    assert [each.model.id for each in rest.attempts] == [IDS[0], IDS[2]]
-
-
 def test_a_call_that_is_none(machine: Machine) -> None:
     """What cannot be called is told before anything else, also where the two arguments were swapped."""
     for call in ("claude-opus-5", None):
@@ -525,40 +397,6 @@ def test_the_deadline(machine: Machine) -> None:
         machine.run(client, max_attempts=9, deadline=7)
 
     assert client.called == IDS[:2]
-
-
-@pytest.mark.parametrize(
-    ("terms", "said"),
-    [
-        ({"max_attempts": 0}, "max_attempts must be an int of at least 1 (got 0)"),
-        ({"max_attempts": -1}, "max_attempts must be"),
-        ({"max_attempts": True}, "max_attempts must be"),
-        ({"max_attempts": 2.0}, "max_attempts must be"),
-        ({"max_attempts": None}, "max_attempts must be"),
-        ({"deadline": 0}, "deadline must be a number of seconds above 0 and at most 1e+09 (got 0)"),
-        ({"deadline": -1.0}, "deadline must be"),
-        ({"deadline": float("nan")}, "deadline must be"),
-        ({"deadline": float("inf")}, "deadline must be"),
-        (
-            {"deadline": 2e9},
-            "deadline must be a number of seconds above 0 and at most 1e+09 (got 2000000000.0)",
-        ),
-        ({"deadline": "5"}, "deadline must be"),
-        ({"deadline": True}, "deadline must be"),
-        ({"sticky": []}, "sticky must be a key such as a conversation's id (got list)"),
-        ({"on_fallback": 1}, "on_fallback must be a function (got int)"),
-        ({"classify": "x"}, "classify must be a function (got str)"),
-    ],
-    ids=str,
-)
-def test_terms_that_cannot_be_kept(machine: Machine, terms: Mapping[str, Any], said: str) -> None:
-    """R16: what makes no sense is refused before anything is called."""
-    client = Client()
-    with pytest.raises(ConfigurationError) as raised:
-        machine.run(client, **terms)
-
-    assert said in str(raised.value)
-    assert client.called == []
 
 
 @pytest.mark.parametrize(
