@@ -842,3 +842,29 @@ class Runs(RuleBasedStateMachine):
 
 Runs.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
 TestRuns = Runs.TestCase
+
+
+def test_why_no_other_model_is_called() -> None:
+    """The error says whether other models are left."""
+    client = Client(dict.fromkeys(IDS, BUSY))
+    machine = Machine(allowed_fails=1)
+    with pytest.raises(FallbackExhaustedError) as raised:
+        machine.run(client, max_attempts=99)
+    assert str(raised.value).splitlines()[0].endswith(": no other meets the need")
+
+    with pytest.raises(FallbackExhaustedError) as raised:
+        machine.run(client, max_attempts=99)
+    assert str(raised.value).splitlines()[0].endswith(": the others are set aside")
+
+
+def test_classify_is_given_the_model_that_failed(machine: Machine) -> None:
+    """`classify` hears which model the error is of."""
+    seen: list[str] = []
+
+    def mine(error: Exception, model: Model) -> Any:
+        seen.append(model.id)
+        return classify(error, model)
+
+    machine.run(Client({IDS[0]: BUSY, IDS[1]: BUSY}), classify=mine)
+
+    assert seen == IDS[:2]

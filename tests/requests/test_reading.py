@@ -846,3 +846,11 @@ def test_what_one_term_asks_goes_together_with_others() -> None:
     assert (asked | require("batch")) == require("max_tokens >= 8 or batch")
     assert (asked & require("batch")) == require("max_tokens >= 8 and batch")
     assert ~asked == require("max_tokens < 8")
+
+
+def test_a_toolset_is_not_strict() -> None:
+    """`strict` of a set of tools is no structured output: only that of a single tool is."""
+    toolset = {"type": "mcp_toolset", "strict": True}
+
+    assert "structured_outputs" not in requirement_of({"tools": [toolset]}).places
+    assert "structured_outputs" in requirement_of({"tools": [TOOL | {"strict": True}]}).places

@@ -94,3 +94,26 @@ def test_the_estimate_leaves_out_what_is_no_text() -> None:
         DocumentBlock(type="document", source=source),
     ):
         assert (requirement_of(said(block), input_tokens="estimate").input_tokens or 0) < 100
+
+
+def test_a_counter_whose_parameter_the_request_lacks() -> None:
+    """A function that needs what the request does not have is refused, with the way out."""
+
+    def count(*, tools: list[object]) -> int:
+        return len(tools)
+
+    with pytest.raises(
+        ConfigurationError, match=r"tools.*functools\.partial\(count_tokens, tools="
+    ):
+        requirement_of({"messages": []}, input_tokens=count)
+
+
+def test_a_counter_that_is_asynchronous() -> None:
+    """A coroutine is closed, and refused: its number can be awaited and given."""
+
+    async def count(request: dict[str, object]) -> int:
+        return len(request)
+
+    counting: Any = count
+    with pytest.raises(ConfigurationError, match=r"^input_tokens is asynchronous: await it"):
+        requirement_of({"messages": []}, input_tokens=counting)
