@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
-from sizes import SHARE
+from sizes import FEW, MANY
 
 NORMAL = settings(
     deadline=None,
@@ -16,8 +16,8 @@ NORMAL = settings(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],  # a busy machine is no fault of a strategy
 )
-settings.register_profile("normal", NORMAL, max_examples=100)
-settings.register_profile("full", NORMAL, max_examples=100 * SHARE)
+settings.register_profile("normal", NORMAL, max_examples=FEW)
+settings.register_profile("full", NORMAL, max_examples=MANY)
 settings.load_profile("normal")
 
 

@@ -329,7 +329,7 @@ def test_long_texts_are_not_kept(text: str) -> None:
     tracemalloc.start()
     try:
         before = ask(range(2))
-        assert ask(range(2, 22)) - before < 4 * LONG  # of 20 * LONG that were asked
+        assert ask(range(2, 14)) - before < 4 * LONG  # of 12 * LONG that were asked
     finally:
         tracemalloc.stop()
 

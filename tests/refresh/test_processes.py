@@ -801,6 +801,7 @@ def test_what_constructing_must_not_do_is_seen() -> None:
 # Resources
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("free", "cold"), [(0, False), (0, True), (1, False), (16, False)])
 def test_no_more_files(api: FakeAPI, cache: str, free: int, cold: bool) -> None:
     """E1: with hardly a file to be had a refresh works or fails as any other, and once there are some, it works."""
@@ -865,6 +866,7 @@ def test_an_isolated_interpreter(api: FakeAPI) -> None:
     assert ran.returncode == 0
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("kib", [16, 64, 256])
 def test_no_more_memory(api: FakeAPI, kib: int) -> None:
     """E1: with too little memory for a thread to live no read hangs, and what is held is renewed when there is more."""
@@ -918,6 +920,7 @@ def check_memory(said: dict[str, Any]) -> None:
     assert said["grown"] <= 32 * MIB
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("answer", GREEDY.values(), ids=GREEDY)
 def test_memory_under(api: FakeAPI, answer: Callable[[], Answer]) -> None:
     """N4, N5, P7: an answer that is too large fails, and costs a process no more than 32 MiB."""

@@ -635,7 +635,7 @@ def newest(catalogue: Snapshot, need: str) -> Model | None:
 
 
 FEW: Final = settings(
-    max_examples=30, stateful_step_count=30, suppress_health_check=list(HealthCheck)
+    max_examples=20, stateful_step_count=25, suppress_health_check=list(HealthCheck)
 )
 MANY: Final = settings(FEW, max_examples=400, stateful_step_count=50)
 HUNT: Final = settings(

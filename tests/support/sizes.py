@@ -7,13 +7,14 @@ from typing import Any, Final
 import pytest
 from hypothesis import settings
 
-SHARE: Final = 4
-"""A normal run tries one example of a property in so many."""
+FEW: Final = 60
+MANY: Final = 400
+"""How many examples of a property a normal run tries, and one with `--full`."""
 
 
 def examples(count: int) -> int:
     """Return how many examples to try: `count` with `--full`, a share of them in a normal run."""
-    return count * settings().max_examples // (100 * SHARE)
+    return count * settings().max_examples // MANY
 
 
 def at_length(*values: object, timeout: int = 900) -> Any:
