@@ -1,4 +1,4 @@
-"""Policy: a requirement with preferences, an order, a minimum age and alternatives; in Python, or in a TOML file.
+"""Policy: a requirement with preferences, order, minimum age and alternatives, in Python or TOML.
 
     [policies.reports]
     require      = "thinking.adaptive and pdf_input"
@@ -7,7 +7,7 @@
     order        = "cheapest"
     alternatives = ["thinking and pdf_input"]
 
-A policy knows no catalogue: a catalogue ranks its models by it.
+A policy holds no catalogue; a catalogue ranks its models by a policy.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ ORDERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "largest_context": ("max_input_tokens",),
     }
 )
-"""How models are ranked that the preferences do not tell apart, and by which fields; each then by newest."""
+"""The fields that break ties between preferences, by order; newest first breaks the rest."""
 
 POLICY_KEYS: Final = ("require", "prefer", "minimum_age", "alternatives", "order")
-"""What the table of a policy may say."""
+"""The keys that a policy table may have."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
 _OWN_TABLE: Final = re.compile(rb"^\s*\[tool\.router[].]", re.MULTILINE)
@@ -75,13 +75,16 @@ def _read_order(order: str) -> str:
 
 @frozen(kw_only=True)
 class Policy:
-    """What an application needs, and which of the models that meet it come first.
+    """An application's requirement, and the ranking of the models that meet it.
 
-    The chain of a policy is the candidates of `require`, then those of each of `alternatives` that are
-    not yet in it. Each of these is ranked by `prefer` (known to meet the first preference, then the second,
-    and so on; preferences remove nobody), then by `order` (`newest`; `cheapest` by output price, then
-    by input price; `largest_context`), then newest first. `minimum_age`, such as `14d`, is and-ed to every
-    requirement. Raises `RequirementError` for a requirement, and `ConfigurationError` for all else, that means nothing.
+    The chain of a policy is the candidates of `require`, followed by the further candidates of each
+    of `alternatives`. `prefer` ranks the candidates of each: models known to meet the first
+    preference come first, then the second, and so on. Preferences remove no model. Ties are broken
+    by `order` (`newest`; `cheapest` by output price, then input price; `largest_context`), then
+    newest first. `minimum_age`, such as `14d`, is added to every requirement.
+
+    Raises `RequirementError` for an invalid requirement, and `ConfigurationError` for any other
+    invalid argument.
     """
 
     require: Requirement = field(default=None, converter=require)
@@ -92,7 +95,7 @@ class Policy:
     name: str | None = None
 
     tiers: tuple[Requirement, ...] = field(init=False, repr=False, eq=False)
-    """The requirement and its alternatives, each with the minimum age, in the order in which they are tried."""
+    """The requirement, then the alternatives in order, each with the minimum age added."""
 
     @tiers.default
     def _tiers(self) -> tuple[Requirement, ...]:
@@ -100,7 +103,7 @@ class Policy:
         return tuple(conjunction((each, *aged)) for each in (self.require, *self.alternatives))
 
     def also(self, requirement: Requirement) -> Policy:
-        """Return the policy with a requirement and-ed to its own and to each alternative."""
+        """Return the policy with `requirement` added to its own and to each alternative."""
         return evolve(
             self,
             require=self.require & requirement,
@@ -109,16 +112,16 @@ class Policy:
 
     @property
     def is_relative(self) -> bool:
-        """Whether the answer depends on the present moment."""
+        """Whether the answer depends on the current time."""
         return any(each.is_relative for each in (*self.tiers, *self.prefer))
 
     @property
     def ranked_by(self) -> tuple[str, ...]:
-        """The fields that the order ranks by, the first before the second."""
+        """The fields that the order ranks by, most significant first."""
         return ORDERS[self.order]
 
     def sort_key(self, model: Model) -> tuple[float, ...]:
-        """Return how the model stands by the order, smaller before larger; what is unknown stands last."""
+        """Return the model's sort key by the order; unknown values sort last."""
         sign = -1.0 if self.order == "largest_context" else 1.0
         return tuple(
             sign * model.values[name] if name in model.values else _UNKNOWN_LAST
@@ -130,11 +133,11 @@ class Policy:
 
 
 RequirementLike = str | Requirement | Policy | None
-"""What a question is asked with: a requirement, as text or as a value, a policy, or nothing for every model."""
+"""A requirement as a string or value, a policy, or `None` for every model."""
 
 
 def reject_keywords(policy: Policy, needs: Mapping[str, object]) -> Policy:
-    """Return the policy; raises `RequirementError` where keywords go with it, for it says all that is needed."""
+    """Return the policy; raises `RequirementError` if keywords are given too."""
     if needs:
         raise RequirementError(
             f"a policy says all that is needed: {shortened(next(iter(needs)))}= does not go with it"
@@ -143,9 +146,9 @@ def reject_keywords(policy: Policy, needs: Mapping[str, object]) -> Policy:
 
 
 def read_policies(path: str | os.PathLike[str]) -> Mapping[str, Policy]:
-    """Read the policies of a `router.toml`, or of the table `tool.router` of a `pyproject.toml`, by name.
+    """Read policies by name from `router.toml`, or from `tool.router` in `pyproject.toml`.
 
-    Raises `ConfigurationError`, which names the file, the key and what was expected.
+    Raises `ConfigurationError` with the file, the key and the expected value.
     """
     where = os.fspath(path)
     document = read_toml(where)
@@ -168,17 +171,18 @@ def read_policies(path: str | os.PathLike[str]) -> Mapping[str, Policy]:
 
 
 def is_policy_name(text: str) -> bool:
-    """Return whether `text` has the form of a policy's name."""
+    """Return whether `text` is a valid policy name."""
     return _NAME.fullmatch(text) is not None and text not in KEYWORDS
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise `ConfigurationError` for a name that a policy cannot have: one that text can mean already, among others."""
+    """Raise `ConfigurationError` for an invalid policy name, or one that is already in use."""
     for name in names:
         if not _NAME.fullmatch(str(name)):
             raise ConfigurationError(
                 f"a policy is named with letters, digits, - and _ (got {quoted(name)})"
             )
+        # `select` takes a policy name or a requirement as one string: the two must not overlap.
         if name in CAPABILITIES or name in FIELDS or name in KEYWORDS:
             raise ConfigurationError(
                 f"{name} is a capability, a field or a keyword; name the policy otherwise"
@@ -186,7 +190,7 @@ def check_names(names: Iterable[str]) -> None:
 
 
 def check_policies(policies: object) -> None:
-    """Raise `ConfigurationError` for what is no mapping of policies by name."""
+    """Raise `ConfigurationError` unless `policies` maps valid names to policies."""
     if not isinstance(policies, Mapping) or not all(
         isinstance(each, Policy) for each in policies.values()
     ):
@@ -197,7 +201,10 @@ def check_policies(policies: object) -> None:
 
 
 def find_policies(directory: str | os.PathLike[str] = ".") -> str | None:
-    """Return the nearest `router.toml`, or `pyproject.toml` with a table `tool.router`, from the directory upward."""
+    """Return the nearest file of policies, from the directory upward.
+
+    A directory's `router.toml` wins over its `pyproject.toml`, which needs a table `tool.router`.
+    """
     here = os.path.abspath(directory)
     while True:
         own, project = os.path.join(here, "router.toml"), os.path.join(here, "pyproject.toml")
@@ -211,6 +218,8 @@ def find_policies(directory: str | os.PathLike[str] = ".") -> str | None:
 
 
 def _has_own_table(path: str) -> bool:
+    # A search of the bytes finds the table even if the file is not valid TOML, so that reading the
+    # file reports the error instead of the search skipping it.
     try:
         with open(path, "rb") as file:
             return _OWN_TABLE.search(file.read()) is not None
@@ -223,7 +232,7 @@ def _unreadable(path: str, error: OSError) -> ConfigurationError:
 
 
 def read_toml(path: str) -> dict[str, Any]:
-    """Return what a TOML file says; raises `ConfigurationError` where it cannot be read."""
+    """Read a TOML file; raises `ConfigurationError` if it is unreadable or invalid."""
     import tomllib
 
     try:
@@ -236,7 +245,7 @@ def read_toml(path: str) -> dict[str, Any]:
 
 
 def read_policy(where: str, prefix: str, name: str, table: object) -> Policy:
-    """Return the policy that a table says; raises `ConfigurationError` with the file, the key and what was expected."""
+    """Read a policy table; raises `ConfigurationError` with the file, key and expected value."""
     path = f"{prefix}.{name}"
     try:
         check_names((name,))
@@ -251,7 +260,7 @@ def read_policy(where: str, prefix: str, name: str, table: object) -> Policy:
 
 
 def _value(where: str, path: str, key: str, value: object) -> Any:
-    """Return a value as `Policy` takes it, read already, so that what is wrong with it has a place."""
+    """Check one value of a policy table, so that an error names its place in the file."""
     is_list = key in {"prefer", "alternatives"}
     texts: Any = value if is_list else [value]
     if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
@@ -270,19 +279,20 @@ def _value(where: str, path: str, key: str, value: object) -> Any:
         except RequirementError as error:
             raise ConfigurationError(f"{place}: {error}") from error
         except ConfigurationError as error:
+            # The message starts with the name of the argument, which `place` already gives.
             raise ConfigurationError(f"{place}: {str(error).partition(' ')[2]}") from error
     return value
 
 
 def read_table(where: str, path: str, value: object) -> dict[str, Any]:
-    """Return a value that is a table; raises `ConfigurationError` for any other."""
+    """Return `value` if it is a table; raises `ConfigurationError` otherwise."""
     if not isinstance(value, dict):
         raise ConfigurationError(f"{where}: {path} must be a table (got {type(value).__name__})")
     return value
 
 
 def check_keys(where: str, prefix: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Raise `ConfigurationError` for a key that a table cannot have."""
+    """Raise `ConfigurationError` for an unknown key of a table."""
     for key in table:
         if key not in known:
             hint = did_you_mean(nearest(key, known, limit=1)) or f"; there is {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""Snapshot: models, newest first, and which of them meet a requirement or come first for a policy."""
+"""Snapshot: the models of a catalogue, filtered by a requirement or ranked by a policy."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ Default = TypeVar("Default")
 DEFAULT_FILTERS: Final[Mapping[str, Requirement]] = MappingProxyType(
     {"lifecycle": parse("maybe lifecycle == active"), "access": parse("maybe access != limited")}
 )
-"""What is required without being asked for, by the field whose mention makes it fall away."""
+"""Requirements that apply unless a requirement names their field, by that field."""
 
 _STATED_AS_TEXT: Final = "lifecycle"
-"""The field of which a default filter also keeps out what is stated as no text: that is stated, and not active."""
+"""A field whose default filter also excludes values that are not strings: they are not `active`."""
 
 MAX_REMEMBERED: Final = 1024
-"""How many questions a catalogue remembers, with their answers."""
+"""How many answers a catalogue caches."""
 
 _MASKS_BYTES: Final = 2**26
 _MASKS: Final = range(64, 4096)
-"""How many masks of terms are kept: as many as fit into so many bytes, within this range."""
+"""Bounds on the number of cached masks, which `_MASKS_BYTES` limits by size."""
 
 _ORDERED_FIELDS: Final = tuple(
     name for name, kind in FIELDS.items() if kind in ORDERED and name not in DURATIONS
@@ -55,16 +55,17 @@ EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def remember(memo: dict[Key, Value], key: Key, value: Value, most: int = MAX_REMEMBERED) -> None:
-    """Keep a value by its key, of at most so many: a full memo is emptied, which needs no order of use."""
+    """Cache a value by its key; a memo with `most` entries is cleared first."""
+    # Clearing needs no bookkeeping on each hit, as LRU eviction would.
     if len(memo) >= most:
         memo.clear()
     memo[key] = value
 
 
 class Snapshot:
-    """What a `Catalogue` knows without explaining it: its models, and which rows of them meet a requirement.
+    """The models of a `Catalogue`, and the bitsets of those that meet a requirement.
 
-    Row 0 is the oldest model, so that the newest of a mask is its highest bit.
+    Row 0 is the oldest model, so the newest model of a mask is its highest bit.
     """
 
     __slots__ = (
@@ -93,15 +94,16 @@ class Snapshot:
         quarantined: Iterable[MalformedEntryError] = (),
         validators: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        # The second sort is stable: of models released together, the smaller id counts as newer.
         oldest_first = sorted(models, key=lambda model: model.id, reverse=True)
         oldest_first.sort(key=lambda model: model.created_at or EARLIEST)
         self.models: tuple[Model, ...] = tuple(reversed(oldest_first))
         self.source = source
         self.as_of = as_of
         self.quarantined = tuple(quarantined)
-        """What was wrong with the entries of the listing that could not be read."""
+        """The errors of the listing's entries that could not be read."""
         self.validators = dict(validators)
-        """What tells the source whether its listing has changed since."""
+        """HTTP validators that let the source detect an unchanged listing."""
         self.names = (
             names if names is not None else Names.union(model.names for model in self.models)
         )
@@ -118,13 +120,14 @@ class Snapshot:
         if len(self._by_id) != len(oldest_first):
             raise CatalogueError("two models have one id")
         aliases = ((alias, model) for model in oldest_first for alias in model.aliases)
+        # An id wins over an alias of another model, and a newer model over an older one.
         self._by_id = dict(aliases) | self._by_id
         self.answers: dict[object, Model] = {}
-        """What `select` answered, by text: what it would answer again."""
+        """Cached answers of `select`, by text."""
         self._masks: dict[str, int] = {}
-        """The rows known to meet a term, by its text."""
+        """Cached rows that are known to meet a term, by its text."""
         self._default_rows: dict[frozenset[str], int] = {}
-        """The rows that the default filters let pass, by the fields that a requirement names."""
+        """Cached rows that pass the default filters, by the fields that a requirement names."""
         self._digest: str | None = None
 
     def candidates(
@@ -136,9 +139,9 @@ class Snapshot:
         now: datetime | None = None,
         **needs: KeywordValue,
     ) -> tuple[Model, ...]:
-        """Return every model known to meet the requirement and the default filters, best first, at most `limit`.
+        """Return the models known to meet the requirement and the default filters, best first.
 
-        Best is newest, or what the policy says.
+        The newest model is best, unless a policy ranks them. `limit` is the most to return.
         """
         if limit is not None and limit < 0:
             raise RequirementError(f"limit must be at least 0 (got {quoted(limit)})")
@@ -156,7 +159,7 @@ class Snapshot:
         now: datetime | None = None,
         **needs: KeywordValue,
     ) -> tuple[Model, ...]:
-        """Return every model known to meet the requirement, newest first: a filter, without default filters."""
+        """Return every model known to meet the requirement, newest first, without default filters."""
         asked = require(requirement, **needs)
         self.check_names(asked)
         return tuple(take_rows(self.models, asked.masks(self._index, resolve_now(now))[0]))
@@ -170,16 +173,16 @@ class Snapshot:
         now: datetime | None = None,
         **needs: KeywordValue,
     ) -> bool:
-        """Return whether the model of that id or alias is known to meet the requirement; unknown is `False`.
+        """Return whether the model `id` is known to meet the requirement; unknown is `False`.
 
-        Raises `UnknownModelError` for an id that the catalogue does not list.
+        `id` is an id or an alias. Raises `UnknownModelError` if the catalogue does not list it.
         """
         return self.judge(id, require(requirement, **needs), now)[1] is True
 
     def judge(
         self, id: str, requirement: Requirement, now: datetime | None = None
     ) -> tuple[Model, Support]:
-        """Return the model of that id or alias, and whether it meets the requirement."""
+        """Return the model with that id or alias, and whether it meets the requirement."""
         self.check_names(requirement)
         model = self[id]
         return model, requirement.support(model, now=now)
@@ -200,9 +203,9 @@ class Snapshot:
         return self._index
 
     def default_filters(self, fields: frozenset[str]) -> tuple[Requirement, ...]:
-        """Return the default filters of a requirement that speaks of `fields`.
+        """Return the default filters of a requirement that names `fields`.
 
-        A live answer lists only what the key may call, so access is no question there.
+        A live listing has only models that the key may call, so it needs no filter on access.
         """
         return tuple(
             default_filter
@@ -211,37 +214,37 @@ class Snapshot:
         )
 
     def passes(self, default_filter: Requirement, model: Model) -> bool:
-        """Return whether a default filter lets the model pass: the definition of `filter_masks`."""
+        """Return whether the model passes a default filter; `filter_masks` must agree with this."""
         return default_filter.matches(model) and not (
             _STATED_AS_TEXT in default_filter.fields and _has_unreadable_lifecycle(model)
         )
 
     def failed_filters(self, fields: frozenset[str], model: Model) -> tuple[Requirement, ...]:
-        """Return the default filters of a requirement that names `fields` which the model does not pass."""
+        """Return the default filters, of a requirement that names `fields`, that the model fails."""
         return tuple(each for each in self.default_filters(fields) if not self.passes(each, model))
 
     def filter_masks(self, default_filter: Requirement) -> Masks:
-        """Return the rows that a default filter lets pass, and those that it is known to keep out."""
+        """Return the rows that pass a default filter, and those known to fail it."""
         yes, no = default_filter.masks(self._index, EARLIEST)
         unreadable = self._unreadable_lifecycle if _STATED_AS_TEXT in default_filter.fields else 0
         return yes ^ (yes & unreadable), no | unreadable
 
     def __getitem__(self, id: str) -> Model:
-        """Return the model of that id or documented alias; raises `UnknownModelError`."""
+        """Return the model with that id or documented alias; raises `UnknownModelError`."""
         try:
             return self._by_id[id]
         except KeyError:
-            asked: object = id  # of any type, such as an int of 4,301 digits, which has no text
+            asked: object = id  # callers may pass any type, even an int too long for `str`
             raise UnknownModelError(
                 asked if isinstance(asked, str) else quoted(asked), known=self._by_id
             ) from None
 
     def get(self, id: str, default: Default | None = None) -> Model | Default | None:
-        """Return the model of that id or documented alias, or `default` if the catalogue does not list it."""
+        """Return the model with that id or documented alias, or `default` if it is not listed."""
         return self._by_id.get(id, default)
 
     def __contains__(self, item: object) -> bool:
-        """Return whether the catalogue lists a model, or a model of that id or documented alias."""
+        """Return whether the catalogue lists a model, an id or a documented alias."""
         if isinstance(item, Model):
             return self._by_id.get(item.id) == item
         return item in self._by_id
@@ -260,12 +263,12 @@ class Snapshot:
         return partial(type(self), self.models, **self._metadata()), ()
 
     def _metadata(self) -> dict[str, Any]:
-        """Return the arguments, beside the models, that make an equal catalogue."""
+        """Return the keyword arguments that make an equal catalogue."""
         names = ("source", "as_of", "names", "quarantined", "validators")
         return {name: getattr(self, name) for name in names}
 
     def _chain(self, policy: Policy, now: datetime | None) -> Iterator[Model]:
-        """Yield every candidate of a policy, the best first."""
+        """Yield every candidate of a policy, best first."""
         self._check_policy(policy)
         left = self._index.all
         for tier in policy.tiers:
@@ -275,7 +278,7 @@ class Snapshot:
                 yield from sorted(take_rows(self.models, group), key=policy.sort_key)
 
     def _ranked(self, policy: Policy, rows: int, now: datetime | None) -> list[int]:
-        """Return the rows in groups that the preferences tell apart, the preferred one first."""
+        """Split the rows into groups by preference, the most preferred group first."""
         groups = [rows]
         for preference in policy.prefer:
             yes = self._known(preference, now)
@@ -286,6 +289,7 @@ class Snapshot:
 
     def _met(self, requirement: Requirement, now: datetime | None) -> int:
         """Return the rows known to meet the requirement and its default filters."""
+        # The hot path of `select`: two attempts that succeed cost less than two checks.
         try:
             _, fields, _, texts = requirement.references
         except AttributeError:
@@ -303,18 +307,18 @@ class Snapshot:
         return rows
 
     def _known(self, requirement: Requirement, now: datetime | None) -> int:
-        """Return the rows known to meet the requirement; no default filters apply."""
+        """Return the rows known to meet the requirement, without default filters."""
         return reduce(and_, (self._mask(term, now) for term in requirement.terms), self._index.all)
 
     def _mask(self, term: Requirement, now: datetime | None) -> int:
-        """Return the rows known to meet a term, and keep them unless they depend on the moment."""
+        """Return the rows known to meet a term; cached unless they depend on the current time."""
         yes = self._masks.get(term.text)
         if yes is not None:
             return yes
         self.check_names(term)
         if term.is_relative:
             return term.masks(self._index, resolve_now(now))[0]
-        yes = term.masks(self._index, EARLIEST)[0]
+        yes = term.masks(self._index, EARLIEST)[0]  # any time will do: the term ignores it
         if len(term.text) <= LONGEST_REMEMBERED:
             affordable = _MASKS_BYTES // (self._index.size // 8 + 1)
             remember(self._masks, term.text, yes, max(_MASKS.start, min(_MASKS.stop, affordable)))
@@ -329,13 +333,13 @@ class Snapshot:
         return rows
 
     def _check_policy(self, policy: Policy) -> None:
-        """Check every name, also of tiers that are not needed today: they will be on a worse day."""
+        """Check every name, even in tiers that this catalogue does not need: a later one may."""
         for each in (*policy.tiers, *policy.prefer):
             self.check_names(each)
 
     def check_names(self, requirement: Requirement) -> None:
         """Raise `UnknownNameError` for a name that neither the vocabulary nor this catalogue knows."""
-        for name in sorted(requirement.capabilities):  # the same error each time
+        for name in sorted(requirement.capabilities):  # of several errors, always the same one
             if not self.names.knows_capability(name):
                 if self.names.knows_field(name) or any(
                     self.names.knows_field(name[:at]) for at, mark in enumerate(name) if mark == "."
@@ -354,7 +358,7 @@ class Snapshot:
                 raise UnknownNameError(name, self.suggestions(name))
 
     def suggestions(self, name: str) -> tuple[str, ...]:
-        """Return what may have been meant by an unknown name: a model, a line, or the names most like it."""
+        """Return suggestions for an unknown name: a model, a line, or similar names."""
         if name in self:
             return (f"id == {self[name].id}",)
         if any(model.line == name for model in self):

@@ -1,9 +1,12 @@
-"""Audit: the ids of models in source and configuration files, and which of them are retired, or will be soon.
+"""Audit: finds model ids in source and configuration files that are retired, or will be soon.
 
-A name is found only where it stands whole. Before it, no letter, digit, `_` or `-` may stand; what ends in a `.`, `/`
-or `:` there only qualifies the model (`us.anthropic.`, `models/`, `anthropic:`). After it, no letter, digit, `_` or `-`
-may stand, no `.` or `@` that goes on with one (`claude-2.1.5`, `claude-2.1.json`, another date on Vertex), and no `:`
-that goes on with a digit (another version on Bedrock); a `:` and a letter call a method or a variant (`:rawPredict`).
+The audit matches whole names only. A letter, digit, `_` or `-` directly before or after a name
+makes it a different name. A prefix that ends in `.`, `/` or `:` only qualifies the model
+(`us.anthropic.`, `models/`, `anthropic:`).
+
+After a name, two continuations also make it a different name: `.` or `@` with a letter, digit or
+`_` (`claude-2.1.5`, `claude-2.1.json`, another date on Vertex), and `:` with a digit (another
+version on Bedrock). A `:` with a letter is allowed: it calls a method or variant (`:rawPredict`).
 """
 
 from __future__ import annotations
@@ -27,42 +30,43 @@ _DATED: Final = re.compile(r"(.+)-(\d{8})", re.ASCII)
 _GOES_ON_BEFORE: Final = re.compile(r"[A-Za-z0-9_-]")
 _GOES_ON_AFTER: Final = r"(?![A-Za-z0-9_-]|(?:[.@]|%40)[A-Za-z0-9_]|(?::|%3A)[0-9])"
 _CONTEXT: Final = r"(?:(?::|%3A)[0-9]{1,4}k)?"
-"""The context window that Bedrock adds to the id of provisioned throughput, as in `-v1:0:200k`."""
+"""The context window that Bedrock appends for provisioned throughput, as in `-v1:0:200k`."""
 
 _NO_PART_OF_A_NAME: Final = re.compile(
     r"(?:\\[nrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\$\{[^\s{}]{1,80}-)\Z"
 )
-"""What may stand before a name although it ends like one: an escape, or the operator of `${MODEL:-claude-opus-5}`."""
+"""Prefixes that end like a name but are not part of one: escapes, and `:-` in `${MODEL:-id}`."""
 
+# Bounds the search for such a prefix, so that a long minified line stays cheap.
 _LONGEST_BEFORE: Final = 100
 _ACCEPTED: Final = re.compile(r"router:[ \t]*ignore\b")
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 BEGINNING: Final = 8192
-"""How many bytes of a file say whether it is text."""
+"""The number of leading bytes that decide whether a file is text."""
 
 
 class AuditVerdict(Enum):
-    """What is to be said of a model that a file names."""
+    """The state of a model that a file names."""
 
     OK = "ok"
-    """Nothing is known against it."""
+    """No retirement or deprecation is known."""
     DEPRECATED = "deprecated"
-    """It is deprecated, and not known to retire within the time that was asked for."""
+    """The model is deprecated, but not known to retire within the requested time."""
     RETIRING = "retiring"
-    """Its retirement falls within the time that was asked for, or is overdue."""
+    """The model retires within the requested time, or its retirement is overdue."""
     RETIRED = "retired"
     """Requests for it fail."""
 
     @property
     def is_failure(self) -> bool:
-        """Whether something must be done: the model is retired, or will be soon."""
+        """Whether the model is retired, or will be soon."""
         return self in {AuditVerdict.RETIRING, AuditVerdict.RETIRED}
 
 
 @frozen(kw_only=True)
 class Finding:
-    """One place where a file names a model, and what is known of that model."""
+    """One place where a file names a model, with the state of that model."""
 
     path: str
     line: int
@@ -70,7 +74,7 @@ class Finding:
     column: int
     """In characters, counted from 1."""
     text: str
-    """The name as it stands there: an id, an alias, or what Amazon Bedrock or Google Cloud call the model."""
+    """The name in the file: an id, an alias, or a name from Amazon Bedrock or Google Cloud."""
     model: str
     """The id of the model."""
     lifecycle: str | None
@@ -78,7 +82,7 @@ class Finding:
     replacement: str | None
     """The id that the provider names as the successor."""
     on_partner: bool
-    """Whether only a platform that sets its own dates, Amazon Bedrock or Google Cloud, spells the name so."""
+    """Whether the name is used only on Amazon Bedrock or Google Cloud, which set their own dates."""
     verdict: AuditVerdict
 
     def __str__(self) -> str:
@@ -100,12 +104,12 @@ class _Known:
 
 
 class Audit:
-    """Finds the names of models in text, and says which of the models are retired, or will be within some time.
+    """Finds the names of models in text, and reports which are retired, or will be soon.
 
-    A name is an id or alias of the catalogue, or what Amazon Bedrock and Google Cloud call that model. What the
-    catalogue does not list, or states no lifecycle of, is taken from the bundled one, for the API lists retired models
-    only when it is asked to. `within` is a duration such as `60d` or `2w`, reckoned from `now`; raises
-    `ConfigurationError` for what is none.
+    A name is an id or alias of the catalogue, or the model's name on Amazon Bedrock or Google
+    Cloud. The bundled catalogue supplies models that the catalogue does not list, or lists without
+    a lifecycle, because the API lists retired models only on request. `within` is a duration such
+    as `60d` or `2w`, counted from `now`; an invalid duration raises `ConfigurationError`.
     """
 
     def __init__(
@@ -115,15 +119,17 @@ class Audit:
         self._names = _known_names(catalogue)
         tails = {name.removeprefix(_BEDROCK) for name in self._names if name != _BEDROCK}
         self._clue = _common_beginning(tails)
-        """What every name contains: a file without it names no model."""
-        # The longest first; and no lookbehind, since a pattern that begins with text is searched for many times faster.
+        """A string that every name contains: a file without it names no model."""
+        # Alternation takes the first match, so longer names come first. A lookbehind would prevent
+        # the fast search for a literal prefix; `_begins` checks the preceding text instead.
         longest_first = "|".join(map(re.escape, sorted(tails, key=lambda tail: (-len(tail), tail))))
         self._tail = re.compile(f"(?:{longest_first})(?P<context>{_CONTEXT}){_GOES_ON_AFTER}")
 
     def findings(self, content: str | bytes, path: str = "") -> tuple[Finding, ...]:
-        """Return every place of a file's content that names a model, but for lines that say `router: ignore`.
+        """Return every place in a file's content that names a model.
 
-        Bytes are read as UTF-8, or as UTF-16 with a byte order mark; binary ones name no model.
+        Lines that contain `router: ignore` are skipped. Bytes are decoded as UTF-8, or as UTF-16
+        if they start with a byte order mark. Binary content names no model.
         """
         text = self._decoded(content) if isinstance(content, bytes) else content
         return tuple(self._findings(text, path)) if self._clue in text else ()
@@ -131,9 +137,8 @@ class Audit:
     def _findings(self, text: str, path: str) -> Iterator[Finding]:
         line, line_start, line_end, is_accepted = 1, 0, -1, False
         for start, end, known in self._places(text):
-            if (
-                start > line_end
-            ):  # each line once: one of a minified file may name a model ten thousand times
+            # Scan each line once: a line of a minified file may name a model thousands of times.
+            if start > line_end:
                 line += text.count("\n", line_start, start)
                 line_start = text.rfind("\n", 0, start) + 1
                 line_end = text.find("\n", start)
@@ -156,11 +161,11 @@ class Audit:
             )
 
     def _places(self, text: str) -> Iterator[tuple[int, int, _Known]]:
-        """Yield where each name begins and ends, and what it names."""
+        """Yield the start and end of each name, and the model it names."""
         at = 0
         while match := self._tail.search(text, at):
             start, end = match.span()
-            at = start + 1
+            at = start + 1  # a rejected match may overlap a valid one
             tail = text[start : match.start("context")]
             for before in (_BEDROCK, "") if text.endswith(_BEDROCK, 0, start) else ("",):
                 known = self._names.get(before + tail)
@@ -185,11 +190,12 @@ class Audit:
 
 
 def is_binary(content: bytes) -> bool:
-    """Return whether the beginning of a file says that it is no text: it has a zero byte, and no mark of UTF-16."""
+    """Return whether content is binary: a zero byte near its start, and no UTF-16 mark."""
     return b"\0" in content[:BEGINNING] and not content.startswith(_UTF_16)
 
 
 def _common_beginning(texts: Collection[str]) -> str:
+    # The first and last in sort order differ earliest, so their common prefix is everyone's.
     first, last = min(texts), max(texts)
     return first[
         : next((at for at, mark in enumerate(first) if not last.startswith(mark, at)), len(first))
@@ -197,14 +203,14 @@ def _common_beginning(texts: Collection[str]) -> str:
 
 
 def _begins(text: str, start: int) -> bool:
-    """Return whether what stands before a name is no part of it."""
+    """Return whether a name begins at `start`: the preceding text is not part of a longer name."""
     if start == 0 or not _GOES_ON_BEFORE.match(text, start - 1):
         return True
     return _NO_PART_OF_A_NAME.search(text, max(0, start - _LONGEST_BEFORE), start) is not None
 
 
 def _known_names(catalogue: Catalogue) -> Mapping[str, _Known]:
-    """Return every name, with what it names: what the API calls a model goes before what others do."""
+    """Return every name with its model; ids and aliases of the API win over partner names."""
     bundled = Catalogue.bundled()
     models = [
         bundled[each.id] if each.lifecycle is None and each.id in bundled else each
@@ -225,10 +231,10 @@ def _known_names(catalogue: Catalogue) -> Mapping[str, _Known]:
 
 
 def _partner_names(model: Model) -> Iterator[str]:
-    """Yield what Amazon Bedrock and Google Cloud call the model: by rule, but where another name is documented.
+    """Yield the model's names on Amazon Bedrock and Google Cloud: documented ones, else by rule.
 
-    The rule is that of https://platform.claude.com/docs/en/about-claude/models/model-ids-and-versions; the endpoint
-    of Bedrock for the Messages API takes ids and aliases without a version.
+    The rule is from https://platform.claude.com/docs/en/about-claude/models/model-ids-and-versions.
+    Bedrock's endpoint for the Messages API takes ids and aliases without a version.
     """
     documented = model.values.get("partner_ids", ())
     yield from documented
