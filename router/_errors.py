@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MAX_TEXT = 200
-"""Characters of a foreign text that a message repeats."""
+"""The most characters of foreign text in a message."""
 
 _MAX_SENTENCE = 1000
-"""Characters of a sentence that a message repeats, such as what changed since a lock."""
+"""The most characters of a sentence in a message, such as a lock's problem."""
 
 _MAX_PLACES = 10
-"""Places of a request that a message names."""
+"""The most places of a request in a message."""
 
 _MAX_NAME = 256
-"""Characters of the longest id: a longer name was never meant to be one that is known."""
+"""The most characters of a valid id: longer names get no suggestions."""
 
 _MAX_NAMES = 10
 _WINDOW = 36
@@ -42,7 +42,7 @@ _SAME_LIKENESS = 0.1
 
 
 def printable(text: str) -> str:
-    """Return `text` with every character that a terminal could act on written as an escape."""
+    """Return `text` with non-printable characters escaped, so that it is safe for a terminal."""
     if text.isprintable():
         return text
     return "".join(
@@ -51,33 +51,33 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Return `text` with its lines kept and all else as `printable` has it."""
+    """Return `text` with non-printable characters escaped, except for line breaks."""
     return "\n".join(map(printable, text.split("\n")))
 
 
 def quoted(value: object) -> str:
-    """Return the `repr` of a value, printable and cut; for a value without one, the name of its type."""
+    """Return the printable, shortened `repr` of a value, or its type's name if `repr` fails."""
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001 - an int of 4,301 digits, or a `__repr__` of the application's own
+    except Exception:  # noqa: BLE001 - an int of 4,301 digits, or a foreign `__repr__`
         text = f"<unprintable {type(value).__name__} object>"
     return shortened(text)
 
 
 def shortened(text: str, longest: int = _MAX_TEXT) -> str:
-    """Return `text` as `printable` has it, cut where it is long."""
+    """Return printable `text`, cut after `longest` characters."""
     return printable(text if len(text) <= longest else f"{text[:longest]}...")
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Return the first names, each as `shortened` has it, with commas."""
+    """Return the first names, shortened and joined with commas."""
     return ", ".join(
         [*map(shortened, names[:_MAX_NAMES]), *(["..."] if len(names) > _MAX_NAMES else [])]
     )
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
-    """Return the known names most like `name`, as a whole or by their last part, best first."""
+    """Return the known names most similar to `name`, in whole or in the last part, best first."""
     if len(name) > _MAX_NAME:
         return ()
     scores = {
@@ -91,8 +91,9 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
 def _likeness(one: str, other: str) -> float:
     from difflib import SequenceMatcher
 
-    one, other = sorted((one, other))
+    one, other = sorted((one, other))  # the ratio depends on the order of its arguments
     matcher = SequenceMatcher(None, one, other)
+    # The quick ratios are upper bounds, and much cheaper.
     return (
         matcher.ratio()
         if matcher.real_quick_ratio() >= _MIN_LIKENESS and matcher.quick_ratio() >= _MIN_LIKENESS
@@ -105,20 +106,20 @@ def _last(name: str) -> str:
 
 
 def did_you_mean(names: Sequence[str]) -> str:
-    """Return the end of a message that names what may have been meant; empty without names."""
+    """Return the end of a message that suggests `names`; empty without names."""
     return f"; did you mean {' or '.join(map(printable, names))}?" if names else ""
 
 
 class RouterError(Exception):
-    """The base of every error of this library."""
+    """The base class of the library's errors."""
 
 
 class RequirementError(RouterError, ValueError):
-    """A requirement that means nothing, whatever the catalogue."""
+    """A requirement that is invalid for every catalogue."""
 
 
 class RequirementSyntaxError(RequirementError):
-    """Requirement text that does not parse; carries `text`, `column` (0-based) and `problem`."""
+    """A syntax error in requirement text, with `text`, `column` (0-based) and `problem`."""
 
     def __init__(self, text: str, column: int, problem: str) -> None:
         super().__init__(text, column, problem)
@@ -135,9 +136,9 @@ class RequirementSyntaxError(RequirementError):
 
 
 class UnknownNameError(RequirementError, LookupError):
-    """A name that neither the vocabulary nor a catalogue knows; carries `name` and the `nearest` that may be meant.
+    """A `name` unknown to the vocabulary and the catalogue, with the `nearest` known names.
 
-    `policies` are the names of the policies, if the name could have been one of them.
+    `policies` has the names of the policies, if the name could have been one of them.
     """
 
     def __init__(
@@ -154,10 +155,10 @@ class UnknownNameError(RequirementError, LookupError):
 
 
 class UnknownModelError(RouterError, LookupError):
-    """An id or alias that the catalogue does not list; carries `id` and the `nearest` listed ones.
+    """An `id` or alias that the catalogue does not list, with the `nearest` listed ones.
 
-    `known` are the listed ids. The nearest of them are searched for when `nearest` is first read, because a caller
-    that catches the error seldom needs them.
+    `known` has the listed ids. They are searched when `nearest` is first read, because a caller
+    that catches the error seldom needs it.
     """
 
     def __init__(self, id: str, nearest: Sequence[str] = (), *, known: Iterable[str] = ()) -> None:
@@ -168,7 +169,7 @@ class UnknownModelError(RouterError, LookupError):
 
     @property
     def nearest(self) -> tuple[str, ...]:
-        """The listed ids that are most like `id`, best first."""
+        """The listed ids most similar to `id`, best first."""
         known = self._known  # read once: another thread may finish the same search meanwhile
         if known:
             self._nearest = nearest(self.id, known)
@@ -184,9 +185,9 @@ class UnknownModelError(RouterError, LookupError):
 
 
 class LockError(RouterError, LookupError):
-    """A lock that says nothing of `policy`, or whose model no longer serves it.
+    """A lock without an entry for `policy`, or with a model that no longer meets it.
 
-    `id` is the model that it is locked to, `None` where it is locked to none; `changed` says what changed since.
+    `id` is the locked model, or `None` without an entry. `changed` describes the problem.
     """
 
     def __init__(self, policy: str, id: str | None, changed: str) -> None:
@@ -210,7 +211,7 @@ class CatalogueError(RouterError, ValueError):
 
 
 class MalformedEntryError(CatalogueError):
-    """An entry that cannot be read; carries the `path` to what is wrong, what was `expected`, and what was `got`."""
+    """An invalid entry, with the `path` of the problem, the `expected` value and the value `got`."""
 
     def __init__(self, path: str, expected: str, got: str) -> None:
         super().__init__(path, expected, got)
@@ -223,15 +224,15 @@ class MalformedEntryError(CatalogueError):
 
 
 class ConflictingEntriesError(MalformedEntryError):
-    """Two entries of one id that differ, so that neither can be trusted."""
+    """Two different entries with one id, so that neither can be trusted."""
 
 
 class CatalogueUnavailableError(RouterError, OSError):
-    """A source that gave no catalogue.
+    """A source that returned no catalogue.
 
-    `status` is the HTTP status where there was an answer, `error_type` the API's own name of the
-    failure, `retry_after` the seconds the server asked for, and `retryable` whether a later try can
-    succeed without a change of configuration.
+    `status` is the HTTP status, if there was a response; `error_type` is the API's name for the
+    failure; `retry_after` is the delay that the server asked for, in seconds; `retryable` says
+    whether a retry can succeed without a change of configuration.
     """
 
     def __init__(
@@ -254,11 +255,12 @@ class CatalogueUnavailableError(RouterError, OSError):
         return printable(self.reason)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # The default would call the class with `args` alone; the state restores the keywords.
         return type(self), (self.reason,), self.__dict__
 
 
 class UnfitRequestError(RouterError, ValueError):
-    """A request that `model` is known not to serve; carries what is `unsupported`: pairs of a path and a term."""
+    """A request that `model` cannot serve, with its `unsupported` pairs of path and term."""
 
     def __init__(self, model: str, unsupported: Iterable[tuple[str, str]]) -> None:
         self.model = model
@@ -274,4 +276,4 @@ class UnfitRequestError(RouterError, ValueError):
 
 
 class ConfigurationError(RouterError, ValueError):
-    """An argument or environment variable that cannot be used; the value of a secret is never in it."""
+    """An invalid argument or environment variable; the message never has a secret value."""

@@ -182,7 +182,7 @@ def check_names(names: Iterable[str]) -> None:
             raise ConfigurationError(
                 f"a policy is named with letters, digits, - and _ (got {quoted(name)})"
             )
-        # `select` takes a policy name or a requirement as one string: the two must not overlap.
+        # `Router.select` takes a policy name or a requirement: the two must not overlap.
         if name in CAPABILITIES or name in FIELDS or name in KEYWORDS:
             raise ConfigurationError(
                 f"{name} is a capability, a field or a keyword; name the policy otherwise"

@@ -39,7 +39,7 @@ DEFAULT_FILTERS: Final[Mapping[str, Requirement]] = MappingProxyType(
 """Requirements that apply unless a requirement names their field, by that field."""
 
 _STATED_AS_TEXT: Final = "lifecycle"
-"""A field whose default filter also excludes values that are not strings: they are not `active`."""
+"""The field whose default filter also excludes values that are not strings."""
 
 MAX_REMEMBERED: Final = 1024
 """How many answers a catalogue caches."""
@@ -103,7 +103,7 @@ class Snapshot:
         self.quarantined = tuple(quarantined)
         """The errors of the listing's entries that could not be read."""
         self.validators = dict(validators)
-        """HTTP validators that let the source detect an unchanged listing."""
+        """Values that let the source detect an unchanged listing, such as an ETag."""
         self.names = (
             names if names is not None else Names.union(model.names for model in self.models)
         )
@@ -120,7 +120,7 @@ class Snapshot:
         if len(self._by_id) != len(oldest_first):
             raise CatalogueError("two models have one id")
         aliases = ((alias, model) for model in oldest_first for alias in model.aliases)
-        # An id wins over an alias of another model, and a newer model over an older one.
+        # An id wins over an alias; if two models share an alias, the newer one wins.
         self._by_id = dict(aliases) | self._by_id
         self.answers: dict[object, Model] = {}
         """Cached answers of `select`, by text."""
@@ -141,7 +141,7 @@ class Snapshot:
     ) -> tuple[Model, ...]:
         """Return the models known to meet the requirement and the default filters, best first.
 
-        The newest model is best, unless a policy ranks them. `limit` is the most to return.
+        The newest model is best, unless a policy ranks them. `limit` caps their number.
         """
         if limit is not None and limit < 0:
             raise RequirementError(f"limit must be at least 0 (got {quoted(limit)})")
@@ -159,7 +159,7 @@ class Snapshot:
         now: datetime | None = None,
         **needs: KeywordValue,
     ) -> tuple[Model, ...]:
-        """Return every model known to meet the requirement, newest first, without default filters."""
+        """Return the models known to meet the requirement, newest first; no default filters."""
         asked = require(requirement, **needs)
         self.check_names(asked)
         return tuple(take_rows(self.models, asked.masks(self._index, resolve_now(now))[0]))
@@ -220,7 +220,7 @@ class Snapshot:
         )
 
     def failed_filters(self, fields: frozenset[str], model: Model) -> tuple[Requirement, ...]:
-        """Return the default filters, of a requirement that names `fields`, that the model fails."""
+        """Return the default filters of a requirement on `fields` that the model fails."""
         return tuple(each for each in self.default_filters(fields) if not self.passes(each, model))
 
     def filter_masks(self, default_filter: Requirement) -> Masks:
@@ -338,7 +338,7 @@ class Snapshot:
             self.check_names(each)
 
     def check_names(self, requirement: Requirement) -> None:
-        """Raise `UnknownNameError` for a name that neither the vocabulary nor this catalogue knows."""
+        """Raise `UnknownNameError` for names unknown to the vocabulary and this catalogue."""
         for name in sorted(requirement.capabilities):  # of several errors, always the same one
             if not self.names.knows_capability(name):
                 if self.names.knows_field(name) or any(

@@ -1,4 +1,4 @@
-"""Model: one entry of the catalogue, read once at the edge into facts of three values and typed fields."""
+"""Model: one entry of the catalogue, parsed once into three-valued facts and typed fields."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Support = bool | None
 
 MAX_BITS: Final = 4096
 MAX_NESTING: Final = 32
-"""How deep an entry may nest; the API's deepest today is five."""
+"""The deepest nesting of an entry; the API's entries have at most five levels."""
 
 _INFINITY: Final = float("inf")
 _WITHOUT_REFERENCES: Final = 2
-"""The format of marshal in which equal data gives equal bytes; it tells 1, 1.0 and true apart, and is nowhere kept."""
+"""Marshal version whose bytes are equal for equal data, but differ for 1, 1.0 and true."""
 
 _MAX_ID_SHOWN: Final = 40
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,255}")
@@ -31,7 +31,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,255}")
 
 @frozen
 class Correction:
-    """A limit that the API is documented to report wrongly: what it said, what holds, and why."""
+    """A documented correction of a limit that the API reports wrongly."""
 
     reported: int
     value: int
@@ -41,7 +41,7 @@ class Correction:
 
 @frozen
 class Facts:
-    """What is documented of one model beyond its entry, and the source of each fact by name."""
+    """Documented facts of one model beyond its entry, with the sources of each fact by name."""
 
     stated: Mapping[str, Any] = field(factory=dict)
     corrections: Mapping[str, Correction] = field(factory=dict)
@@ -53,38 +53,38 @@ _NO_FACTS: Final = Facts()
 
 @frozen(repr=False)
 class Model:
-    """One model of the catalogue, with the API's own field names; an attribute is `None` where it is unknown.
+    """One model of the catalogue, with the API's field names; unknown attributes are `None`.
 
-    Limits are in tokens, prices in USD per million tokens, dates are aware UTC. Read one with `from_api`.
+    Limits are in tokens, prices in USD per million tokens, dates in UTC. Made by `from_api`.
     """
 
     id: str
     facts: Mapping[str, bool] = field(hash=False)
-    """What is known of each capability and trait, by short path; what is missing is unknown."""
+    """Known support of capabilities and traits, by short path; missing ones are unknown."""
     values: Mapping[str, Any] = field(hash=False)
-    """Every field that is known, by name: text, int, float, bool, aware datetime or tuple of text."""
+    """Known fields by name: a string, int, float, bool, aware datetime or tuple of strings."""
     entry: Mapping[str, Any] = field(hash=False)
     """The entry as the API gave it, before documented facts."""
     corrections: Mapping[str, Correction] = field(hash=False)
-    """What the API is documented to report wrongly of this model, by field."""
+    """Corrections of fields that the API reports wrongly, by field."""
     documented: Mapping[str, tuple[str, ...]] = field(hash=False)
-    """The names that come from documentation and not from the entry, each with its sources."""
+    """Names whose values come from documentation, not from the entry, with their sources."""
     names: Names = field(eq=False, hash=False)
-    """Every name that the model's listing carried."""
+    """Every name in the model's listing."""
 
     @classmethod
     def from_api(cls, entry: object) -> Model:
-        """Read one entry of `GET /v1/models`, in any of the shapes it has had since 2024.
+        """Read one entry of `GET /v1/models`, in any format used since 2024.
 
-        Raises `MalformedEntryError`, with the path to what is wrong, for an entry that is not an
-        object, has no usable id, or whose capabilities are not an object; any other odd value only
-        makes its own fact unknown.
+        Raises `MalformedEntryError`, with the path of the problem, if the entry is not an object,
+        has no valid id, or has capabilities that are not an object. Any other unexpected value
+        only makes its own fact unknown.
         """
         return read_model(entry, "entry")
 
     @property
     def display_name(self) -> str | None:
-        """The name for people; free text, to be escaped before it reaches a terminal."""
+        """The name for people: free text, which must be escaped for a terminal."""
         return self.values.get("display_name")
 
     @property
@@ -94,22 +94,22 @@ class Model:
 
     @property
     def max_input_tokens(self) -> int | None:
-        """The size of the context window in tokens."""
+        """The size of the context window, in tokens."""
         return self.values.get("max_input_tokens")
 
     @property
     def max_tokens(self) -> int | None:
-        """The largest number of tokens that one answer may have."""
+        """The maximum length of an answer, in tokens."""
         return self.values.get("max_tokens")
 
     @property
     def lifecycle(self) -> str | None:
-        """`active`, `deprecated` or `retired`: the API's signal of retirement."""
+        """`active`, `deprecated` or `retired`."""
         return self.values.get("lifecycle")
 
     @property
     def line(self) -> str | None:
-        """The line the model belongs to, such as `opus`; never inferred from the id."""
+        """The model's line, such as `opus`; never inferred from the id."""
         return self.values.get("line")
 
     @property
@@ -119,12 +119,12 @@ class Model:
 
     @property
     def retires_at(self) -> datetime | None:
-        """When retirement is scheduled; a past date on a deprecated model means overdue, not gone."""
+        """The scheduled retirement; a deprecated model with a past date is overdue, not retired."""
         return self.values.get("retires_at")
 
     @property
     def allowed_fallback_models(self) -> tuple[str, ...] | None:
-        """The ids that the Messages API takes as `fallbacks` behind this model."""
+        """The ids that the Messages API accepts as `fallbacks` for this model."""
         return self.values.get("allowed_fallback_models")
 
     @property
@@ -145,12 +145,12 @@ class Model:
 
     @property
     def capabilities(self) -> Mapping[str, Support]:
-        """Every capability that the entry names, by short path, with its support."""
+        """The support of every capability in the entry, by short path."""
         _, named = read_capabilities(self.entry.get("capabilities") or {})
         return MappingProxyType({name: self.facts.get(name) for name in sorted(named)})
 
     def states(self, field: str) -> bool:
-        """Return whether the entry, or documentation, gives the field a value, readable or not."""
+        """Return whether the entry or documentation gives the field a value, valid or not."""
         return field in self.values or self.entry.get(field) is not None
 
     def support(self, name: str) -> Support:
@@ -173,22 +173,22 @@ class Model:
 
 
 def is_id(text: str) -> bool:
-    """Return whether the text can be the id of a model."""
+    """Return whether `text` is a valid model id."""
     return bool(_ID.fullmatch(text))
 
 
 def read_model(
     entry: object, path: str, facts: Facts | None = None, reader: Reader | None = None
 ) -> Model:
-    """Read one entry, laying documented facts over what it does not state."""
+    """Read one entry; documented facts fill in missing values."""
     return (reader or Reader()).read(entry, path, facts or _NO_FACTS)
 
 
 class Reader:
-    """Reads the entries of one listing, and gathers the names that they carry.
+    """Reads the entries of one listing, and collects their names.
 
-    A capability tree that comes again is read once: in a real listing most of them do. Entries that are
-    `owned` nobody else can change: their trees are not copied.
+    Equal capability trees are read once, because most models of a real listing share one. Trees of
+    `owned` entries are not copied: the caller must not change them.
     """
 
     def __init__(self, *, owned: bool = False) -> None:
@@ -197,7 +197,7 @@ class Reader:
         self._trees: dict[bytes, tuple[dict[str, Any], dict[str, bool]]] = {}
 
     def read(self, entry: object, path: str, facts: Facts = _NO_FACTS) -> Model:
-        """Return the model of an entry, with `facts` laid over what it does not state."""
+        """Return the model of an entry; `facts` fill in missing values."""
         if not isinstance(entry, dict):
             raise MalformedEntryError(path, "an object", _type_name(entry))
         tree = entry.get("capabilities")
@@ -221,6 +221,7 @@ class Reader:
             self.names.capabilities.update(traits)
             supports = traits | supports
         values = _read_fields(overlaid, self.names)
+        # Once the API reports another value, it is taken as fixed, and the correction is dropped.
         corrections = {
             name: each
             for name, each in facts.corrections.items()
@@ -233,10 +234,10 @@ class Reader:
         return Model(id, supports, values, stated, corrections, documented, self.names)
 
     def _read_tree(self, tree: dict[str, Any], path: str) -> tuple[dict[str, Any], dict[str, bool]]:
-        """Return the tree, which nobody else can change, and what it knows; shared by all that state the same."""
+        """Return a private copy of the tree, and its facts; equal trees share one result."""
         try:
             key = marshal.dumps(tree, _WITHOUT_REFERENCES)
-        except ValueError:  # something in it is no plain data: this says what
+        except ValueError:  # a value is not plain data: `_copy_json` reports which
             tree = _copy_json(tree, path, 2)
             key = marshal.dumps(tree, _WITHOUT_REFERENCES)
         read = self._trees.get(key)
@@ -251,11 +252,11 @@ class Reader:
 
 
 def _copy_json(value: Any, path: str, depth: int) -> Any:
-    """Return a copy that nobody else can change; raises for what JSON cannot state, or a model cannot mean."""
+    """Return a private copy; raises `MalformedEntryError` for anything but JSON within limits."""
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, str):
-        return str.__str__(value)  # of a subclass its text alone
+        return str.__str__(value)  # turns a subclass into a plain `str`
     if isinstance(value, (int, float)):
         if isinstance(value, int) and value.bit_length() > MAX_BITS:
             raise MalformedEntryError(path, f"a number of at most {MAX_BITS} bits", "a longer one")
@@ -278,22 +279,23 @@ def _copy_json(value: Any, path: str, depth: int) -> Any:
 
 
 def read_capabilities(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str]]:
-    """Return what the tree knows of each capability, and every capability it names, by short path.
+    """Return the known support of each capability, and all capabilities named, by short path.
 
-    A node's own `supported` is its value, and only JSON true and false say anything. Two spellings
-    of one capability that disagree leave it unknown.
+    A node's value is its own `supported`, if it is JSON true or false. A capability is unknown if
+    two spellings of it disagree.
     """
     facts, named, _ = _read_nodes(tree)
     return facts, named
 
 
 def _read_nodes(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str], bool]:
-    """Return besides whether the tree is but names, texts, booleans and nulls: then nothing is left to be checked."""
+    """Return also whether the tree has only objects, strings, booleans and nulls: always valid."""
     facts: dict[str, bool] = {}
     named: set[str] = set()
     disputed: set[str] = set()
     is_plain = True
     nodes: list[tuple[Mapping[str, Any], str, int]] = [(tree, "", 2)]
+    # A loop, not recursion: the tree is untrusted, and may be deeper than the stack.
     while nodes:
         node, prefix, depth = nodes.pop()
         if depth >= MAX_NESTING and any(isinstance(child, dict) for child in node.values()):
@@ -353,12 +355,13 @@ def _read_fields(stated: Mapping[str, Any], names: Names) -> dict[str, Any]:
                 if isinstance(value, dict):
                     nodes.append((value, name))
                     continue
-                read = _read_any
+                read = _read_any  # a field that the vocabulary does not know
             seen.append(name)
             if value is not None and (known := read(value)) is not None:
                 values[name] = known
     names.fields.update(seen)
     for name, duration in DURATIONS.items():
+        # For some dates, an explicit null means "not scheduled", but a missing one means unknown.
         moment = values.get(duration["field"])
         if (
             moment is None
@@ -372,7 +375,7 @@ def _read_fields(stated: Mapping[str, Any], names: Names) -> dict[str, Any]:
 
 
 def _overlay(entry: dict[str, Any], documented: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the entry with what is documented wherever the entry is absent or null."""
+    """Return the entry with documented values in place of missing and null ones."""
     if not documented:
         return entry
     merged = dict(entry)

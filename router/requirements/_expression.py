@@ -1,8 +1,9 @@
 """Requirement: a boolean expression over capabilities and fields, in Kleene's logic of three values.
 
-Each node says twice what it means: `support(model)` is the definition, `masks(index)` the speed. Every requirement is
-canonical from birth: negation applies only to literals without a complement, `maybe` only to literals, and groups are
-flat, sorted and free of duplicates. So equality is equality of text. The literals themselves are in `_literals`.
+Each node has two implementations: `truth(model, now)` is the definition, `masks(index, now)` the
+fast path. Every requirement is built in canonical form: negation applies only to literals without a
+complement, `maybe` only to literals, and groups are flat, sorted and free of duplicates. Two
+requirements are therefore equal if their texts are. The literals are in `_literals`.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ from router.requirements._satisfiability import FALSE, TRUE, UNKNOWN, Constraint
 Value_co = TypeVar("Value_co", covariant=True)
 
 LONGEST_REMEMBERED: Final = 1000
-"""Characters: nothing longer is remembered, so that the texts of others do not fill the memory."""
+"""Longest text, in characters, that is cached, so that untrusted texts cannot fill the memory."""
 
 
 class Remembering(Protocol[Value_co]):
-    """A function of a text that remembers what it returned."""
+    """A function of a string that caches its results."""
 
     def __call__(self, text: str, /) -> Value_co:
-        """Return what belongs to the text."""
+        """Return the result for `text`."""
 
     def cache_clear(self) -> None:
-        """Forget everything."""
+        """Empty the cache."""
 
 
 def remembered(size: int) -> Callable[[Callable[[str], Value_co]], Remembering[Value_co]]:
-    """Have a function of a text remember its last `size` results, except those of long texts."""
+    """Cache the last `size` results of a function of a string, except for long strings."""
 
     def decorate(function: Callable[[str], Value_co]) -> Remembering[Value_co]:
         remembering = lru_cache(size)(function)
@@ -54,39 +55,38 @@ def remembered(size: int) -> Callable[[Callable[[str], Value_co]], Remembering[V
 
 
 MAX_DEPTH: Final = 64
-"""How deep a requirement may nest; a limit of ours, far above any real need, so that nothing overflows a stack."""
+"""The deepest nesting of a requirement: far above real needs, and safe for the stack."""
 
 ReferencedNames = tuple[frozenset[str], frozenset[str], bool]
-"""The capabilities and the fields that a requirement names, and whether it is relative to the moment."""
+"""Capabilities and fields that a requirement names, and whether it depends on the time."""
 
 References = tuple[frozenset[str], frozenset[str], bool, tuple[str, ...]]
-"""The same, and the texts of its terms."""
+"""The same, with the texts of the terms."""
 
 NO_NAMES: Final[frozenset[str]] = frozenset()
 
 Places = Mapping[str, tuple[str, ...]]
-"""Where each term was asked for, by the text of the term."""
+"""The places that asked for each term, by the text of the term."""
 
 
 class Requirement:
-    """What an application needs of a model; made by `require`, combined with `&`, `|` and `~`.
+    """A condition on models; made by `require`, combined with `&`, `|` and `~`.
 
-    `str()` is the canonical text: it parses back to an equal requirement. A requirement has no truth
-    value of its own.
+    `str()` returns the canonical text, which parses back to an equal requirement. `bool()` raises.
     """
 
     __slots__ = ("references",)
     references: References
-    """Filled by the first call of `all_references`."""
+    """Set by the first call of `all_references`."""
     text: str
     depth: int = 0
     places: Places = MappingProxyType({})
-    """The places of a request that ask for each term, by its text; a requirement of another origin has none."""
+    """The places in a request that ask for each term, by its text; empty for other requirements."""
 
     def support(self, model: Model, *, now: datetime | None = None) -> Support:
-        """Return whether the model meets this: `True`, `False`, or `None` where too little is known.
+        """Return whether the model meets this: `True`, `False`, or `None` for unknown.
 
-        `now` is the aware moment that `age` and `retires_in` are reckoned from, the present by default.
+        `age` and `retires_in` are counted from `now`, an aware datetime; by default the current time.
         """
         if not isinstance(model, Model):
             raise RequirementError(
@@ -99,9 +99,9 @@ class Requirement:
         return self.support(model, now=now) is True
 
     def is_unsatisfiable(self) -> bool:
-        """Return `True` only if no model whatever can be known to meet this; `False` proves nothing.
+        """Return `True` only if no model can be known to meet this; `False` proves nothing.
 
-        Takes time linear in the size of the requirement.
+        The check takes time linear in the size of the requirement.
         """
         constraints = Constraints()
         self.constrain(constraints, TRUE)
@@ -109,12 +109,12 @@ class Requirement:
 
     @property
     def terms(self) -> tuple[Requirement, ...]:
-        """The top-level conjuncts, each of which a model must meet."""
+        """The top-level conjuncts; a model must meet every one."""
         return (self,)
 
     @property
     def complement(self) -> Requirement | None:
-        """The literal that holds exactly where this one is known not to, if there is one."""
+        """The literal that holds exactly if this one is known not to hold, or `None`."""
         return None
 
     @property
@@ -129,11 +129,11 @@ class Requirement:
 
     @property
     def is_relative(self) -> bool:
-        """Whether the answer depends on the present moment."""
+        """Whether the answer depends on the current time."""
         return self.all_references()[2]
 
     def all_references(self) -> References:
-        """Return the names in this and the texts of its terms, collected once."""
+        """Return the names and the texts of the terms, collected once."""
         try:
             return self.references
         except AttributeError:
@@ -142,7 +142,7 @@ class Requirement:
             return references
 
     def collect_references(self) -> ReferencedNames:
-        """Return the capabilities and fields that this names, and whether the answer depends on the moment."""
+        """Return the capabilities and fields named, and whether the answer depends on the time."""
         raise NotImplementedError
 
     def masks(self, index: Index, now: datetime) -> Masks:
@@ -150,11 +150,11 @@ class Requirement:
         raise NotImplementedError
 
     def truth(self, model: Model, now: datetime) -> Support:
-        """Return what is known of the model: the definition that `masks` is held to."""
+        """Return whether the model meets this; `masks` must agree with this definition."""
         raise NotImplementedError
 
     def constrain(self, constraints: Constraints, wanted: int) -> None:
-        """Record that the truth of this is one of the `wanted` values."""
+        """Record that this has one of the `wanted` truth values."""
         constraints.restrict(self.text, wanted)
 
     def __and__(self, other: object) -> Requirement:
@@ -186,7 +186,7 @@ class Requirement:
 
 
 def resolve_now(now: datetime | None) -> datetime:
-    """Return `now` as aware UTC, the present by default; raises `RequirementError` for anything else."""
+    """Return `now` in UTC, by default the current time; raises `RequirementError` if not aware."""
     if now is None:
         return datetime.now(UTC)
     if not isinstance(now, datetime):
@@ -200,7 +200,7 @@ def resolve_now(now: datetime | None) -> datetime:
 
 @attrs.frozen(eq=False, repr=False)
 class _Prefixed(Requirement):
-    """One part behind a keyword."""
+    """A keyword and the part that it applies to."""
 
     part: Requirement
     text: str = attrs.field(init=False)
@@ -235,7 +235,7 @@ class Not(_Prefixed):
 
 @attrs.frozen(eq=False, repr=False)
 class Maybe(_Prefixed):
-    """Not known to fail: what is unknown passes."""
+    """Not known to fail: unknown passes."""
 
     keyword = "maybe"
 
@@ -247,12 +247,13 @@ class Maybe(_Prefixed):
         return self.part.truth(model, now) is not False
 
     def constrain(self, constraints: Constraints, wanted: int) -> None:
+        # `maybe` is true for a true or unknown part, false for a false part, and never unknown.
         self.part.constrain(constraints, (TRUE | UNKNOWN) * bool(wanted & TRUE) | wanted & FALSE)
 
 
 @attrs.frozen(eq=False, repr=False)
 class _Group(Requirement):
-    """Parts joined by one operator: flat, sorted, each once."""
+    """Parts joined by one operator: flat, sorted and free of duplicates."""
 
     parts: tuple[Requirement, ...]
     text: str
@@ -271,7 +272,7 @@ class _Group(Requirement):
 
 @attrs.frozen(eq=False, repr=False)
 class And(_Group):
-    """Every part holds; of nothing, `true`."""
+    """Every part holds; without parts, `true`."""
 
     joined_by = "and"
     of_nothing = "true"
@@ -298,15 +299,15 @@ class And(_Group):
 
 @attrs.frozen(eq=False, repr=False)
 class Placed(And):
-    """A conjunction of which it is known what places of a request ask for some of its terms."""
+    """A conjunction that records the places in a request that ask for its terms."""
 
     places: Places = attrs.field(factory=dict)
-    """The paths, as `messages[2].content[0].source`, by the text of the term; an argument stands there by its name."""
+    """Paths such as `messages[2].content[0].source`, or argument names, by the text of the term."""
 
 
 @attrs.frozen(eq=False, repr=False)
 class Or(_Group):
-    """Some part holds; of nothing, `not true`."""
+    """Some part holds; without parts, `not true`."""
 
     joined_by = "or"
     of_nothing = "not true"
@@ -323,6 +324,7 @@ class Or(_Group):
         return any_of(part.truth(model, now) for part in self.parts)
 
     def constrain(self, constraints: Constraints, wanted: int) -> None:
+        # An approximation that keeps the proof linear: alternatives are not searched.
         if all(part.is_unsatisfiable() for part in self.parts):
             constraints.restrict(self.text, 0)
 
@@ -333,7 +335,7 @@ def conjunction(parts: Iterable[Requirement]) -> Requirement:
 
 
 def and_with_places(parts: Sequence[Requirement]) -> Requirement:
-    """Return the requirement that every part holds, with all places that the parts know of."""
+    """Return the requirement that every part holds, with the places of all parts."""
     plain = conjunction(parts)
     places: dict[str, tuple[str, ...]] = {}
     for part in parts:
@@ -352,7 +354,7 @@ def disjunction(parts: Iterable[Requirement]) -> Requirement:
 
 
 def negation(part: Requirement) -> Requirement:
-    """Return the requirement that the part is known not to hold."""
+    """Return the requirement that the part is known not to hold, in canonical form."""
     if isinstance(part, And):
         return disjunction(map(negation, part.parts))
     if isinstance(part, Or):
@@ -364,11 +366,11 @@ def negation(part: Requirement) -> Requirement:
 
 
 def possibility(part: Requirement) -> Requirement:
-    """Return the requirement that the part is not known to fail."""
+    """Return the requirement that the part is not known to fail, in canonical form."""
     if isinstance(part, _Group):
         return _group(type(part), map(possibility, part.parts))
     if isinstance(part, Maybe) or (isinstance(part, Not) and isinstance(part.part, Maybe)):
-        return part
+        return part  # never unknown, so `maybe` would change nothing
     return Maybe(part)
 
 
@@ -377,6 +379,7 @@ def _group(kind: type[_Group], parts: Iterable[Requirement]) -> Requirement:
     for part in parts:
         if isinstance(part, kind):
             flat.update((each.text, each) for each in part.parts)
+        # Only a `Placed` can have a single part; a group takes the part and drops the places.
         elif isinstance(part, _Group) and len(part.parts) == 1:
             flat[part.text] = part.parts[0]
         else:
@@ -384,7 +387,7 @@ def _group(kind: type[_Group], parts: Iterable[Requirement]) -> Requirement:
     if len(flat) == 1:
         return next(iter(flat.values()))
     texts = sorted(flat)
-    within = tuple([flat[text] for text in texts])
+    within = tuple([flat[text] for text in texts])  # before `texts` gets parentheses
     depth = 1
     for at, part in enumerate(within):
         if isinstance(part, _Group) and part.parts:

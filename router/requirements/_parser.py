@@ -1,4 +1,4 @@
-"""The requirement language: text, and keywords that say the same in Python, to a `Requirement`.
+"""Parser: turns requirement text, or the equivalent keywords, into a `Requirement`.
 
     expression  = conjunction { "or" conjunction }
     conjunction = unary { "and" unary }
@@ -7,8 +7,8 @@
     operator    = "==" | "!=" | "<" | "<=" | ">" | ">=" | "like" | "has"
     membership  = ["not"] "in" "(" value { "," value } ")"
 
-Parsing is syntactic: names are checked when a requirement first meets a catalogue. Only what the
-vocabulary says of a name, its kind and its levels, decides how the value beside it reads.
+Parsing is syntactic: a catalogue checks the names when it first gets a requirement. The vocabulary
+gives the kind and the levels of a name, which decide how a compared value is read.
 """
 
 from __future__ import annotations
@@ -65,11 +65,12 @@ _HINTS: Final = {
 
 
 def require(requirement: str | Requirement | None = None, /, **needs: KeywordValue) -> Requirement:
-    """Return what `requirement` and the keywords say together; with nothing, the requirement that everything meets.
+    """Return `requirement` combined with the keywords; without either, every model meets the result.
 
-    `thinking="adaptive"` is the capability `thinking.adaptive`, `pdf_input=True` or `False` one known to be
-    supported or unsupported, `line=["opus", "sonnet"]` any of them, `min_input_tokens` and
-    `min_output_tokens` are in tokens. Raises `RequirementError`, for text with the column of the error.
+    `thinking="adaptive"` requires the capability `thinking.adaptive`. `pdf_input=True` requires known
+    support, `pdf_input=False` known lack of support. `line=["opus", "sonnet"]` requires one of the
+    values. `min_input_tokens` and `min_output_tokens` are in tokens. Raises `RequirementError`; for
+    text, the error has the column.
     """
     if isinstance(requirement, str):
         stated = parse(requirement)
@@ -98,13 +99,13 @@ _PREFIXES: Final = {"not": negation, "maybe": possibility}
 
 @remembered(512)
 def parse(text: str) -> Requirement:
-    """Return the requirement that `text` spells; raises `RequirementSyntaxError` with the column of the error."""
+    """Parse `text`; raises `RequirementSyntaxError` with the column of the error."""
     return _Parser(text).parse()
 
 
 @remembered(1024)
 def _read_capability(word: str) -> Requirement | None:
-    """Return the capability that a word names by itself, `None` where it names none."""
+    """Return the capability that a word names, `None` if it names none."""
     return (
         None
         if word in KEYWORDS or word in FIELDS or not NAME.fullmatch(word)
@@ -113,7 +114,7 @@ def _read_capability(word: str) -> Requirement | None:
 
 
 class _Token(NamedTuple):
-    """A token by its number; what only an error says of it is found out when an error says it."""
+    """A token by its number; kind and position are computed only for an error message."""
 
     source: str
     number: int
@@ -121,7 +122,7 @@ class _Token(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Return `word`, `string`, `operator`, `mark`, `end`, or `odd` for what is none of them."""
+        """Return `word`, `string`, `operator`, `mark`, `end`, or `odd` for anything else."""
         if self.text in _MARKS:
             return _MARKS[self.text]
         if _WORD.match(self.text):
@@ -130,7 +131,7 @@ class _Token(NamedTuple):
 
     @property
     def at(self) -> int:
-        """Return where it begins."""
+        """Return the offset of its first character."""
         found = islice(_TOKEN.finditer(self.source), self.number, None)
         return next((match.start() for match in found), len(self.source))
 
@@ -141,7 +142,7 @@ class _Token(NamedTuple):
 
 
 class _Parser:
-    """Recursive descent over the tokens of one text."""
+    """Recursive descent over the tokens of one string."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -171,6 +172,7 @@ class _Parser:
         return self._build(conjunction, parts) if len(parts) > 1 else parts[0]
 
     def _unary(self) -> Requirement:
+        # Fast path: a bare capability comes from a cache, without a token.
         named = _read_capability(self.word)
         if named is not None and self.words[self.at + 1] in _AFTER_ANAME:
             self._next()
@@ -180,7 +182,8 @@ class _Parser:
             return self._primary()
         token = self.token
         self._next()
-        # Counted apart from parentheses: the canonical text of the deepest requirement has both.
+        # Counted apart from parentheses: the canonical text of the deepest requirement has both,
+        # and must parse.
         self.prefixes += 1
         if self.prefixes > MAX_DEPTH:
             raise self._too_deep(token)
@@ -291,6 +294,7 @@ class _Parser:
             hint = did_you_mean(nearest(token.text, levels, limit=1))
             raise self._error(f'a level of "{name}" ({", ".join(levels)}), got {token}{hint}')
         self._next()
+        # Canonical levels have inclusive bounds: a strict bound moves to the adjacent level.
         at = levels.index(token.text) + {"<": -1, ">": 1}.get(op, 0)
         if not 0 <= at < len(levels):
             raise self._error(
@@ -327,7 +331,7 @@ class _Parser:
 
     @property
     def token(self) -> _Token:
-        """The token that the parser has come to."""
+        """The current token."""
         return _Token(self.text, self.at, self.word)
 
     def _error(self, expected: str, token: _Token | None = None) -> RequirementSyntaxError:

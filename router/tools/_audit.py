@@ -82,7 +82,7 @@ class Finding:
     replacement: str | None
     """The id that the provider names as the successor."""
     on_partner: bool
-    """Whether the name is used only on Amazon Bedrock or Google Cloud, which set their own dates."""
+    """Whether only Amazon Bedrock or Google Cloud, which set their own dates, use the name."""
     verdict: AuditVerdict
 
     def __str__(self) -> str:
