@@ -211,7 +211,7 @@ class CatalogueError(RouterError, ValueError):
 
 
 class MalformedEntryError(CatalogueError):
-    """An invalid entry, with the `path` of the problem, the `expected` value and the value `got`."""
+    """An invalid entry, with the `path` of the problem, the `expected` and the `got` value."""
 
     def __init__(self, path: str, expected: str, got: str) -> None:
         super().__init__(path, expected, got)
@@ -255,7 +255,6 @@ class CatalogueUnavailableError(RouterError, OSError):
         return printable(self.reason)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The default would call the class with `args` alone; the state restores the keywords.
         return type(self), (self.reason,), self.__dict__
 
 

@@ -1,4 +1,4 @@
-"""Fork: a child has its parent's locks as they were held at that moment, and none of the threads that held them."""
+"""Fork: a child inherits locks that are held, but not the threads that would release them."""
 
 from __future__ import annotations
 
@@ -11,38 +11,39 @@ from typing import Final, Protocol
 
 
 class Renewable(Protocol):
-    """What has locks or threads of its own."""
+    """An object with locks or threads of its own."""
 
     def reset_after_fork(self) -> None:
-        """Forget what belongs to threads that are not there."""
+        """Discard the state of threads that the child does not have."""
 
 
 _renewables: Final[weakref.WeakSet[Renewable]] = weakref.WeakSet()
 
 fork_lock: Final = threading.RLock()
-"""Held, briefly, over what a fork must not cut in two, such as a call of OpenSSL that takes locks of its own."""
+"""Held briefly while a fork would be unsafe, as in calls of OpenSSL, which takes locks itself."""
 
 IMPORTING: Final = 5.0
-"""Seconds that a fork waits, at most, for a thread that imports: it may wait for what the forking one imports."""
+"""Longest wait for an importing thread, in seconds: it may itself wait for the forking one."""
 
 ENDING: Final = 0.5
-"""Seconds that a fork waits, at most, for threads that are ending."""
+"""Longest wait of a fork for threads that are ending, in seconds."""
 
 _ending: Final[set[int]] = set()
-"""The threads that were about to end, by their numbers in `/proc`: where there is none, nobody waits for them."""
+"""Native ids of threads about to end; without `/proc`, a fork does not wait for them."""
 
 
 class _Imports:
-    """Held by a thread while it imports: the child of a fork could never finish that for it."""
+    """A lock that a thread holds while it imports: a forked child could never finish the import."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._is_guarded = False
 
     def guard(self) -> None:
-        """Have forks wait from now on.
+        """Make forks wait for imports from now on.
 
-        What is registered last is called first: `logging` holds its own lock over a fork, and imports take it.
+        Fork hooks run last-registered first. `logging` holds its lock during a fork, and imports
+        take that lock, so `logging` must register before this.
         """
         with fork_lock:
             if not self._is_guarded and hasattr(os, "register_at_fork"):
@@ -81,12 +82,15 @@ importing: Final = _Imports()
 
 
 def register_fork_reset(each: Renewable) -> None:
-    """Have it started anew in every child of a fork."""
+    """Reset this object in every forked child."""
     _renewables.add(each)
 
 
 def end_thread() -> None:
-    """Say that this thread does nothing more: a fork waits until it is gone, as OpenSSL takes locks while it ends."""
+    """Declare that this thread is about to end, so that a fork waits for its end.
+
+    OpenSSL takes locks while a thread ends.
+    """
     with fork_lock:
         _forget_ended()
         _ending.add(threading.get_native_id())
@@ -111,8 +115,8 @@ def _before() -> None:
 def _in_child() -> None:
     if fork_lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition does
         fork_lock.release()
-    else:  # who forks without asking, as uWSGI does, has not waited for the thread that held it
-        fork_lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001 - as the standard library does
+    else:  # uWSGI forks without calling `_before`, so another thread may hold the lock
+        fork_lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001 - as logging does
     for each in list(_renewables):
         each.reset_after_fork()
 

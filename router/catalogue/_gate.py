@@ -1,4 +1,4 @@
-"""Gate: may this code path use a feature on the model that was pinned, and why; what is unknown raises nothing."""
+"""Gate: whether a pinned model supports a feature, with the reason; unknown raises nothing."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from router.requirements._parser import require
 
 
 class GateReason(Enum):
-    """Why a gate is open or shut."""
+    """The reason for a verdict."""
 
     SUPPORTED = "supported"
     """The model is known to meet the requirement."""
     UNSUPPORTED = "unsupported"
     """The model is known not to meet it."""
     UNKNOWN = "unknown"
-    """Too little is known of the model: the default decides."""
+    """Support is unknown, so the default decides."""
     UNKNOWN_MODEL = "unknown_model"
-    """The catalogue lists no model of that id or alias: the default decides."""
+    """The catalogue does not list the id or alias, so the default decides."""
     STALE = "stale"
-    """There is no catalogue that is recent enough: the default decides."""
+    """No catalogue is recent enough, so the default decides."""
 
 
 _REASONS: Final[dict[Support, GateReason]] = {
@@ -51,27 +51,27 @@ _REASONS: Final[dict[Support, GateReason]] = {
 
 @frozen(kw_only=True)
 class Verdict:
-    """What a gate says, why, and the catalogue that it knows it from."""
+    """The answer of a gate, with its reason and the catalogue that it comes from."""
 
     value: bool
     reason: GateReason
     requirement: Requirement
     model: str
-    """The id that was asked about; of an alias, the id it stands for."""
+    """The id of the model; an alias is resolved if the catalogue lists it."""
     source: str | None
-    """Where the catalogue came from, `None` for none."""
+    """The source of the catalogue, `None` without one."""
     as_of: datetime | None
     stale: bool
-    """Whether the catalogue is older than it may be."""
+    """Whether the catalogue is too old, or missing."""
     _unknown: UnknownModelError | None = field(default=None, eq=False, repr=False)
-    """Of a model that is not listed, the error, which searches for other ids only when it is asked."""
+    """The error for an unlisted model; it searches for similar ids only when they are read."""
 
     def __bool__(self) -> bool:
         return self.value
 
     @property
     def nearest(self) -> tuple[str, ...]:
-        """Of a model that is not known, the ids that may have been meant."""
+        """The most similar ids, if the model is unknown."""
         return () if self._unknown is None else self._unknown.nearest
 
     @property
@@ -93,7 +93,7 @@ class Verdict:
 
 
 class Gate:
-    """The features of one model, by id or alias, as the current catalogue knows them; default filters do not apply."""
+    """The features of one model, by id or alias, in the current catalogue; no default filters."""
 
     def __init__(
         self,
@@ -113,10 +113,10 @@ class Gate:
         default: bool,
         **needs: KeywordValue,
     ) -> bool:
-        """Return whether the model is known to meet the requirement, or `default` where that is not known.
+        """Return whether the model meets the requirement, or `default` if that is unknown.
 
-        Raises `RequirementError` for what means nothing, as a name that nobody knows, and `ConfigurationError` for
-        a default that is neither yes nor no; and nothing else.
+        Raises `RequirementError` for an invalid requirement, such as an unknown name, and
+        `ConfigurationError` for a default that is not a bool; no other error.
         """
         return self.explain(requirement, default=default, **needs).value
 
@@ -128,7 +128,7 @@ class Gate:
         default: bool,
         **needs: KeywordValue,
     ) -> Verdict:
-        """Return what `allows` would answer, with the reason and the catalogue that it comes from."""
+        """Return the answer of `allows`, with the reason and the catalogue that it comes from."""
         if not isinstance(default, bool):
             raise ConfigurationError(f"default must be True or False (got {quoted(default)})")
         asked = require(requirement, **needs)
@@ -136,7 +136,7 @@ class Gate:
         reason = GateReason.STALE
         if catalogue is not None:
             try:
-                given: object = self.id
+                given: object = self.id  # callers may pass any type; `judge` takes a string
                 id = given if isinstance(given, str) else quoted(given)
                 model, support = catalogue.judge(id, asked)
                 model_id, reason = model.id, _REASONS[support]
@@ -154,9 +154,10 @@ class Gate:
         )
 
     def best(self, name: str, *, at_most: str | None = None) -> str | None:
-        """Return the highest level of `name`, such as `effort`, that is known to be supported, `None` for none.
+        """Return the highest level of `name`, such as `effort`, that is known to be supported.
 
-        Raises `RequirementError` for what has no levels, and for a level that it has not.
+        Returns `None` if no level is. Raises `RequirementError` if `name` has no levels, or if
+        `at_most` is not one of them.
         """
         short = capability_name(str(name))
         levels = LEVELS.get(short, ())
@@ -174,7 +175,7 @@ class Gate:
         )
 
     def _current(self) -> Catalogue | None:
-        """Return the catalogue, `None` if `strict` leaves none that is recent enough."""
+        """Return the catalogue, or `None` if `strict` rejects it as too old."""
         try:
             return self._catalogue()
         except CatalogueUnavailableError:

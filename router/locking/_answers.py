@@ -1,4 +1,4 @@
-"""LockedModels: what a router answers for the policies of a lock, looked up once a catalogue and policy."""
+"""LockedModels: a router's answers for locked policies, cached per catalogue and policy."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ OnLockBroken = Literal["error", "newest"]
 
 @frozen
 class LockedAnswer:
-    """What a lock says of a policy: its model, `None` where the lock was moved on from, and what to tell of it."""
+    """The locked model of a policy, `None` if the lock is broken and ignored, with a note."""
 
     policy: str
     model: Model | None
     note: str
 
     def apply_to(self, decision: Decision) -> Decision:
-        """Return the decision with what the lock says: its model in the place of the one that was chosen."""
+        """Return the decision with the locked model, if there is one, and the note."""
         if self.model is None:
             return evolve(decision, notes=(self.note, *decision.notes))
         return decision.locked(self.model, self.note)
@@ -39,7 +39,7 @@ class LockedAnswer:
 
 @frozen
 class _Broken:
-    """Why a lock does not say what is asked."""
+    """The reason why a lock has no answer for a policy."""
 
     id: str | None
     changed: str
@@ -58,20 +58,21 @@ class LockedModels:
         self._policies = policies
         self._on_broken = on_broken
         self._looked_up: dict[str, tuple[Catalogue, LockedAnswer | _Broken]] = {}
-        """By policy, what one catalogue says of its lock: one value, so that no thread sees half of it."""
+        """Catalogue and answer by policy: one tuple, so that a thread never sees half of it."""
         self._warned: set[tuple[str, str | None]] = set()
 
     @property
     def lock(self) -> Lock:
-        """The lock, read from its file at the first question; raises `ConfigurationError`."""
+        """The lock, read from its file on first use; raises `ConfigurationError`."""
         if not isinstance(self._lock, Lock):
             self._lock = Lock.read(self._lock)
         return self._lock
 
     def held(self, asked: RequirementLike, catalogue: Catalogue) -> LockedAnswer | None:
-        """Return what the lock says of a policy, by its name or as the router has it; `None` for all else.
+        """Return the locked answer for a policy, or for its name; `None` for anything else.
 
-        Raises `LockError` where the lock does not hold or says nothing of the policy, unless it is to be moved on from.
+        Raises `LockError` if the lock does not hold or has no entry for the policy, unless
+        `on_broken` is `newest`.
         """
         name = self._name_of(asked)
         if name is None:
@@ -92,6 +93,7 @@ class LockedModels:
         policies = self._policies()
         if isinstance(asked, str):
             return asked if asked in policies else None
+        # By identity: an equal policy that the application built itself is not locked.
         return next((name for name, each in policies.items() if each is asked), None)
 
     def _look_up(self, name: str, catalogue: Catalogue) -> LockedAnswer | _Broken:
@@ -115,7 +117,7 @@ class LockedModels:
         return LockedAnswer(name, Model.from_api({"id": locked.model}), note)
 
     def _warn_once(self, name: str, id: str | None, message: str) -> None:
-        """Log a warning, once a policy and model."""
+        """Log a warning once per policy and model."""
         if (name, id) not in self._warned:
             self._warned.add((name, id))
             log.warning("%s", message)

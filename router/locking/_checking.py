@@ -1,4 +1,4 @@
-"""Checking: whether what a lock says of its policies still holds, by the catalogue of today."""
+"""Checking: whether a lock still matches its policies and the current catalogue."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from router.requirements._expression import Requirement, conjunction, possibilit
 from router.requirements._literals import Comparison
 
 WITHIN: Final = 60
-"""Days before its retirement from which on a model is not locked any more, and complained of."""
+"""Days before retirement from which a model is reported, and not locked again."""
 
 RETIREMENT_FIELDS: Final = frozenset({"retires_in", "retires_at"})
-"""A policy that names one of these fields decides by itself what becomes of a model that is to retire."""
+"""The built-in rule for retirement does not apply to policies that name one of these fields."""
 
 
 class ProblemKind(Enum):
-    """What is wrong with the lock of a policy."""
+    """The kind of problem that the lock of a policy has."""
 
     MISSING = "missing"
-    """The lock says nothing of the policy, or locks one that there is no more."""
+    """The policy is not locked, or the lock has a policy that does not exist."""
     CHANGED = "changed"
-    """The policy is another than the one that was locked."""
+    """The policy differs from the one that was locked."""
     UNMET = "unmet"
-    """The model is no longer known to meet the policy."""
+    """The model is not known to meet the policy."""
     DEPRECATED = "deprecated"
-    """The model is deprecated, and the policy does not speak of that."""
+    """The model is deprecated, and the policy does not name `lifecycle`."""
     RETIRING = "retiring"
-    """The model retires soon, or was to by then, and the policy does not speak of that."""
+    """The model retires soon or is overdue, and the policy names no retirement field."""
     RETIRED = "retired"
-    """The model is retired, and the policy does not speak of that."""
+    """The model is retired, and the policy does not name `lifecycle`."""
     GONE = "gone"
     """The catalogue does not list the model."""
 
 
 @frozen
 class LockProblem:
-    """One thing that is wrong with the lock of a policy."""
+    """One problem of the lock of a policy."""
 
     policy: str
     kind: ProblemKind
@@ -63,10 +63,10 @@ def check(
     within: int = WITHIN,
     now: datetime | None = None,
 ) -> tuple[LockProblem, ...]:
-    """Return what is wrong with the lock, by the name of the policy; `within` is in days.
+    """Return the problems of the lock, sorted by policy name; `within` is in days.
 
-    A catalogue older than the one of the lock says only who retires soon; and that the bundled one does not list
-    a model says nothing of a lock that was made with another.
+    A catalogue older than the lock's can only show that a model retires soon. The bundled catalogue
+    does not prove a model gone if the lock was made with another catalogue.
     """
     at = resolve_now(now)
     locked = lock.policies if lock is not None else {}
@@ -88,10 +88,11 @@ def check(
 
 
 def broken_by(locked: Locked, lock: Lock, catalogue: Snapshot) -> str | None:
-    """Return what the catalogue shows that ends a lock: the model gone or retired, or a lasting term no longer true.
+    """Return why the lock does not hold by this catalogue, or `None` if it holds.
 
-    `None` while the lock holds: only a newer catalogue of the API can end it, and neither a deprecation, nor access,
-    nor anything that depends on the moment does. Where some of a listing could not be read, no model is gone.
+    A lock ends if its model is gone or retired, or fails a term that does not depend on the time.
+    Deprecation and access do not end it. Only a newer catalogue from the API can end a lock, and no
+    model counts as gone if part of the listing could not be read.
     """
     is_newer = catalogue.as_of is not None and (lock.as_of is None or catalogue.as_of > lock.as_of)
     if catalogue.source not in {"live", "disk"} or not is_newer:
@@ -105,12 +106,12 @@ def broken_by(locked: Locked, lock: Lock, catalogue: Snapshot) -> str | None:
 
 
 def find_listed(catalogue: Snapshot, id: str) -> Model | None:
-    """Return the model that the catalogue lists by that very id; an alias is none, for it may come to mean another."""
+    """Return the model listed by that exact id; an alias does not count, as it may change."""
     return next((model for model in catalogue if model.id == id), None)
 
 
 def with_name(name: str, policy: Policy) -> Policy:
-    """Return the policy under a name, as an entry of a lock has it."""
+    """Return the policy with the name that its entry in a lock has."""
     return policy if policy.name == name else evolve(policy, name=name)
 
 
@@ -120,14 +121,14 @@ def _described(catalogue: Snapshot) -> str:
 
 
 def retires_after(within: int) -> Requirement:
-    """Return the requirement that a model is not known to retire within so many days."""
+    """Return the requirement that a model is not known to retire within that many days."""
     return possibility(Comparison("retires_in", "duration", ">=", within))
 
 
 def _problems_of(
     locked: Locked, lock: Lock, catalogue: Snapshot, within: int, now: datetime
 ) -> tuple[LockProblem, ...]:
-    """Return what is wrong with a model by the requirement of its policy that it serves best."""
+    """Return the problems of a locked model, by the tier of its policy that has the fewest."""
     name = str(locked.policy.name)
     is_judge = not (lock.is_ahead_of(catalogue) or lock.is_about_other_models(catalogue))
     model = find_listed(catalogue, locked.model)
@@ -158,6 +159,7 @@ def _problems_of(
         if not retires_after(within).matches(model, now=now):
             yield LockProblem(name, ProblemKind.RETIRING, f"{model.id} {_retiring(model, now)}")
 
+    # A model serves its policy by one tier: one with unmet terms counts only if all have some.
     found = [tuple(problems(tier)) for tier in locked.policy.tiers]
     return min(
         found, key=lambda each: (any(one.kind is ProblemKind.UNMET for one in each), len(each))
@@ -177,7 +179,7 @@ def _since(date: datetime | None) -> str:
 
 
 def _retiring(model: Model, now: datetime) -> str:
-    assert model.retires_at is not None  # noqa: S101 - for the type checker: an unknown date is never too soon
+    assert model.retires_at is not None  # noqa: S101 - an unknown date is never too soon
     days = (model.retires_at - now).days
     if days < 0:
         return f"was to retire on {model.retires_at:%Y-%m-%d}"
@@ -185,7 +187,7 @@ def _retiring(model: Model, now: datetime) -> str:
 
 
 def _lasting_lacks(tier: Requirement, model: Model) -> list[str]:
-    """Return why a model no longer serves a requirement whatever the moment; empty where it does."""
+    """Return why a model fails a requirement at any time; empty if it does not."""
     if model.lifecycle == "retired" and "lifecycle" not in tier.fields:
         return [f"it is retired{_since(model.retires_at)}"]
     lasting = conjunction(term for term in tier.terms if not term.is_relative)

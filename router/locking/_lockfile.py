@@ -1,4 +1,4 @@
-"""Lock: what each policy has resolved to, as `router.lock` says it, and whether that still holds.
+"""Lock: the model that each policy resolved to, as read from and written to `router.lock`.
 
     version = 1
 
@@ -13,7 +13,7 @@
     model = "claude-opus-5-5"
     why = "preferred to the newer claude-fable-5-2 for line == opus"
 
-A lock keeps all of a policy that decides, canonical, so that a change of it shows; what is the default is left out.
+A lock keeps the canonical text of its policies, without defaults, so that it detects changes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _ENTRY_KEYS: Final = ("model", "why")
 
 @frozen
 class Locked:
-    """What one policy resolved to: the id of the model, and why it was that one."""
+    """The model id that one policy resolved to, and why."""
 
     policy: Policy
     """The policy as it was when it was locked."""
@@ -67,7 +67,7 @@ def _sorted(policies: Mapping[str, Locked]) -> dict[str, Locked]:
 
 @frozen(kw_only=True)
 class Lock:
-    """What each policy resolved to, and the catalogue that this was resolved with."""
+    """The model of each policy, and the catalogue that it was resolved with."""
 
     source: str
     as_of: datetime | None
@@ -76,12 +76,12 @@ class Lock:
 
     @property
     def policies(self) -> Mapping[str, Locked]:
-        """What each policy resolved to, by name, sorted."""
+        """The entries by policy name, sorted."""
         return MappingProxyType(self._policies)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Lock:
-        """Read a `router.lock`; raises `ConfigurationError`, which names the file, the key and what was expected."""
+        """Read a lock file; raises `ConfigurationError` with the file, key and expected value."""
         where = os.fspath(path)
         document = read_toml(where)
         version = document.get("version")
@@ -105,7 +105,7 @@ class Lock:
         )
 
     def to_toml(self) -> str:
-        """Return the text of the file: equal locks have equal texts. Needs `tomli-w`, of the extra `cli`."""
+        """Return the text of the file, equal for equal locks; needs `tomli-w`, from the extra `cli`."""
         import tomli_w
 
         about = {"source": self.source, "as_of": self.as_of, "digest": self.digest}
@@ -117,18 +117,18 @@ class Lock:
         return _HEADER + tomli_w.dumps(document)
 
     def is_ahead_of(self, catalogue: Snapshot) -> bool:
-        """Return whether this was resolved with a newer catalogue, which that one cannot contradict."""
+        """Return whether this lock was resolved with a newer catalogue than `catalogue`."""
         return (
             self.as_of is not None and catalogue.as_of is not None and catalogue.as_of < self.as_of
         )
 
     def is_about_other_models(self, catalogue: Snapshot) -> bool:
-        """Return whether that catalogue lists what anybody may call, and this lock what one credential may."""
+        """Return whether `catalogue` is the bundled one, and the lock was made with another."""
         return catalogue.source == "bundled" and self.source != "bundled"
 
 
 def _table_of(locked: Locked) -> dict[str, Any]:
-    """Return the table of an entry: of its policy only what is not the default."""
+    """Return the table of an entry, without the defaults of its policy."""
     policy = locked.policy
     age = policy.minimum_age
     parts: dict[str, Any] = {

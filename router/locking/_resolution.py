@@ -1,4 +1,4 @@
-"""Resolution: the lock that a set of policies has with the catalogue of today, and what an upgrade would change."""
+"""Resolution: locks policies with the current catalogue, and finds outdated locks."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ _LIMITS: Final = ("max_input_tokens", "max_tokens")
 
 @frozen
 class LockChange:
-    """What a resolution did to one policy; `before` or `after` is `None` where it is not locked."""
+    """A change to the lock of one policy; `before` or `after` is `None` if it is not locked."""
 
     policy: str
     before: Locked | None
     after: Locked | None
     cause: str
-    """Why it was resolved anew; empty where it was kept."""
+    """Why it was resolved again; empty if the entry was kept."""
 
 
 @frozen
 class Resolution:
-    """The lock of all policies, and how it came about; not to be written while something is `unmet`."""
+    """The lock of all policies, with its changes; do not write it while a policy is `unmet`."""
 
     lock: Lock
     changes: tuple[LockChange, ...]
     unmet: Mapping[str, Decision]
-    """By policy, why no model can be locked."""
+    """The decision of each policy that no model meets, by policy."""
 
 
 @frozen
 class Outdated:
-    """A policy that would resolve to another model now: what that one adds, and lacks, against the locked one."""
+    """A policy that now resolves to another model, which `adds` and `lacks` some capabilities."""
 
     policy: str
     locked: str | None
@@ -70,18 +70,18 @@ def resolve(
     within: int = WITHIN,
     now: datetime | None = None,
 ) -> Resolution:
-    """Return the lock of these policies: what `old` says where `check` has nothing against it, else the best model.
+    """Return the lock of these policies: entries of `old` that pass `check`, else the best model.
 
-    The policies named in `upgrade` are resolved anew in any case, but not with a catalogue older than that of `old`,
-    which would move them back. A model that retires in less than `within` days is passed over, unless its policy
-    speaks of that. Where nothing changes the lock is `old` itself. Raises `ConfigurationError` for a policy that asks
-    for a name that nobody knows.
+    Policies named in `upgrade` are always resolved again, except with a catalogue older than that
+    of `old`, which would downgrade them. Models that retire in less than `within` days are skipped,
+    unless the policy names a retirement field. If nothing changes, the lock is `old` itself.
+    Raises `ConfigurationError` if a policy has an unknown name.
     """
     at = resolve_now(now)
     is_ahead = old is not None and old.is_ahead_of(catalogue)
     causes = {} if is_ahead else dict.fromkeys(upgrade, "upgraded")
     for problem in reversed(check(old, policies, catalogue, within=within, now=at)):
-        causes[problem.policy] = problem.what  # of several, the first remains
+        causes[problem.policy] = problem.what  # reversed, so the first problem wins
     before = old.policies if old is not None else {}
     after: dict[str, Locked] = {}
     unmet: dict[str, Decision] = {}
@@ -102,14 +102,14 @@ def resolve(
 
 
 def _lock_of(entries: Mapping[str, Locked], catalogue: Snapshot, old: Lock | None) -> Lock:
-    """Return the lock of these entries, which names the catalogue that they hold by."""
+    """Return the lock of these entries, with the catalogue that they were resolved with."""
     if old is not None:
         if entries == old.policies:
             return old
         is_behind = old.is_ahead_of(catalogue) or old.is_about_other_models(catalogue)
         if is_behind and any(entries.get(name) is each for name, each in old.policies.items()):
-            return evolve(old, policies=entries)  # the entries kept hold by the newer catalogue
-    # The disk keeps what the API has answered.
+            return evolve(old, policies=entries)  # kept entries came from the newer catalogue
+    # The disk cache holds answers of the API.
     source = "live" if catalogue.source == "disk" else catalogue.source
     return Lock(source=source, as_of=catalogue.as_of, digest=catalogue.digest, policies=entries)
 
@@ -122,9 +122,9 @@ def outdated(
     within: int = WITHIN,
     now: datetime | None = None,
 ) -> tuple[Outdated, ...]:
-    """Return the policies that would resolve to another model than they are locked to, by name.
+    """Return the policies that would resolve to another model than the locked one, by name.
 
-    With a catalogue older than the lock, which upgrades nothing, these are the policies that are not locked.
+    A catalogue older than the lock upgrades nothing; only policies without an entry are returned.
     """
     at = resolve_now(now)
     found = []
@@ -145,13 +145,13 @@ def outdated(
 
 
 def _keep_or_replace(before: Locked | None, after: Locked) -> Locked:
-    """Return the entry as it was, where the same policy resolves to the same model again: `why` tells of that day."""
+    """Return the old entry if policy and model are the same, so that `why` stays as written."""
     same = before is not None and (before.policy, before.model) == (after.policy, after.model)
     return before if before is not None and same else after
 
 
 def _choose(name: str, policy: Policy, catalogue: Snapshot, within: int, now: datetime) -> Decision:
-    """Return what a policy resolves to."""
+    """Return the decision that a policy resolves to."""
     policy = with_name(name, policy)
     try:
         staying = evolve(
@@ -165,7 +165,7 @@ def _choose(name: str, policy: Policy, catalogue: Snapshot, within: int, now: da
 
 
 def _lasting(requirement: Requirement, within: int) -> Requirement:
-    """Return the requirement for models that do not retire so soon, unless it speaks of retirement itself."""
+    """Exclude models that retire soon, unless the requirement names a retirement field."""
     if requirement.fields & RETIREMENT_FIELDS:
         return requirement
     return requirement & retires_after(within)
@@ -178,7 +178,7 @@ def _why(decision: Decision) -> str:
 
 
 def _compared(locked: Model, newest: Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what the newest model adds to the locked one, and what it lacks: capabilities, traits and limits."""
+    """Return the capabilities, traits and limits that the newest model adds, and those it lacks."""
     names = sorted(locked.facts.keys() | newest.facts.keys())
     adds = [name for name in names if newest.facts.get(name) and not locked.facts.get(name)]
     lacks = [

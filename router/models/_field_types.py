@@ -1,4 +1,4 @@
-"""Types of field: what JSON value each one takes, how its literals read and write, and how two compare."""
+"""Field types: the JSON values, the literals and the comparisons of each kind of field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from attrs import frozen
 from router._errors import ConfigurationError, quoted
 
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
-"""The moment of what is not scheduled: later than every bound that a requirement can set."""
+"""The date of an event that is not scheduled: later than any bound in a requirement."""
 
 _INFINITY: Final = float("inf")
 MAX_DAYS: Final = 1_000_000
@@ -90,6 +90,7 @@ def _parse_number(text: str) -> float:
         return int(match[1]) * _SCALE[match[3]]
     from decimal import Decimal
 
+    # Scaled exactly: as a float, 0.29M would not be a whole number.
     exact = Decimal(match[1].replace("_", "") + match[2]) * _SCALE[match[3]]
     nearest = float(exact)
     return int(exact) if exact == int(exact) else int(nearest) if nearest.is_integer() else nearest
@@ -98,7 +99,7 @@ def _parse_number(text: str) -> float:
 def _parse_limit(text: str) -> int:
     number = _parse_number(text)
     if not isinstance(number, int):
-        raise ValueError(text)  # noqa: TRY004 - the text is of the wrong form, not of the wrong type
+        raise ValueError(text)  # noqa: TRY004 - a wrong format, not a wrong type
     return number
 
 
@@ -118,17 +119,17 @@ def _parse_duration(text: str) -> int:
 
 
 def write_text(text: str) -> str:
-    """Return text as a requirement spells it: bare where it can be, else quoted with JSON escapes."""
+    """Return a string as a requirement literal: bare if possible, else quoted with JSON escapes."""
     return text if _BARE.fullmatch(text) and text not in _RESERVED else json.dumps(text)
 
 
 def write_number(number: float) -> str:
-    """Return a number as a requirement spells it: whole thousands and millions by their letter."""
+    """Return a number as a requirement literal: whole thousands and millions as `k` and `M`."""
     for scale, letter in ((1_000_000, "M"), (1_000, "k")):
         if number and number % scale == 0:
             return f"{int(number) // scale}{letter}"
     text = str(number)
-    if "e" in text:
+    if "e" in text:  # the language has no exponents
         from decimal import Decimal
 
         return f"{Decimal(text):f}"
@@ -136,14 +137,14 @@ def write_number(number: float) -> str:
 
 
 def write_date(moment: datetime) -> str:
-    """Return a date as a requirement spells it: the day alone at 00:00Z."""
+    """Return a date as a requirement literal: without a time if that is 00:00Z."""
     text = moment.replace(tzinfo=None).isoformat()
     return text.removesuffix("T00:00:00") if text.endswith("T00:00:00") else f"{text}Z"
 
 
 @frozen
 class Kind:
-    """How one kind of field behaves; `parse` raises `ValueError` for what is not `expected`."""
+    """The behaviour of one kind of field; `parse` raises `ValueError` for an invalid literal."""
 
     name: str
     expected: str
@@ -197,15 +198,15 @@ KINDS: Final = {
         ),
     )
 }
-"""Every kind, by name; `any` is that of a field which the vocabulary does not know: read by the type it comes in."""
+"""The kinds by name; `any` is for unknown fields, which are read by the type of their value."""
 
 
 ORDERED: Final = frozenset({"limit", "number", "date", "duration"})
-"""The kinds whose values are all of one order."""
+"""The kinds whose values have a total order."""
 
 
 def span(kind: str, literal: Any) -> tuple[Any, Any]:
-    """Return the least and the greatest value that equal the literal: a date equals all of its day."""
+    """Return the least and greatest value equal to the literal; a date equals its whole day."""
     if kind != "date":
         return literal, literal
     start = literal.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -213,7 +214,7 @@ def span(kind: str, literal: Any) -> tuple[Any, Any]:
 
 
 def compare(op: str, kind: str, value: Any, literal: Any) -> bool | None:
-    """Return whether `value op literal` is known to hold, for every operator but the negated ones."""
+    """Return whether `value op literal` is known to hold; negated operators are not supported."""
     if op == "in":
         return any_of(compare("==", kind, value, each) for each in literal)
     if kind == "any":
@@ -251,9 +252,9 @@ def _kind_of(value: Any, literal: str) -> str:
 
 
 def like(text: str, pattern: str) -> bool:
-    """Return whether all of `text` fits `pattern`, where `*` is any run and `?` any one character.
+    """Return whether all of `text` matches `pattern`: `*` is any run, `?` any one character.
 
-    Linear in text times pattern, whatever the pattern: only the last `*` is ever gone back to.
+    The time is at most text times pattern, because only the last `*` is ever retried.
     """
     at = in_pattern = mark = 0
     star = -1
@@ -264,7 +265,7 @@ def like(text: str, pattern: str) -> bool:
         elif in_pattern < len(pattern) and pattern[in_pattern] in {"?", text[at]}:
             in_pattern += 1
             at += 1
-        elif star >= 0:
+        elif star >= 0:  # let the last `*` take one more character, and retry
             in_pattern = star + 1
             mark += 1
             at = mark
@@ -274,7 +275,7 @@ def like(text: str, pattern: str) -> bool:
 
 
 def read_days(what: str, value: object) -> int:
-    """Return the days of a duration such as `14d`; raises `ConfigurationError`, which says of what, for all else."""
+    """Return the days of a duration such as `14d`; raises `ConfigurationError` that names `what`."""
     kind = KINDS["duration"]
     try:
         days: int = kind.parse(str(value))
@@ -286,7 +287,7 @@ def read_days(what: str, value: object) -> int:
 
 
 def shift_days(now: datetime, days: int) -> datetime:
-    """Return the moment `days` after `now`, kept inside what a date can state and before `NEVER`."""
+    """Return the time `days` after `now`, limited to the range of dates before `NEVER`."""
     try:
         return min(now + timedelta(days=days), NEVER - datetime.resolution)
     except OverflowError:
@@ -294,7 +295,7 @@ def shift_days(now: datetime, days: int) -> datetime:
 
 
 def all_of(supports: Any) -> bool | None:
-    """Kleene's conjunction: false where any is, else unknown where any is."""
+    """Kleene's conjunction: false if any value is false, else unknown if any is unknown."""
     answer: bool | None = True
     for support in supports:
         if support is False:
@@ -305,7 +306,7 @@ def all_of(supports: Any) -> bool | None:
 
 
 def any_of(supports: Any) -> bool | None:
-    """Kleene's disjunction: true where any is, else unknown where any is."""
+    """Kleene's disjunction: true if any value is true, else unknown if any is unknown."""
     answer: bool | None = False
     for support in supports:
         if support is True:

@@ -1,7 +1,7 @@
-"""Index: bitsets over the rows of a catalogue, the newest row at the highest bit. It knows no model.
+"""Index: bitsets over the rows of a catalogue, with the newest row at the highest bit.
 
-A fact has two masks, known yes and known no, which is what Kleene's logic needs. The newest row of a
-mask is then `mask.bit_length() - 1`: no scan and no allocation.
+A fact has two masks, known yes and known no, as Kleene's logic needs. The newest row of a mask is
+`mask.bit_length() - 1`, which needs no scan and no allocation.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Each = TypeVar("Each")
 Masks = tuple[int, int]
 """Known yes and known no, as bitsets over the rows."""
 
-_CHUNK: Final = 4096
+_CHUNK: Final = 4096  # rows whose masks are built together: short integers are fast
 _MAX_STEPS: Final = 32
 _MIN_STEP: Final = 64
-_SPARSE: Final = 8
+_SPARSE: Final = 8  # a mask is sparse if fewer than one in eight rows is set
 _ZERO_AND_ONE: Final = bytes.maketrans(b"01", b"\0\1")
 
 
@@ -38,9 +38,10 @@ def rows_of(mask: int) -> list[int]:
 
 
 def take_rows(newest_first: Sequence[Each], mask: int, limit: int | None = None) -> list[Each]:
-    """Return of a sequence whose last element is row 0 those whose row is set in `mask`, at most `limit`."""
+    """Return the elements whose row is set in `mask`, at most `limit`; the last one is row 0."""
     bits = bin(mask)
     start = len(newest_first) - len(bits)
+    # A dense mask is faster to filter in one pass; a sparse one to search for its set bits.
     if limit is None and mask.bit_count() * _SPARSE > len(bits):
         return list(
             compress(newest_first[start + 2 :], bits[2:].encode("ascii").translate(_ZERO_AND_ONE))
@@ -59,7 +60,7 @@ class Column:
     __slots__ = ("_rows", "known", "size")
 
     def __init__(self, values: Iterable[Any], size: int) -> None:
-        # True, 1 and 1.0 are equal and hash alike, but they are three values of JSON.
+        # True, 1 and 1.0 are equal keys of a dict, but different values in JSON.
         self._rows: dict[tuple[type, Any], list[int]] = {}
         for row, value in enumerate(values):
             if value is not None:
@@ -68,22 +69,22 @@ class Column:
         self.known = mask_of((row for rows in self._rows.values() for row in rows), size)
 
     def where(self, holds: Callable[[Any], bool | None]) -> Masks:
-        """Return the rows whose value is known to hold, and those whose value is known not to."""
+        """Return the rows whose value is known to satisfy `holds`, and those known not to."""
         rows: dict[bool | None, list[int]] = {True: [], False: [], None: []}
         for (_, value), having in self._rows.items():
             rows[holds(value)] += having
         return mask_of(rows[True], self.size), mask_of(rows[False], self.size)
 
     def equal(self, value: Any) -> int:
-        """Return the rows that have just this value."""
+        """Return the rows with exactly this value."""
         return mask_of(self._rows.get((type(value), value), ()), self.size)
 
 
 class OrderedColumn:
-    """The values of one field over the rows, all of one ordered kind: a bound is a bisection, not a scan.
+    """The values of one field over the rows, of one ordered kind, so that a bound is a bisection.
 
-    A few masks are kept, of the rows from every so many values on; any other is one of them and the
-    rows between. So no stream of bounds grows the memory.
+    Masks are stored for every `_step`-th row by value. Any other mask is a stored one plus the rows
+    in between, so memory does not grow with the number of different bounds.
     """
 
     __slots__ = ("_distinct", "_masks", "_rows", "_starts", "_step", "known", "size")
@@ -108,20 +109,21 @@ class OrderedColumn:
         self.known = self._masks[0]
 
     def at_least(self, bound: Any, *, strictly: bool = False) -> int:
-        """Return the rows whose value is `bound` or more, or only more."""
+        """Return the rows whose value is at least `bound`, or strictly more."""
         start = self._starts[(bisect_right if strictly else bisect_left)(self._distinct, bound)]
-        step = -(-start // self._step)
+        step = -(-start // self._step)  # rounded up
         return self._masks[step] | mask_of(self._rows[start : step * self._step], self.size)
 
     def within(self, low: Any, high: Any) -> int:
-        """Return the rows whose value is between the two, both included."""
+        """Return the rows whose value is between the bounds, inclusive."""
         return self.at_least(low) ^ self.at_least(high, strictly=True)
 
 
 class Index:
-    """Bitsets over rows of facts and values, given oldest first; fields in `ordered` hold values of one ordered kind.
+    """Bitsets over rows of facts and values, oldest first.
 
-    Rows that share one mapping of facts are read as one.
+    Fields in `ordered` have values of one ordered kind. Rows that share one mapping of facts are
+    read together.
     """
 
     __slots__ = ("_columns", "_facts", "_ordered", "_values", "all", "size")
@@ -142,11 +144,11 @@ class Index:
         }
 
     def fact(self, name: str) -> Masks:
-        """Return where the fact is known to hold, and where it is known not to."""
+        """Return the rows where the fact is known to hold, and those where it is known not to."""
         return self._facts.get(name, (0, 0))
 
     def column(self, name: str) -> Column:
-        """Return the values of a field, read on the first question about it."""
+        """Return the values of a field, read on first use."""
         column = self._columns.get(name)
         if column is None:
             column = self._columns[name] = Column(
@@ -165,7 +167,7 @@ class Index:
 
 
 def _masks_of_facts(facts: Sequence[Mapping[str, bool]]) -> dict[str, Masks]:
-    """Return the two masks of each fact, put together from those of so many rows each: short integers are fast."""
+    """Return the two masks of each fact, joined from the masks of chunks of rows."""
     parts = [
         _masks_of_chunk(facts[start : start + _CHUNK]) for start in range(0, len(facts), _CHUNK)
     ]
@@ -179,6 +181,7 @@ def _masks_of_facts(facts: Sequence[Mapping[str, bool]]) -> dict[str, Masks]:
 
 
 def _masks_of_chunk(facts: Sequence[Mapping[str, bool]]) -> dict[str, dict[bool, int]]:
+    # Most rows share their mapping of facts with others: group by identity, then expand each once.
     alike: dict[int, int] = {}
     of: dict[int, Mapping[str, bool]] = {}
     for row, known in enumerate(facts):

@@ -242,7 +242,7 @@ class Reader:
             key = marshal.dumps(tree, _WITHOUT_REFERENCES)
         read = self._trees.get(key)
         if read is None:
-            copied: dict[str, Any] = tree if self._owned else marshal.loads(key)  # noqa: S302 - written just above
+            copied: dict[str, Any] = tree if self._owned else marshal.loads(key)  # noqa: S302 - own bytes
             supports, named, is_plain = _read_nodes(copied)
             if not is_plain:
                 copied = _copy_json(copied, path, 2)
@@ -289,7 +289,7 @@ def read_capabilities(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str
 
 
 def _read_nodes(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str], bool]:
-    """Return also whether the tree has only objects, strings, booleans and nulls: always valid."""
+    """Return also whether the tree is plain: names, strings, booleans and nulls need no check."""
     facts: dict[str, bool] = {}
     named: set[str] = set()
     disputed: set[str] = set()

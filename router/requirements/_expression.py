@@ -1,4 +1,4 @@
-"""Requirement: a boolean expression over capabilities and fields, in Kleene's logic of three values.
+"""Requirement: a boolean expression over capabilities and fields, in Kleene's three-valued logic.
 
 Each node has two implementations: `truth(model, now)` is the definition, `masks(index, now)` the
 fast path. Every requirement is built in canonical form: negation applies only to literals without a
@@ -86,7 +86,7 @@ class Requirement:
     def support(self, model: Model, *, now: datetime | None = None) -> Support:
         """Return whether the model meets this: `True`, `False`, or `None` for unknown.
 
-        `age` and `retires_in` are counted from `now`, an aware datetime; by default the current time.
+        `age` and `retires_in` are counted from `now`, an aware datetime, by default the present.
         """
         if not isinstance(model, Model):
             raise RequirementError(

@@ -65,12 +65,12 @@ _HINTS: Final = {
 
 
 def require(requirement: str | Requirement | None = None, /, **needs: KeywordValue) -> Requirement:
-    """Return `requirement` combined with the keywords; without either, every model meets the result.
+    """Return `requirement` combined with the keywords; without any, every model meets it.
 
-    `thinking="adaptive"` requires the capability `thinking.adaptive`. `pdf_input=True` requires known
-    support, `pdf_input=False` known lack of support. `line=["opus", "sonnet"]` requires one of the
-    values. `min_input_tokens` and `min_output_tokens` are in tokens. Raises `RequirementError`; for
-    text, the error has the column.
+    `thinking="adaptive"` requires the capability `thinking.adaptive`. `pdf_input=True` requires
+    known support, `pdf_input=False` known lack of support. `line=["opus", "sonnet"]` requires one
+    of the values. `min_input_tokens` and `min_output_tokens` are in tokens. Raises
+    `RequirementError`; for text, the error has the column.
     """
     if isinstance(requirement, str):
         stated = parse(requirement)
