@@ -1,4 +1,4 @@
-"""Checks of the arguments that the application gives."""
+"""Checks of arguments from the application."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _ASYNCHRONOUS: Final = 0x80
 """The flag of a coroutine function's code: `inspect.CO_COROUTINE`."""
 
 _LONGEST: Final = 1e9
-"""Seconds, thirty years: what can be waited for on every platform."""
+"""Longest wait in seconds, 30 years: every platform can wait that long."""
 
 
 def check_count(name: str, value: object) -> None:
-    """Raise `ConfigurationError` for anything but an int of at least one."""
+    """Raise `ConfigurationError` unless `value` is an int of at least 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigurationError(f"{name} must be an int of at least 1 (got {quoted(value)})")
 
 
 def check_seconds(name: str, value: object) -> None:
-    """Raise `ConfigurationError` for anything but a time that can be waited for."""
+    """Raise `ConfigurationError` unless `value` is a number of seconds that a thread can wait."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= _LONGEST:
         raise ConfigurationError(
             f"{name} must be a number of seconds above 0 and at most {_LONGEST:g} "
@@ -29,9 +29,10 @@ def check_seconds(name: str, value: object) -> None:
 
 
 def check_hook(name: str, hook: object) -> None:
-    """Raise `ConfigurationError` for a hook that is not a plain function."""
+    """Raise `ConfigurationError` unless `hook` is `None` or a plain function."""
     if hook is not None and not callable(hook):
         raise ConfigurationError(f"{name} must be a function (got {type(hook).__name__})")
+    # `inspect.iscoroutinefunction` would need the import of `inspect`, which is slow.
     code = getattr(hook, "__code__", None)
     if code is not None and code.co_flags & _ASYNCHRONOUS:
         raise ConfigurationError(f"{name} must be a plain function: nobody would await it")

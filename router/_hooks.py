@@ -1,4 +1,4 @@
-"""The application's hooks, called so that their failures stay their own."""
+"""Calls of the application's hooks; their exceptions are logged, not raised."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log: Final = Log(__package__)
 
 
 def call_hook(name: str, hook: Callable[[], object]) -> None:
-    """Call a hook of the application, and log what it raises."""
+    """Call a hook of the application, and log any exception."""
     try:
         hook()
     except Exception:

@@ -1,4 +1,4 @@
-"""The policies that a router knows by name, and the models that a lock gives them."""
+"""The named policies of a router, with their locked models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NO_POLICIES: Final[Mapping[str, Policy]] = MappingProxyType({})
 
 
 class NamedPolicies:
-    """The policies of a router by name, or from their file, with their lock."""
+    """The policies of a router, from a mapping or a file, with their lock."""
 
     def __init__(
         self,
@@ -73,9 +73,9 @@ class NamedPolicies:
         return self._policies
 
     def find(self, need: RequirementLike, current: Callable[[], Catalogue]) -> RequirementLike:
-        """Return the policy of a name, and every other need as it is.
+        """Return the policy with the name `need`, or `need` itself if it is not a policy name.
 
-        Raises `UnknownNameError`, with the names of the policies, for a word that names nothing.
+        Raises `UnknownNameError`, with the names of the policies, for an unknown word.
         """
         if not isinstance(need, str):
             return need
@@ -91,22 +91,22 @@ class NamedPolicies:
         return need
 
     def held(self, need: RequirementLike, catalogue: Catalogue) -> LockedAnswer | None:
-        """Return what the lock says of a policy or its name, `None` if nothing is locked."""
+        """Return the locked answer for a policy or its name, `None` without a lock."""
         return None if self._locked is None else self._locked.held(need, catalogue)
 
     def locked_model(self, need: RequirementLike, catalogue: Catalogue) -> Model | None:
-        """Return the model of a locked policy, `None` if it is not locked, or has moved on."""
+        """Return the locked model of a policy, `None` if it is not locked or the lock is broken."""
         held = self.held(need, catalogue)
         return None if held is None else held.model
 
     def with_impact(self, on_refresh: OnRefresh | None) -> OnRefresh | None:
-        """Return a hook whose `diff.impact` has the policies that a new catalogue changes."""
+        """Return a hook that adds `impact` on the policies to its diff."""
         if on_refresh is None or not self.are_given:
             return on_refresh
 
         def hook(old: Catalogue | None, new: Catalogue, diff: CatalogueDiff) -> object:
             if old is not None:
-                # The next question raises what is wrong with the file of policies.
+                # An invalid file of policies raises on the next call of the router instead.
                 with suppress(ConfigurationError):
                     diff = evolve(diff, impact=impact_of(self.by_name, old, new, self._select))
             return on_refresh(old, new, diff)
@@ -114,7 +114,7 @@ class NamedPolicies:
         return hook
 
     def _select(self, name: str, catalogue: Catalogue) -> Model | None:
-        """Return what `Router.select` would answer if that were the current catalogue."""
+        """Return the answer that `Router.select` would give with that catalogue."""
         return self.locked_model(name, catalogue) or catalogue.select(
             self.by_name[name], default=None
         )

@@ -1,4 +1,4 @@
-"""Status: how things stand with a router, as values that its parts fill in."""
+"""Status: the state of a router, as values."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from router._errors import CatalogueUnavailableError
 
 @frozen
 class Cooling:
-    """A model that is set aside after failures: `run` passes it over until then, or until a probe of it ends."""
+    """A model in cooldown after failures: `run` skips it until it may be probed again."""
 
     model: str
     until: datetime
     failures: int
-    """How many calls have failed in a row."""
+    """The number of consecutive failed calls."""
     reason: str
-    """What the last of them was told."""
+    """The reason of the last failure."""
 
 
 @frozen
 class RouterStatus:
-    """How things stand with a router's catalogue and its models; ages and delays are in seconds."""
+    """The state of a router's catalogue and models; ages and delays are in seconds."""
 
     source: str | None
-    """Where the catalogue held came from, `None` before the first."""
+    """The source of the current catalogue, `None` before the first."""
     as_of: datetime | None
-    """When it was last known to be true."""
+    """The time when the catalogue was last known to be current."""
     age: float | None
     stale: bool
-    """Whether it is older than `max_stale`, or stands in for one that was never fetched."""
+    """Whether it is older than `max_stale`, or a substitute for one that was never fetched."""
     regressed: bool
-    """Whether its newest model is older than the newest of the catalogue before it."""
+    """Whether its newest model is older than the newest one of the previous catalogue."""
     quarantined: int
-    """How many entries of the listing could not be read."""
+    """The number of entries in the listing that could not be read."""
     next_refresh: float | None
-    """In how many seconds the next refresh is due, `None` where there is none."""
+    """Seconds until the next refresh, `None` if none is scheduled."""
     refreshing: bool
     last_error: CatalogueUnavailableError | None
-    """Why the last refresh failed, `None` when it did not."""
+    """The error of the last refresh, `None` if it succeeded."""
     refreshes: int
     failures: int
     cooling: tuple[Cooling, ...] = ()
-    """The models that `run` has set aside, the one that is due first in front."""
+    """The models in cooldown, sorted by the end of it."""

@@ -1,1 +1,1 @@
-"""The catalogue: its index, the policies and decisions that are made with it, and gates."""
+"""The catalogue, with policies, decisions, explanations, diffs and gates."""

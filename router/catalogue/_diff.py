@@ -1,4 +1,4 @@
-"""Diff: what one catalogue has that another has not, and which policies that concerns."""
+"""Diff: the differences between two catalogues, and the policies that they affect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from router.models._model import Model
 from router.models._vocabulary import DURATIONS
 
 Catalogued = TypeVar("Catalogued")
-"""A catalogue, of whatever kind `impact_of` is given."""
+"""The type of catalogue that `impact_of` is called with."""
 
 
 @frozen
@@ -28,7 +28,7 @@ class Change:
 
 @frozen
 class Impact:
-    """A policy whose answer differs between two catalogues: the ids, `None` where there is no answer."""
+    """A policy whose answer differs between two catalogues; `None` means no answer."""
 
     policy: str
     before: str | None
@@ -37,20 +37,20 @@ class Impact:
 
 @frozen
 class CatalogueDiff:
-    """What one catalogue has that another has not: ids added and removed, and every changed value."""
+    """The differences between two catalogues: added and removed ids, and changed values."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
     changed: tuple[Change, ...]
     impact: tuple[Impact, ...] = ()
-    """The policies whose answer changes, where it is known whose; two catalogues alone tell of none."""
+    """The policies whose answer changes; empty if the diff was made without policies."""
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
 
 
 def diff_of(before: Collection[Model], after: Collection[Model]) -> CatalogueDiff:
-    """Return what the later catalogue has that the earlier one has not."""
+    """Return the differences from the earlier to the later catalogue."""
     old = {model.id: model for model in before}
     new = {model.id: model for model in after}
     return CatalogueDiff(
@@ -68,6 +68,7 @@ def diff_of(before: Collection[Model], after: Collection[Model]) -> CatalogueDif
 def _changes(before: Model, after: Model) -> Iterator[Change]:
     for name in sorted({*before.facts, *after.facts, *before.values, *after.values}):
         old, new = (model.facts.get(name, model.values.get(name)) for model in (before, after))
+        # A duration such as `age` restates a date, which is compared under its own name.
         if old != new and name not in DURATIONS:
             yield Change(before.id, name, old, new)
 
@@ -78,9 +79,9 @@ def impact_of(
     after: Catalogued,
     answer: Callable[[str, Catalogued], Model | None],
 ) -> tuple[Impact, ...]:
-    """Return the policies whose answer changes from one catalogue to the other, as `answer` gives it.
+    """Return the policies for which `answer` differs between the two catalogues.
 
-    What cannot be answered, whatever the reason, is no answer: one policy does not hide the impact on the others.
+    An error counts as no answer, so that one policy does not hide the impact on the others.
     """
 
     def id_of(name: str, catalogue: Catalogued) -> str | None:

@@ -1,4 +1,4 @@
-"""Ranking: what puts a model into its place in the chain of a policy, and one model before another."""
+"""Ranking: the place of a model in the chain of a policy, and why it precedes another."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from router.requirements._expression import Requirement, resolve_now
 
 @frozen
 class Place:
-    """What puts a model into its place in the chain of a policy."""
+    """The reasons for a model's place in the chain of a policy."""
 
     model: Model
     policy: Policy
     tier: int
-    """Which of the policy's requirements it meets, the first of them."""
+    """The index of the first tier of the policy that the model meets."""
     preferred: tuple[bool, ...]
-    """Of each preference of the policy, whether the model is known to meet it."""
+    """Whether the model is known to meet each preference of the policy."""
 
     @classmethod
     def of(cls, model: Model, policy: Policy, tier: int, now: datetime) -> Place:
-        """Return the place of a model of that tier."""
+        """Return the place of a model in that tier."""
         return cls(
             model, policy, tier, tuple(each.matches(model, now=now) for each in policy.prefer)
         )
 
     def preference_before(self, other: Place) -> Requirement | None:
-        """Return the first preference that tells two models of one tier apart."""
+        """Return the first preference in which two models of one tier differ."""
         for preference, mine, its in zip(
             self.policy.prefer, self.preferred, other.preferred, strict=True
         ):
@@ -49,7 +49,7 @@ class Place:
         return None
 
     def because(self, other: Place) -> str:
-        """Return why this model comes before the other one: the first rule of the policy that tells them apart."""
+        """Return the first rule of the policy that puts this model before the other one."""
         first, second = self.model, other.model
         if self.tier != other.tier:
             met = f"alternative {self.tier}" if self.tier else "what is required"
@@ -92,7 +92,7 @@ class Place:
 
 
 def places(catalogue: Snapshot, policy: Policy, now: datetime | None = None) -> tuple[Place, ...]:
-    """Return the place of every candidate of a policy, the best first."""
+    """Return the place of every candidate of a policy, best first."""
     at = resolve_now(now)
     tiers = [frozenset(catalogue.candidates(each, now=at)) for each in policy.tiers]
     return tuple(

@@ -1,4 +1,4 @@
-"""Terms: the conditions that a requirement and its default filters set, and what one model lacks of them."""
+"""Terms: the conditions of a requirement and its default filters that a model does not meet."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from router.requirements._expression import Maybe, Requirement, resolve_now
 from router.requirements._literals import Comparison
 
 _MAX_REQUIREMENT_LENGTH: Final = 400
-"""Characters of a requirement that an explanation repeats."""
+"""The most characters of a requirement in an explanation."""
 
 
 @frozen
 class Term:
-    """One condition that a model must meet; `implicit` for a default filter that nobody spelled out."""
+    """One condition that a model must meet; a default filter is `implicit`."""
 
     requirement: Requirement
     implicit: bool = False
@@ -31,9 +31,9 @@ class Term:
 
 @frozen
 class Unmet:
-    """A term that a model does not meet: `support` is `False` where that is known, `None` where it is unknown.
+    """A term that a model does not meet: `support` is `False`, or `None` for unknown.
 
-    `found` is the model's own value where the term compares a field that is known.
+    `found` is the model's value, if the term compares a known field.
     """
 
     term: Term
@@ -51,12 +51,13 @@ class Unmet:
         if self.found is None:
             return "unsupported"
         compared = _compared(self.term.requirement)
+        # A duration's value is a date, so the date's name is shown: `created_at is ...`, not `age is`.
         source = DURATIONS.get(compared.field, {}).get("field", "") if compared is not None else ""
         return f"{source} is {format_value(self.found)}".strip()
 
 
 def format_value(value: Any) -> str:
-    """Return a field's value as text for people, safe for a terminal."""
+    """Return a field's value as readable text that is safe for a terminal."""
     if isinstance(value, datetime):
         return "not scheduled" if value == NEVER else KINDS["date"].write(value)
     if isinstance(value, tuple):
@@ -69,7 +70,7 @@ def format_value(value: Any) -> str:
 def unmet_terms(
     requirement: Requirement, model: Model, *, now: datetime | None = None
 ) -> tuple[Unmet, ...]:
-    """Return the terms of the requirement that one model does not meet; no default filters apply."""
+    """Return the terms that a model does not meet, without default filters."""
     at = resolve_now(now)
     supports = ((Term(each), each.truth(model, at)) for each in requirement.terms)
     return tuple(
@@ -78,19 +79,19 @@ def unmet_terms(
 
 
 def unmet_term(term: Term, support: Support, model: Model) -> Unmet:
-    """Return what a model lacks of a term, with the value that it has instead."""
+    """Return a term that a model does not meet, with the model's own value."""
     compared = _compared(term.requirement)
     return Unmet(term, support, model.values.get(compared.field) if compared is not None else None)
 
 
 def _compared(requirement: Requirement) -> Comparison | None:
-    """Return the one comparison that a term is, also behind a `maybe`."""
+    """Return the comparison of a term that is one, with or without `maybe`."""
     inside = requirement.part if isinstance(requirement, Maybe) else requirement
     return inside if isinstance(inside, Comparison) else None
 
 
 def abbreviated(requirement: Requirement) -> str:
-    """Return the text of a requirement, cut if it is long."""
+    """Return the text of a requirement, shortened if it is long."""
     text = requirement.text
     if len(text) <= _MAX_REQUIREMENT_LENGTH:
         return text

@@ -1,4 +1,4 @@
-"""Why: what puts one model before another for a policy or a requirement, or keeps it out."""
+"""Why: the reason why a policy or requirement ranks a model where it does, or excludes it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from router.requirements._expression import Requirement, resolve_now
 
 @frozen
 class Why:
-    """How one model stands to the one that is selected: its place among the candidates, or what it lacks to be one."""
+    """A model compared with the selected one: its place, or the terms that it does not meet."""
 
     model: Model
     selected: Model | None
     place: int | None
-    """Among the candidates, counted from 1; `None` for a model that is none."""
+    """The place among the candidates, from 1; `None` if the model is not a candidate."""
     candidates: int
     because: str
-    """What puts the selected model before this one, or before the next; empty where there is nothing to compare."""
+    """Why the selected model precedes this or the next one; empty without another candidate."""
     lacks: tuple[tuple[Unmet, ...], ...]
-    """Of a model that is no candidate, what it lacks of the requirement and of each alternative."""
+    """Terms that the model fails, by tier; empty if it is a candidate."""
 
     def __str__(self) -> str:
         id = self.model.id
@@ -55,7 +55,7 @@ class Why:
 def why(
     catalogue: Snapshot, asked: Requirement | Policy, id: str, *, now: datetime | None = None
 ) -> Why:
-    """Return how the model of that id or alias stands; raises `UnknownModelError` for one that is not listed."""
+    """Compare a model with the selected one; raises `UnknownModelError` if it is not listed."""
     at = resolve_now(now)
     policy = asked if isinstance(asked, Policy) else Policy(require=asked)
     model = catalogue[id]

@@ -1,1 +1,1 @@
-"""Locking: the lock file, and what a lock says to a running application."""
+"""Locking: the lock file, its checks, and the locked answers of a running application."""

@@ -105,7 +105,7 @@ class Lock:
         )
 
     def to_toml(self) -> str:
-        """Return the text of the file, equal for equal locks; needs `tomli-w`, from the extra `cli`."""
+        """Return the text of the file, equal for equal locks; needs `tomli-w` (extra `cli`)."""
         import tomli_w
 
         about = {"source": self.source, "as_of": self.as_of, "digest": self.digest}

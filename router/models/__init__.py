@@ -1,1 +1,1 @@
-"""Models: what one entry of a catalogue is, the names that are known, and the facts that are packaged."""
+"""Models: the entries of a catalogue, the vocabulary, and the packaged facts."""

@@ -1,4 +1,4 @@
-"""Entries: a listing read into models, with the entries that cannot be read, or trusted, kept apart."""
+"""Entries: reads a listing into models, and separates invalid and conflicting entries."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _NO_FACTS: Final = Facts()
 
 
 def canonical_json(value: object) -> str:
-    """Return the one text of a JSON value, where 1, 1.0 and true stay three."""
+    """Return the canonical text of a JSON value; 1, 1.0 and true stay different."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def read_listing(
     entries: Iterable[object], documented: Documented, *, owned: bool = False
 ) -> tuple[list[Model], list[MalformedEntryError]]:
-    """Read every entry, and return the models apart from what is wrong with the others.
+    """Read every entry; return the models, and the errors of the other entries.
 
-    Two identical entries of one id are one; of two that differ neither can be trusted. Entries that are
-    `owned` need no copy.
+    Identical entries with one id count once. Different entries with one id are all rejected.
+    Entries that are `owned` are not copied.
     """
     reader = Reader(owned=owned)
     models: dict[str, Model] = {}

@@ -63,7 +63,11 @@ def _read_number(value: object) -> float | None:
 
 
 def read_date(value: object) -> datetime | None:
-    """`created_at` "may be set to an epoch value if the release date is unknown" (Models API reference)."""
+    """Read a date; the day of the epoch means unknown.
+
+    The Models API reference: `created_at` "may be set to an epoch value if the release date is
+    unknown".
+    """
     moment = _parse_moment(value) if isinstance(value, str) else None
     return moment if moment and moment >= _EPOCH_DAY_ENDS else None
 
@@ -90,7 +94,7 @@ def _parse_number(text: str) -> float:
         return int(match[1]) * _SCALE[match[3]]
     from decimal import Decimal
 
-    # Scaled exactly: as a float, 0.29M would not be a whole number.
+    # Scaled exactly: in floats, 2.01 * 1_000_000 is not a whole number.
     exact = Decimal(match[1].replace("_", "") + match[2]) * _SCALE[match[3]]
     nearest = float(exact)
     return int(exact) if exact == int(exact) else int(nearest) if nearest.is_integer() else nearest
@@ -275,7 +279,7 @@ def like(text: str, pattern: str) -> bool:
 
 
 def read_days(what: str, value: object) -> int:
-    """Return the days of a duration such as `14d`; raises `ConfigurationError` that names `what`."""
+    """Return the days of a duration such as `14d`; raises `ConfigurationError` about `what`."""
     kind = KINDS["duration"]
     try:
         days: int = kind.parse(str(value))

@@ -1,4 +1,4 @@
-"""Packaged facts: what the provider documents of a model and the API does not state, by exact id."""
+"""Packaged facts: documented facts that the API does not report, by exact model id."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Documented = Mapping[str, Facts]
 DocumentedPath = str | PathLike[str] | None
 
 PACKAGED: Final = "packaged"
-"""In place of a path: the facts that come with the library."""
+"""A value in place of a path: the facts that come with the library."""
 
 _packaged: list[tuple[Documented, str, Mapping[str, str]]] = []
 
 
 def documented_facts(path: DocumentedPath = PACKAGED) -> Documented:
-    """Return the facts of `path`, those of the library by default, none for `None`.
+    """Return the facts in `path`, by default the library's own; `None` gives no facts.
 
-    Raises `CatalogueError` for a file that cannot be read or has another shape.
+    Raises `CatalogueError` if the file is unreadable or invalid.
     """
     if path is None:
         return {}
@@ -39,12 +39,12 @@ def documented_facts(path: DocumentedPath = PACKAGED) -> Documented:
 
 
 def packaged_as_of() -> str:
-    """Return the moment as of which the library's own facts and listing were collected."""
+    """Return the time when the library's own facts and listing were collected."""
     return _read_packaged()[1]
 
 
 def source_text(key: str) -> str:
-    """Return what a source of the library's own facts is, empty for a key of somebody else's."""
+    """Return the text of a source of the library's own facts, empty for any other key."""
     return _read_packaged()[2].get(key, "")
 
 
@@ -72,6 +72,7 @@ def _read_facts(entry: object, where: str) -> Facts:
     for name, fact in entry.items():
         if name == "corrections":
             continue
+        # An object without `value` groups facts, such as `price` with `input` and `output`.
         if isinstance(fact, dict) and "value" not in fact:
             stated[name] = {
                 key: _read_fact(each, f"{name}.{key}", where, sources) for key, each in fact.items()

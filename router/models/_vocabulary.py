@@ -1,6 +1,6 @@
-"""What is known of names before any catalogue is read: data, so that no capability is named in code.
+"""Vocabulary: the known names, as data, so that no code names a capability.
 
-The vocabulary tells a typo from a fact that is unknown here, says which keys of the capability tree
+The vocabulary distinguishes a typo from an unknown fact, lists the keys of the capability tree that
 are only containers, orders the levels, and gives each known field its kind.
 """
 
@@ -15,7 +15,8 @@ from router._errors import nearest
 
 
 def read_packaged(name: str) -> bytes:
-    """Return a file of `router/data`, from a directory or from inside a zip."""
+    """Return a file of `router/data`, from a directory or a zip."""
+    # The loader also reads from a zip, and is cheaper to import than `importlib.resources`.
     loader: Any = __spec__.loader
     data: bytes = loader.get_data(
         os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", name)
@@ -35,16 +36,16 @@ FIELDS: Final[dict[str, str]] = {**_DATA["fields"], **dict.fromkeys(DURATIONS, "
 MINIMUMS: Final[dict[str, str]] = _DATA["minimums"]
 
 ELSEWHERE: Final[dict[str, str]] = _DATA["elsewhere"]
-"""What the catalogues of LiteLLM, models.dev, OpenRouter, Mistral, Ollama and Vercel call a name, with the name."""
+"""Our names, by those of LiteLLM, models.dev, OpenRouter, Mistral, Ollama and Vercel."""
 
 
 def meant_elsewhere(name: str) -> str | None:
-    """Return the name of what other catalogues call `name`."""
+    """Return our name for a name from another catalogue, `None` if it is unknown."""
     return ELSEWHERE.get(name.removeprefix("supports_"))
 
 
 def capability_name(path: str) -> str:
-    """Return the short spelling of a capability: transparent keys are left out, the first key never."""
+    """Return a capability's short path: without transparent keys, except for the first key."""
     if "." not in path:
         return path
     first, *rest = path.split(".")
@@ -52,7 +53,7 @@ def capability_name(path: str) -> str:
 
 
 class Names:
-    """The names that the answers of one listing carried, beyond those of the vocabulary."""
+    """The names in one listing, in addition to the vocabulary."""
 
     __slots__ = ("capabilities", "fields")
 
@@ -69,7 +70,7 @@ class Names:
         return name in FIELDS or name in self.fields
 
     def nearest(self, name: str) -> tuple[str, ...]:
-        """Return what other catalogues mean by `name`, else the known names most like it."""
+        """Return our name for a foreign `name`, else the most similar known names."""
         meant = meant_elsewhere(name)
         return (
             (meant,)
@@ -82,7 +83,7 @@ class Names:
 
     @classmethod
     def union(cls, several: Iterable[Names]) -> Names:
-        """Return the names of all of them; each object is read once, however often it comes."""
+        """Return the names of all; an object that occurs several times is read once."""
         distinct = {id(each): each for each in several}.values()
         return cls(
             {name for each in distinct for name in each.capabilities},

@@ -1,1 +1,1 @@
-"""Requirements: the expression, the language it is written in, and the proof that one can never be met."""
+"""Requirements: the expression, its language, and the proof of unsatisfiability."""

@@ -1,4 +1,4 @@
-"""Literals: the requirements that ask one thing of a model, a capability, a level or a comparison of a field."""
+"""Literals: requirements with one condition, on a capability, a level or a field."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Capability(Requirement):
 
 @attrs.frozen(eq=False, repr=False)
 class Level(Requirement):
-    """Some level of the capability from `level` on, upward or downward, is supported."""
+    """The capability supports a level at or above `level`, or at or below it."""
 
     capability: str
     op: str
@@ -71,7 +71,7 @@ class Level(Requirement):
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """The capabilities of which one is enough."""
+        """The capabilities that satisfy this, any one of them."""
         order = LEVELS[self.capability]
         at = order.index(self.level)
         names = order[at:] if self.op == ">=" else order[: at + 1]
@@ -100,9 +100,9 @@ class Level(Requirement):
 class Comparison(Requirement):
     """A field compared with a value.
 
-    `kind` is how the field reads (`text`, `limit`, `number`, `date`, `duration` in days, `list`), or
-    `any` for a field that the vocabulary does not know: then the value stays text, and is read as
-    the type that each model's own value has.
+    `kind` is `text`, `limit`, `number`, `date`, `duration` (in days), `list`, or `any` for a field
+    that is not in the vocabulary. With `any`, the value stays a string and is read as the type of
+    each model's own value.
     """
 
     field: str
@@ -129,6 +129,7 @@ class Comparison(Requirement):
         if self.kind in ORDERED and self.op in _MIRRORED:
             ordered = index.ordered(self.field)
             op, bound = self._bound(now)
+            # "<" and "<=" are the complements of ">=" and ">" among the known values.
             above = ordered.at_least(bound, strictly=op in {">", "<="})
             below = ordered.known ^ above
             return (above, below) if op[0] == ">" else (below, above)
@@ -173,16 +174,17 @@ class Comparison(Requirement):
         return compare(self.op, self.kind, value, self.value)
 
     def _bound(self, now: datetime) -> tuple[str, Any]:
-        """Return the operator and bound on the field itself: a duration becomes a moment."""
+        """Return the operator and bound for the stored value: a duration becomes a date."""
         if self.kind != "duration":
             return self.op, self.value
         if DURATIONS[self.field]["direction"] == "since":
+            # A greater age is an earlier date.
             return _MIRRORED[self.op], shift_days(now, -self.value)
         return self.op, shift_days(now, self.value)
 
 
 def membership(name: str, kind: str, op: str, values: Sequence[Any]) -> Comparison:
-    """Return the requirement that a field is, or is not, among the values."""
+    """Return the requirement that a field is, or is not, one of the values."""
     among = tuple(sorted(set(values)))
     if len(among) == 1:
         return Comparison(name, kind, "==" if op == "in" else "!=", among[0])
@@ -190,7 +192,7 @@ def membership(name: str, kind: str, op: str, values: Sequence[Any]) -> Comparis
 
 
 def canonical_value(kind: Kind, op: str, value: Any) -> Any:
-    """Return the value as the canonical text has it: a date that must be equal is a day."""
+    """Return the canonical value: equality of dates compares days, so the time is removed."""
     if kind.name == "date" and op in _EQUALITY:
         return value.replace(hour=0, minute=0, second=0, microsecond=0)
     return value
@@ -198,5 +200,5 @@ def canonical_value(kind: Kind, op: str, value: Any) -> Any:
 
 @remembered(1024)
 def capability(name: str) -> Capability:
-    """Return the requirement that a capability is supported: the same one for the same name, as most come often."""
+    """Return the requirement that a capability is supported; cached, as names recur often."""
     return Capability(name)

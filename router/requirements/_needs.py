@@ -1,4 +1,4 @@
-"""Needs: what one keyword argument of `require` asks, as in `require(pdf_input=True, line=["opus", "sonnet"])`."""
+"""Needs: the keyword arguments of `require`, such as `pdf_input=True`, as requirements."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from router.requirements._expression import Requirement, disjunction, negation
 from router.requirements._literals import Comparison, canonical_value, capability, membership
 
 KeywordValue = bool | str | int | Sequence[str]
-"""What a keyword of `require` takes."""
+"""The type of a keyword argument of `require`."""
 
 KEYWORDS: Final = frozenset({"and", "or", "not", "maybe", "in", "like", "has", "true"})
-"""The words that the requirement language keeps for itself."""
+"""The keywords of the requirement language."""
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*", re.ASCII)
 _MAX_PRINTED: Final = 10**30
@@ -24,7 +24,7 @@ _RESERVED: Final = frozenset({"now", "limit", "default"})
 
 
 def keyword_requirement(name: str, need: KeywordValue) -> Requirement:
-    """Return what a keyword argument asks; raises `RequirementError` for one that asks nothing."""
+    """Return the requirement of a keyword argument; raises `RequirementError` if invalid."""
     if name in _RESERVED | KEYWORDS:
         raise RequirementError(
             f"{quoted(name)} is reserved: it is not a capability or field to require"
@@ -55,7 +55,7 @@ def keyword_requirement(name: str, need: KeywordValue) -> Requirement:
 
 
 def _minimum_hint(name: str) -> str:
-    """Return which keyword takes the number that this one was given: `min_context` is `min_input_tokens`."""
+    """Suggest a keyword for a number: `min_input_tokens` for `min_context`, for example."""
     field = meant_elsewhere(name) or meant_elsewhere(name.removeprefix("min_"))
     meant = [short for short, limit in MINIMUMS.items() if limit == field] or nearest(
         name, MINIMUMS, limit=1
@@ -64,13 +64,14 @@ def _minimum_hint(name: str) -> str:
 
 
 def _format_need(need: object) -> str:
-    """Return the value as Python writes it, where it is not too long to be written or read."""
+    """Return the `repr` of a value, unless it is too long to read."""
     return "a longer number" if isinstance(need, int) and abs(need) > _MAX_PRINTED else quoted(need)
 
 
 def _with_one_of(name: str, values: Sequence[str]) -> Requirement:
     either = [_with_value(name, each) for each in values]
     equals = tuple(each for each in either if isinstance(each, Comparison) and each.op == "==")
+    # Only equalities of a field merge into `in`; capabilities and lists stay alternatives.
     if len(equals) < len(either):
         return disjunction(either)
     return membership(name, equals[0].kind, "in", [each.value for each in equals])

@@ -1,4 +1,4 @@
-"""What literals that must all hold leave open: enough to prove that some requirements can never be met."""
+"""Satisfiability: constraints on atoms and fields that prove some requirements impossible."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, Final
 TRUE: Final = 1
 FALSE: Final = 2
 UNKNOWN: Final = 4
-"""The values of Kleene's logic, as bits of the set of values that an atom may have."""
+"""The values of Kleene's logic, as bits, so that a set of values is an int."""
 
 _ANY: Final = TRUE | FALSE | UNKNOWN
 
 
 def negate(wanted: int) -> int:
-    """Return the values whose negation is among the wanted."""
+    """Return the values whose negation is in `wanted`."""
     return wanted & UNKNOWN | FALSE * bool(wanted & TRUE) | TRUE * bool(wanted & FALSE)
 
 
 class Constraints:
-    """The values left to each atom and the range left to each field."""
+    """The possible values of each atom, and the possible range of each field."""
 
     def __init__(self) -> None:
         self._values: dict[str, int] = {}
@@ -27,19 +27,19 @@ class Constraints:
         self._ranges: dict[str, _Range] = {}
 
     def restrict(self, atom: str, wanted: int) -> None:
-        """Take in that the atom has one of the wanted values."""
+        """Record that the atom has one of the `wanted` values."""
         self._values[atom] = self._values.get(atom, _ANY) & wanted
 
     def require_one_of(self, atoms: Iterable[str]) -> None:
-        """Take in that one of the atoms is true."""
+        """Record that at least one of the atoms is true."""
         self._one_of.append(tuple(atoms))
 
     def restrict_field(self, field: str, kind: str, op: str, value: Any) -> None:
-        """Take in that the comparison is known to hold."""
+        """Record that the comparison is known to hold."""
         self._ranges.setdefault(field, _Range()).restrict(kind, op, value)
 
     def is_contradictory(self) -> bool:
-        """Whether some atom or field has no value left."""
+        """Return whether some atom or field has no possible value."""
         return (
             not all(self._values.values())
             or any(
@@ -51,7 +51,7 @@ class Constraints:
 
 
 class _Range:
-    """The values that known comparisons leave to one field."""
+    """The values of one field that satisfy all its known comparisons."""
 
     def __init__(self) -> None:
         self.lower: tuple[Any, bool] | None = None
@@ -65,7 +65,7 @@ class _Range:
             self._from(value, above=op == ">")
         elif op in {"<", "<="}:
             self._to(value, including=op == "<=")
-        elif kind == "date":  # an equal date is any moment of that day
+        elif kind == "date":  # equality allows any time of that day
             if op in {"==", "in"}:
                 self._from(min(values), above=False)
                 self._to(

@@ -1,4 +1,4 @@
-"""Matrix: what is known of each capability of each model, side by side."""
+"""Matrix: the support of each capability by each model, side by side."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ class Matrix:
     models: tuple[Model, ...]
     """The rows, newest first."""
     capabilities: tuple[str, ...]
-    """The columns, by short path: a family together, levels from the lowest on."""
+    """The columns, by short path: families together, levels from lowest to highest."""
 
     @property
     def families(self) -> tuple[tuple[str, ...], ...]:
-        """The capabilities in groups that share their first key."""
+        """The capabilities, grouped by their first key."""
         return tuple(tuple(group) for _, group in groupby(self.capabilities, family))
 
     def supports(self, model: Model) -> tuple[Support, ...]:
-        """Return what is known of the model, a value a column."""
+        """Return the model's support for each column."""
         return tuple(map(model.facts.get, self.capabilities))
 
 
 def matrix(
     catalogue: Catalogue, models: Iterable[Model] | None = None, only: Iterable[str] = ()
 ) -> Matrix:
-    """Return the matrix of every capability that the catalogue or the vocabulary names.
+    """Return the matrix of all capabilities in the catalogue and the vocabulary.
 
-    `models` are all unless they are given; `only` leaves the capabilities at and below these paths. Raises
-    `UnknownNameError` for a path that nobody names, and `RequirementError` for a field.
+    `models` restricts the rows, `only` the columns to capabilities at or below the given paths.
+    Raises `UnknownNameError` for an unknown path, and `RequirementError` for a field.
     """
     known = CAPABILITIES | catalogue.names.capabilities
     wanted = (
@@ -68,7 +68,7 @@ def _capabilities_at(path: str, known: Iterable[str], catalogue: Catalogue) -> s
 
 
 def _sort_key(name: str) -> Iterator[tuple[int, str]]:
-    """Return what a path is sorted by: its keys, those that are levels by their order and before others."""
+    """Yield a sort key for each key of a path: levels first, by their order, then other keys."""
     above = ""
     for key in name.split("."):
         levels = LEVELS.get(above, ())
