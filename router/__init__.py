@@ -1,9 +1,10 @@
-"""Say what you need from a model, and get the newest Claude model known to meet it, with the reason."""
+"""Say what you need from a model, and get the newest Claude model known to meet it."""
 
 from __future__ import annotations
 
 __version__ = "0.1.0"
 
+# Type checkers treat this name like `typing.TYPE_CHECKING`, whose import takes time.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from router._errors import CatalogueError as CatalogueError

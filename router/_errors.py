@@ -18,6 +18,7 @@ RouterError
 
 from __future__ import annotations
 
+# Type checkers treat this name like `typing.TYPE_CHECKING`, whose import takes time.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -64,6 +64,7 @@ class _Imports:
             self._lock.release()
 
     def _in_child(self) -> None:
+        # Not held: the wait timed out, so a thread that the child lacks may hold the lock.
         if not self._is_held():
             self._lock = threading.RLock()
         else:

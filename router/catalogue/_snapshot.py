@@ -273,7 +273,7 @@ class Snapshot:
         left = self._index.all
         for tier in policy.tiers:
             rows = self._met(tier, now) & left
-            left ^= rows
+            left ^= rows  # a model ranks in the first tier that it meets
             for group in self._ranked(policy, rows, now):
                 yield from sorted(take_rows(self.models, group), key=policy.sort_key)
 

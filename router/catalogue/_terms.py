@@ -51,7 +51,7 @@ class Unmet:
         if self.found is None:
             return "unsupported"
         compared = _compared(self.term.requirement)
-        # A duration's value is a date, so the date's name is shown: `created_at is ...`, not `age is`.
+        # A duration is stored as a date, and reported under the name of that date.
         source = DURATIONS.get(compared.field, {}).get("field", "") if compared is not None else ""
         return f"{source} is {format_value(self.found)}".strip()
 

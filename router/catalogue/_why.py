@@ -1,4 +1,4 @@
-"""Why: the reason why a policy or requirement ranks a model where it does, or excludes it."""
+"""Why: the reason for a model's rank by a policy or requirement, or for its exclusion."""
 
 from __future__ import annotations
 

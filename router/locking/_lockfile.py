@@ -87,6 +87,7 @@ class Lock:
         version = document.get("version")
         if version is None:
             raise ConfigurationError(f"{where}: version is missing")
+        # `type`, because True is an instance of int.
         if type(version) is not int or version < VERSION:
             raise ConfigurationError(f"{where}: version must be {VERSION} (got {quoted(version)})")
         if version > VERSION:

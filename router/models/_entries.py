@@ -42,6 +42,7 @@ def read_listing(
             continue
         first = models.setdefault(model.id, model)
         if first is not model and canonical_json(first.entry) != canonical_json(model.entry):
+            # The first model stays in `models`, so that further entries are compared with it.
             disputed.add(model.id)
             expected = "of one entry only, or of equal ones"
             malformed.append(ConflictingEntriesError(f"{path}.id", expected, f"{id!r} again"))

@@ -51,6 +51,7 @@ def _read_text(value: object) -> str | None:
 
 
 def _read_limit(value: object) -> int | None:
+    # `type`, because True is an instance of int.
     return value if type(value) is int and value >= 1 else None
 
 

@@ -204,7 +204,7 @@ class Reader:
         supports: dict[str, bool] = {}
         if isinstance(tree, dict):
             tree, supports = self._read_tree(tree, f"{path}.capabilities")
-            entry = entry | {"capabilities": None}
+            entry = entry | {"capabilities": None}  # copied already, as a shared tree
         stated: dict[str, Any] = _copy_json(entry, path, 1)
         id = stated.get("id")
         if not isinstance(id, str) or not is_id(id):
@@ -219,7 +219,7 @@ class Reader:
         traits = _read_traits(overlaid.get("traits"))
         if traits:
             self.names.capabilities.update(traits)
-            supports = traits | supports
+            supports = traits | supports  # the capability tree wins
         values = _read_fields(overlaid, self.names)
         # Once the API reports another value, it is taken as fixed, and the correction is dropped.
         corrections = {
@@ -306,6 +306,7 @@ def _read_nodes(tree: Mapping[str, Any]) -> tuple[dict[str, bool], set[str], boo
                 continue
             is_dict = isinstance(child, dict)
             is_plain = is_plain and (is_dict or child is None or isinstance(child, (str, bool)))
+            # At the top level every key names a capability, even one of these.
             if prefix and (key == "supported" or key in TRANSPARENT):
                 if is_dict and key != "supported":
                     nodes.append((child, prefix, depth + 1))

@@ -17,6 +17,7 @@ DocumentedPath = str | PathLike[str] | None
 PACKAGED: Final = "packaged"
 """A value in place of a path: the facts that come with the library."""
 
+# Filled on first use, so that an import does not parse the file.
 _packaged: list[tuple[Documented, str, Mapping[str, str]]] = []
 
 
@@ -33,7 +34,7 @@ def documented_facts(path: DocumentedPath = PACKAGED) -> Documented:
         with open(path, "rb") as file:
             return _read_document(json.load(file), str(path))
     except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, CatalogueError):
+        if isinstance(error, CatalogueError):  # a ValueError that names the problem already
             raise
         raise CatalogueError(f"documented facts of {path} cannot be read: {error}") from error
 

@@ -341,6 +341,7 @@ def and_with_places(parts: Sequence[Requirement]) -> Requirement:
     for part in parts:
         for text, paths in part.places.items():
             places[text] = tuple(dict.fromkeys((*places.get(text, ()), *paths)))
+    # A literal has depth 0, but a `Placed` of one is a group.
     return (
         Placed(parts=plain.terms, text=plain.text, depth=plain.depth or 1, places=places)
         if places

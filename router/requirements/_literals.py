@@ -158,6 +158,7 @@ class Comparison(Requirement):
         if complement is not None:
             constraints.restrict(complement.text, negate(wanted))
         known = {TRUE: self, FALSE: complement}.get(wanted)
+        # A field of these kinds has no fixed type or several values, so no range.
         if known is not None and known.kind not in {"any", "list"}:
             constraints.restrict_field(known.field, known.kind, known.op, known.value)
 

@@ -336,6 +336,7 @@ class _Parser:
 
     def _error(self, expected: str, token: _Token | None = None) -> RequirementSyntaxError:
         current = self.token
+        # A character outside the language is the cause, whatever the parser expected.
         if current.kind == "odd":
             problem = f"unexpected {current.text!r}{_HINTS.get(current.text, '')}"
             return RequirementSyntaxError(self.text, current.at, problem)

@@ -15,6 +15,7 @@ _ANY: Final = TRUE | FALSE | UNKNOWN
 
 def negate(wanted: int) -> int:
     """Return the values whose negation is in `wanted`."""
+    # True and false swap places; unknown stays.
     return wanted & UNKNOWN | FALSE * bool(wanted & TRUE) | TRUE * bool(wanted & FALSE)
 
 
@@ -80,12 +81,14 @@ class _Range:
     def is_empty(self) -> bool:
         if self.among is not None:
             return not any(map(self._admits, self.among - self.excluded))
+        # Exclusions are ignored without a list of values: that proves less, but never wrongly.
         if self.lower is None or self.upper is None:
             return False
         (lower, above), (upper, including) = self.lower, self.upper
         return bool(lower > upper or (lower == upper and (above or not including)))
 
     def _from(self, bound: Any, *, above: bool) -> None:
+        # Of equal bounds the strict one is tighter: True is the maximum here, False below.
         self.lower = (bound, above) if self.lower is None else max(self.lower, (bound, above))
 
     def _to(self, bound: Any, *, including: bool) -> None:

@@ -175,6 +175,8 @@ class Audit:
                     break
 
     def _decoded(self, content: bytes) -> str:
+        # In UTF-16 the clue has other bytes. In UTF-8 the bytes are searched before decoding them,
+        # because most files name no model.
         if content.startswith(_UTF_16):
             return content.decode("utf-16", "replace")
         if self._clue.encode() not in content or is_binary(content):
@@ -218,6 +220,7 @@ def _known_names(catalogue: Catalogue) -> Mapping[str, _Known]:
     ]
     models += [each for each in bundled if each.id not in catalogue]
     names: dict[str, _Known] = {}
+    # One loop per kind of name, so that an alias never hides another model's id.
     for model in models:
         names.setdefault(model.id, _Known(model, on_partner=False))
     for model in models:
