@@ -204,7 +204,7 @@ class Reader:
         supports: dict[str, bool] = {}
         if isinstance(tree, dict):
             tree, supports = self._read_tree(tree, f"{path}.capabilities")
-            entry = entry | {"capabilities": None}  # copied already, as a shared tree
+            entry = entry | {"capabilities": None}  # read above, as a tree that models share
         stated: dict[str, Any] = _copy_json(entry, path, 1)
         id = stated.get("id")
         if not isinstance(id, str) or not is_id(id):
@@ -234,7 +234,7 @@ class Reader:
         return Model(id, supports, values, stated, corrections, documented, self.names)
 
     def _read_tree(self, tree: dict[str, Any], path: str) -> tuple[dict[str, Any], dict[str, bool]]:
-        """Return a private copy of the tree, and its facts; equal trees share one result."""
+        """Return the tree, copied unless owned, and its facts; equal trees share one result."""
         try:
             key = marshal.dumps(tree, _WITHOUT_REFERENCES)
         except ValueError:  # a value is not plain data: `_copy_json` reports which
