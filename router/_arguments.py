@@ -35,4 +35,4 @@ def check_hook(name: str, hook: object) -> None:
     # `inspect.iscoroutinefunction` would need the import of `inspect`, which is slow.
     code = getattr(hook, "__code__", None)
     if code is not None and code.co_flags & _ASYNCHRONOUS:
-        raise ConfigurationError(f"{name} must be a plain function: nobody would await it")
+        raise ConfigurationError(f"{name} must not be a coroutine function")

@@ -1,7 +1,7 @@
 """Every error that `router` raises on purpose.
 
 RouterError
-├── RequirementError (ValueError)            a requirement that means nothing, whatever the catalogue
+├── RequirementError (ValueError)            an invalid requirement, whatever the catalogue
 │   ├── RequirementSyntaxError               text that does not parse, with its column
 │   └── UnknownNameError (LookupError)       a name that no catalogue and no vocabulary knows
 ├── NoModelError (LookupError)               nothing is known to meet the requirement

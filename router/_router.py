@@ -113,7 +113,7 @@ class Router(ModelChooser):
     `on_refresh(old, new, diff)`: called when the catalogue has changed, in the thread of the
     refresh; `diff.impact` has the policies whose answer changes.
     `on_error(error)`: called when a refresh has failed, in the thread of the refresh.
-    `allowed_fails`: `run` sets a model aside after so many failures in a row.
+    `allowed_fails`: a model cools down after so many failures in a row, and `run` skips it.
     `on_disagreement(attempt)`: called when the API refuses a model for what it is known to
     support.
     """
@@ -187,7 +187,7 @@ class Router(ModelChooser):
 
         The options are those of `run`. With a `request`, the models are chosen as `route` does,
         and `Run.request` is the request as the model takes it. `first` is the id of the model to
-        begin with, if the run has it. Raises `NoModelError` if no model meets the need.
+        begin with, if the run has it. Raises `NoModelError` if no model satisfies the need.
         """
         return self._begin(
             need,
@@ -258,7 +258,7 @@ class Router(ModelChooser):
         falls back as if it were not locked. `sticky`, a key such as a conversation's id, stays
         with the model that last answered for it. `classify(error, model)` replaces
         `router.classify`, and `on_fallback(attempt, model)` is called with the failed attempt and
-        the next model. Raises `NoModelError` if no model meets the need, and
+        the next model. Raises `NoModelError` if no model satisfies the need, and
         `FallbackExhaustedError` if all have failed.
         """
         _check_function(_CALL, call)

@@ -340,4 +340,4 @@ def test_an_edited_catalogue_is_told_of(tmp_path: Path, edited: bool) -> None:
     )
 
     assert run.stdout == f"{len(BUNDLED)}\n"
-    assert run.stderr == "the bundled catalogue has been changed since it was packaged\n" * edited
+    assert run.stderr == "the bundled catalogue does not match its checksum\n" * edited

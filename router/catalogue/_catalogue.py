@@ -141,7 +141,7 @@ class Catalogue(Snapshot):
         """Return the newest model known to meet the requirement and the default filters.
 
         Raises `NoModelError` where there is none, or returns `default` if one is given; raises
-        `RequirementError` for a requirement that means nothing.
+        `RequirementError` for an invalid requirement.
         """
         if now is not None:
             now = resolve_now(now)
@@ -229,4 +229,4 @@ class Catalogue(Snapshot):
 def _check_bundled(text: bytes) -> None:
     """Say so where the bundled catalogue is not the one that was packaged; it may have been edited with intent."""
     if crc32(text) != BUNDLED_CRC32:
-        log.warning("the bundled catalogue has been changed since it was packaged")
+        log.warning("the bundled catalogue does not match its checksum")

@@ -145,7 +145,7 @@ class Decision:
         return [f"asked at {printable(', '.join(places[:_MAX_LISTED]))}{more}"] if places else []
 
     def _with_hint(self, requirement: Requirement) -> str:
-        """Return the text of a requirement that nobody meets, and the values that may have been meant."""
+        """Return the text of a requirement that no model satisfies, and the values that may have been meant."""
         values = [model.values.get(next(iter(requirement.fields), "")) for model in self.catalogue]
         near = [
             each
@@ -164,21 +164,21 @@ class Decision:
 
     def _missed(self) -> list[str]:
         total = len(self._rejected)
-        lines = [f"no model meets {abbreviated(self.requirement)}"]
+        lines = [f"no model satisfies {abbreviated(self.requirement)}"]
         if not total:
             return [*lines, "  the catalogue is empty"]
         hopeless = [
             self._asked_at(term) for term in self.terms if term.requirement.is_unsatisfiable()
         ]
         if any(hopeless):
-            return [f"no model takes what is {place}" for places in hopeless for place in places]
+            return [f"no model accepts what is {place}" for places in hopeless for place in places]
         if self.requirement.is_unsatisfiable():
             return [*lines, "  no model ever can: its terms contradict each other"]
         failing = self._failing()
         unmet_by_all = [term for term in self.terms if len(failing.get(term, ())) == total]
         for term in unmet_by_all[:_MAX_LISTED]:
             lines += [
-                f"  nobody meets: {', '.join((self._with_hint(term.requirement), *self._asked_at(term)))}"
+                f"  no model satisfies: {', '.join((self._with_hint(term.requirement), *self._asked_at(term)))}"
             ]
         if len(unmet_by_all) > _MAX_LISTED:
             lines.append(f"  nor {len(unmet_by_all) - _MAX_LISTED} more terms")
@@ -189,7 +189,7 @@ class Decision:
             )
             lines.append(f"  {id} meets it, but not the default filter {filters}")
         if not unmet_by_all and not filtered:
-            lines.append("  each term is met by some model, but no model meets them all")
+            lines.append("  each term is met by some model, but no model satisfies them all")
         if self.nearest:
             lines.append("  nearest:")
         for id in self.nearest[:_MAX_LISTED]:

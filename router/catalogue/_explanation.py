@@ -39,7 +39,7 @@ class NoModelError(RouterError, LookupError):
 
     @property
     def decision(self) -> Decision:
-        """The reason: which terms no model meets, and which models come nearest."""
+        """The reason: which terms no model satisfies, and which models come nearest."""
         return decide(self.catalogue, self.requirement, resolve_now(self.now))
 
     def __str__(self) -> str:
@@ -91,9 +91,9 @@ def _ranking(
         return Reason.NEWEST, ()
     notes: tuple[str, ...] = ()
     if tier:
-        notes = (
-            f"no model meets {abbreviated(policy.tiers[0])}; this is alternative {tier} of {len(policy.alternatives)}",
-        )
+        count = len(policy.alternatives)
+        first = abbreviated(policy.tiers[0])
+        notes = (f"no model satisfies {first}; this is alternative {tier} of {count}",)
     reason = Reason.NEWEST
     (newest,) = catalogue.candidates(policy.tiers[tier], limit=1, now=now)
     if newest is not model:
@@ -192,7 +192,8 @@ def _decided(model: Model, unmet: tuple[Unmet, ...], now: datetime) -> Iterator[
     traits = frozenset[str]().union(*(each.capabilities for each in asked))
     plain = not any(each.fields for each in asked)
     if traits and plain and traits <= model.documented.keys():
-        yield f"{model.id} is out for documented facts alone, not stated by the API: {', '.join(sorted(traits))}"
+        names = ", ".join(sorted(traits))
+        yield f"{model.id} is excluded only by documented facts, which the API does not state: {names}"
 
 
 def _corrected(model: Model, name: str) -> str:

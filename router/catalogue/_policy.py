@@ -140,7 +140,7 @@ def reject_keywords(policy: Policy, needs: Mapping[str, object]) -> Policy:
     """Return the policy; raises `RequirementError` if keywords are given too."""
     if needs:
         raise RequirementError(
-            f"a policy says all that is needed: {shortened(next(iter(needs)))}= does not go with it"
+            f"a policy cannot be combined with keywords: {shortened(next(iter(needs)))}="
         )
     return policy
 
@@ -241,7 +241,7 @@ def read_toml(path: str) -> dict[str, Any]:
     except OSError as error:
         raise _unreadable(path, error) from error
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path} is no TOML: {error}") from error
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
 
 
 def read_policy(where: str, prefix: str, name: str, table: object) -> Policy:

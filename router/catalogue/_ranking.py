@@ -88,7 +88,7 @@ class Place:
         ]
         if not reasons and self.model.created_at:
             reasons.append(f"released {format_value(self.model.created_at)}")
-        return "; ".join(reasons) or "of no known date"
+        return "; ".join(reasons) or "release date unknown"
 
 
 def places(catalogue: Snapshot, policy: Policy, now: datetime | None = None) -> tuple[Place, ...]:

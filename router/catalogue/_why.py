@@ -32,7 +32,7 @@ class Why:
         id = self.model.id
         if self.place is None:
             selected = f"; {self.selected.id} is selected" if self.selected is not None else ""
-            lines = [f"{id} is no candidate{selected}"]
+            lines = [f"{id} is not a candidate{selected}"]
             for at, unmet in enumerate(self.lacks):
                 of = (
                     f", of {f'alternative {at}' if at else 'the requirement'}:"

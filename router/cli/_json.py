@@ -181,7 +181,7 @@ def resolution_json(found: Resolution, path: str, *, written: bool) -> dict[str,
 
 
 def unresolved_json(unmet: Mapping[str, Decision]) -> dict[str, Any]:
-    """Return the policies that no model meets, each with its decision."""
+    """Return the policies that no model satisfies, each with its decision."""
     return {"unmet": {name: decision_json(decision) for name, decision in unmet.items()}}
 
 

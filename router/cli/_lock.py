@@ -71,7 +71,7 @@ def lock(
     its policy, is deprecated, retires soon, is retired or gone; status 1 where there is one.
     """
     if is_check and (upgrade or dry_run):
-        raise ConfigurationError("--check only looks: neither --upgrade nor --dry-run goes with it")
+        raise ConfigurationError("--check cannot be combined with --upgrade or --dry-run")
     if names and not upgrade:
         raise ConfigurationError(
             f"{printable(names[0])}: policies are named to --upgrade them; else all are locked"
@@ -135,7 +135,7 @@ def why(
 
     Status 0 where ID is among the candidates, 1 where something keeps it out.
     """
-    asked = asked_for(requirement, policy, policies, conflict=": no REQUIREMENT goes with it")
+    asked = asked_for(requirement, policy, policies, conflict="REQUIREMENT")
     path = _lock_path(policy_file(policies)) if policy is not None else ""
     locked = Lock.read(path).policies.get(str(policy)) if path and os.path.lexists(path) else None
     found = why_of(session.catalogue, asked, id)
@@ -206,7 +206,7 @@ def _write(
     if is_new and not dry_run:
         write_file(shown, found.lock.to_toml())
     verb = "would be" if dry_run else "is"
-    result = f"{verb} written" if is_new else "holds: nothing is written"
+    result = f"{verb} written" if is_new else "is up to date"
 
     def as_json(found: Resolution) -> dict[str, Any]:
         return _json.resolution_json(found, path, written=is_new and not dry_run)

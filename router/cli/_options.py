@@ -90,7 +90,7 @@ def needs(command: Callable[..., None]) -> Callable[..., None]:
             requirement,
             policy,
             policies,
-            conflict=": no REQUIREMENT and no other need goes with it",
+            conflict="REQUIREMENT or other needs",
             **given,
         )
         command(asked=asked, **values)
@@ -122,11 +122,11 @@ def asked_for(
 ) -> Requirement | Policy:
     """Return the policy of that name, or else the requirement.
 
-    Raises `ConfigurationError` if both are given; its text ends in `conflict`.
+    Raises `ConfigurationError` if both are given; its text names `conflict`.
     """
     if policy is not None:
         if requirement is not None or keywords:
-            raise ConfigurationError(f"--policy says all that is needed{conflict}")
+            raise ConfigurationError(f"--policy cannot be combined with {conflict}")
         path = policy_file(policies)
         return policy_of(policy, read_policies(path), path)
     if policies is not None:

@@ -37,9 +37,12 @@ class _RequestFile(click.File):
 @click.command(short_help="Say which model serves a Messages request, and why.")
 @click.argument("request", metavar="[REQUEST]", type=_RequestFile("rb"), default="-")
 @click.option(
-    "--require", "requirement", metavar="REQUIREMENT", help="What the model must meet besides."
+    "--require",
+    "requirement",
+    metavar="REQUIREMENT",
+    help="Another requirement that the model must meet.",
 )
-@click.option("--policy", metavar="NAME", help="The policy that the model must meet besides.")
+@click.option("--policy", metavar="NAME", help="A policy that the model must meet too.")
 @policies_option
 @click.option(
     "--on-unsupported",
@@ -74,11 +77,11 @@ def route(
     """Say which model can serve a Messages request, why, and what must change of the request.
 
     REQUEST is a file of JSON, the parameters of `messages.create`, or standard input. The model
-    that it names counts for nothing.
+    that it names is ignored.
     """
     from router.requests._routing import routes
 
-    asked = asked_for(requirement, policy, policies, conflict=" besides: no --require goes with it")
+    asked = asked_for(requirement, policy, policies, conflict="--require")
     body, tokens = _read_request(request), _read_tokens(input_tokens)
     catalogue = session.catalogue
     try:
@@ -118,7 +121,7 @@ def _read_request(file: TextIO) -> dict[str, Any]:
     try:
         request = json.loads(file.read())
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{name} is no JSON: {error}") from None
+        raise ConfigurationError(f"{name} is not valid JSON: {error}") from None
     if not isinstance(request, dict):
         raise ConfigurationError(f"{name} must be an object, the parameters of messages.create")
     return request

@@ -47,9 +47,7 @@ class Session:
         """The catalogue; raises `RouterError` if it cannot be loaded."""
         source = self._source
         if self._frozen and source == "live":
-            raise ConfigurationError(
-                "--frozen keeps away from the network: --source live does not go with it"
-            )
+            raise ConfigurationError("--frozen cannot be combined with --source live")
         if source is None and not Credential.is_set(os.environ):
             source = "bundled"
         if self._lifecycle and source not in {None, "live"}:

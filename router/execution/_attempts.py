@@ -37,20 +37,18 @@ class Attempt:
 class FallbackExhaustedError(RouterError, ExceptionGroup[Exception]):
     """Every model that a run could try has failed; carries the `attempts`, and their errors as a group.
 
-    `set_aside` are the ids that were not called, since those models have failed before.
+    `skipped` are the ids that were not called, since those models have failed before.
     """
 
     attempts: tuple[Attempt, ...]
-    set_aside: tuple[str, ...]
+    skipped: tuple[str, ...]
 
-    def __new__(
-        cls, reason: str, attempts: Sequence[Attempt], set_aside: Sequence[str] = ()
-    ) -> Self:
+    def __new__(cls, reason: str, attempts: Sequence[Attempt], skipped: Sequence[str] = ()) -> Self:
         self = super().__new__(
             cls, reason, [each.error for each in attempts if each.error is not None]
         )
         self.attempts = tuple(attempts)
-        self.set_aside = tuple(set_aside)
+        self.skipped = tuple(skipped)
         return self
 
     def derive(self, errors: Sequence[Any]) -> ExceptionGroup[Any]:
@@ -58,14 +56,16 @@ class FallbackExhaustedError(RouterError, ExceptionGroup[Exception]):
         of_them = [each for each in self.attempts if any(each.error is error for error in errors)]
         if len(of_them) < len(errors):
             return ExceptionGroup(self.message, errors)
-        return FallbackExhaustedError(self.message, of_them, self.set_aside)
+        return FallbackExhaustedError(self.message, of_them, self.skipped)
 
     def __str__(self) -> str:
         lines = [printable(self.message), *map(str, self.attempts)]
-        return "\n  ".join([*lines, *(f"{id} is set aside" for id in self.set_aside)])
+        return "\n  ".join(
+            [*lines, *(f"{id} was skipped: it is cooling down" for id in self.skipped)]
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.message, self.attempts, self.set_aside)
+        return type(self), (self.message, self.attempts, self.skipped)
 
 
 OnFallback = Callable[[Attempt, Model], object]
@@ -80,7 +80,7 @@ class Answer(Generic[Value]):
     value: Value
     model: Model
     attempts: tuple[Attempt, ...]
-    set_aside: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
     """The ids of the models that were skipped because they cool after failures."""
     moved_from: str | None = None
     """The id of the conversation's model before this one, if another model has answered."""

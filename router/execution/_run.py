@@ -238,7 +238,7 @@ class Run:
         if any(
             each.failure and each.failure.kind is FailureClass.NEXT_MODEL for each in self._attempts
         ):
-            self._exhaust("the others are set aside")
+            self._exhaust("the others are cooling down")
         turn = self._state.cooldowns.take_first_due(model.id for model in cooling)
         return next(model for model in cooling if model.id == turn.id), turn
 

@@ -86,8 +86,8 @@ class LockedModels:
         error = LockError(name, found.id, found.changed)
         if self._on_broken == "error":
             raise error
-        self._warn_once(name, found.id, f"{error}; moved on to the newest model that meets it")
-        return LockedAnswer(name, None, f"moved on from the lock: {found.changed}")
+        self._warn_once(name, found.id, f"{error}; using the newest model that meets it")
+        return LockedAnswer(name, None, f"not the locked model: {found.changed}")
 
     def _name_of(self, asked: RequirementLike) -> str | None:
         policies = self._policies()

@@ -92,7 +92,7 @@ class Lock:
             raise ConfigurationError(f"{where}: version must be {VERSION} (got {quoted(version)})")
         if version > VERSION:
             raise ConfigurationError(
-                f"{where}: version {version} is of a later release of router; this one reads {VERSION}"
+                f"{where}: version {version} needs a later release of router; this one reads version {VERSION}"
             )
         check_keys(where, "", document, _TOP_KEYS)
         about = read_table(where, "catalogue", document.get("catalogue", {}))

@@ -47,7 +47,7 @@ class Resolution:
     lock: Lock
     changes: tuple[LockChange, ...]
     unmet: Mapping[str, Decision]
-    """The decision of each policy that no model meets, by policy."""
+    """The decision of each policy that no model satisfies, by policy."""
 
 
 @frozen

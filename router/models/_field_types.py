@@ -164,7 +164,7 @@ _EQUALITY: Final = frozenset({"==", "!=", "in", "not in"})
 KINDS: Final = {
     kind.name: kind
     for kind in (
-        Kind("text", "a text", _EQUALITY | {"like"}, _read_text, str, write_text),
+        Kind("text", "a string", _EQUALITY | {"like"}, _read_text, str, write_text),
         Kind(
             "limit",
             "a whole number such as 200000, 200_000, 200k or 1M",
@@ -197,7 +197,7 @@ KINDS: Final = {
             _parse_duration,
             lambda days: f"{days}d",
         ),
-        Kind("list", "a text", frozenset({"has"}), _read_list, str, write_text),
+        Kind("list", "a string", frozenset({"has"}), _read_list, str, write_text),
         Kind(
             "any", "a value", _EQUALITY | ORDER.keys() | {"like", "has"}, _read_any, str, write_text
         ),

@@ -106,7 +106,7 @@ def _read_correction(fact: object, where: str) -> Correction:
     reported, value, why = fact.get("reported"), fact.get("value"), fact.get("why")
     if type(reported) is not int or type(value) is not int or not isinstance(why, str):
         raise CatalogueError(
-            f"{where} must be an object of whole numbers `reported` and `value`, and a text `why`"
+            f"{where} must be an object of whole numbers `reported` and `value`, and a string `why`"
         )
     return Correction(reported, value, why, _read_source(fact, where))
 

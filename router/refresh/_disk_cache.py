@@ -239,7 +239,7 @@ def _make(directory: str) -> None:
 def _check_directory(directory: str) -> None:
     status = os.lstat(directory)
     if not stat.S_ISDIR(status.st_mode):
-        raise UnusableError("it is no directory")
+        raise UnusableError("it is not a directory")
     _check_owner(status)
 
 
@@ -286,7 +286,7 @@ def _read_checked(path: str) -> tuple[Any, Any]:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-            raise UnusableError("it is no plain file")
+            raise UnusableError("it is not a regular file")
         _check_owner(status)
         # `open` does not close a descriptor that it refuses.
         with open(descriptor, "rb", closefd=False) as file:

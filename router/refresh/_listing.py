@@ -138,10 +138,10 @@ def _check_cursor(cursor: str | None, page: Page, seen: set[str | None]) -> None
         isinstance(entry, dict) and entry.get("id") == cursor for entry in page.data
     ):
         raise CatalogueError(
-            "a page says that there is more, but its cursor is no model of the page"
+            "a page says that there is more, but its cursor is not a model of the page"
         )
     if cursor in seen:
-        raise CatalogueError("the listing's pages go round in a circle")
+        raise CatalogueError("the pages of the listing form a loop")
 
 
 def read_page(body: bytes) -> Page:

@@ -215,7 +215,7 @@ class Loader:
         waits = not in_event_loop()
         flight = self._start(in_line=waits)
         failure = CatalogueUnavailableError(
-            "no catalogue yet: inside an event loop the first is not waited for"
+            "no catalogue yet: in an event loop, wait for the first one with `async with`"
         )
         if flight.has_ended or waits:
             try:
@@ -262,7 +262,7 @@ class Loader:
         had it flies in line, but not at the cost of a read that has an answer already.
         """
         if asked and self._limits.frozen:
-            raise CatalogueUnavailableError("the router is frozen: it never looks at the network")
+            raise CatalogueUnavailableError("the router is frozen: it does not refresh")
         remote = self.source.remote
         if remote and in_line and not in_event_loop():
             import_late()

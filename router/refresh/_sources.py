@@ -138,7 +138,7 @@ class FileSource:
             reason = getattr(error, "strerror", None) or str(error)
             raise CatalogueUnavailableError(f"{self.path} cannot be read: {reason}") from error
         if body is None:
-            raise CatalogueUnavailableError(f"{self.path} is no regular file")
+            raise CatalogueUnavailableError(f"{self.path} is not a regular file")
         if len(body) > MAX_FILE_BYTES:
             raise CatalogueUnavailableError(f"{self.path} has more than {MAX_FILE_BYTES} bytes")
         as_of = datetime.fromtimestamp(status.st_mtime, UTC)

@@ -112,7 +112,7 @@ def fit(
 
 
 def _format_term(term: Requirement) -> str:
-    return "what no model takes" if term == NOTHING else term.text
+    return "what no model accepts" if term == NOTHING else term.text
 
 
 class _Removed:
@@ -173,7 +173,7 @@ class _Fitting:
         self.edits[path] = value
         names = ", ".join(demand.term.capabilities)
         lacks = f"does not support {names}" if names else f"does not meet {demand.term}"
-        why = "no model takes it" if demand.term == NOTHING else f"{self.model.id} {lacks}"
+        why = "no model accepts it" if demand.term == NOTHING else f"{self.model.id} {lacks}"
         self.whys.setdefault(path, why)
 
     def remove(self, demand: Demand) -> None:

@@ -52,7 +52,7 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _DATED: Final = re.compile(r"(code_execution|web_search|web_fetch)_(\d{8})", re.ASCII)
 
 NOTHING: Final = disjunction(())
-"""The requirement that no model meets, of what the API refuses for every model."""
+"""The requirement that no model satisfies, of what the API refuses for every model."""
 
 BATCH: Final[Path] = ("batch",)
 INPUT_TOKENS: Final[Path] = ("input_tokens",)

@@ -190,6 +190,6 @@ def _is_of_batch(need: RequestRequirement) -> bool:
 
 def _notes(need: RequestRequirement) -> Iterator[str]:
     if need.not_inferred:
-        yield f"what {', '.join(need.not_inferred)} may ask for cannot be told"
+        yield f"what {', '.join(need.not_inferred)} may ask for is unknown"
     if need.is_estimated:
         yield f"{format_value(need.input_tokens)} input tokens are an estimate"

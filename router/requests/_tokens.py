@@ -47,7 +47,7 @@ def _call_counter(count: CountTokens, request: Mapping[str, Any]) -> object:
     for each in keywords:
         if each.default is each.empty and each.name not in request:
             raise ConfigurationError(
-                f"input_tokens counts with {each.name}, which the request has not: "
+                f"input_tokens counts with {each.name}, which the request does not have: "
                 f"give functools.partial(count_tokens, {each.name}=...)"
             )
     if keywords:

@@ -279,7 +279,7 @@ class _Parser:
         try:
             return str(json.loads(token.text))
         except ValueError:
-            raise self._error(f"a text with JSON escapes, got {token}") from None
+            raise self._error(f"a string with JSON escapes, got {token}") from None
 
     def _level(self, name: str, operator: _Token, op: str) -> Requirement:
         levels = LEVELS[name]

@@ -33,23 +33,23 @@ claude-sonnet-4-5-20250929: newest, the only candidate for age >= 1d and lifecyc
   retires_in < 10d: met by 15 of 33, unknown for 1
   maybe access != limited: met by 29 of 33 [default filter]"""
 MISSED = """\
-no model meets effort.max and line == haiku and price.output <= 0.3
-  nobody meets: price.output <= 0.3
+no model satisfies effort.max and line == haiku and price.output <= 0.3
+  no model satisfies: price.output <= 0.3
   nearest:
     claude-haiku-5-5 lacks price.output <= 0.3 (is 0.5)"""
 MISSED_BY_DOCUMENTED_FACTS = """\
-no model meets effort.xhigh and traits.prefill
-  each term is met by some model, but no model meets them all
+no model satisfies effort.xhigh and traits.prefill
+  each term is met by some model, but no model satisfies them all
   nearest:
     claude-fable-5-2 lacks traits.prefill (unknown)
     claude-haiku-5-5 lacks traits.prefill (unsupported)
     claude-sonnet-5-5 lacks traits.prefill (unsupported)
-note: claude-haiku-5-5 is out for documented facts alone, not stated by the API: traits.prefill
-note: claude-sonnet-5-5 is out for documented facts alone, not stated by the API: traits.prefill
-note: claude-opus-5-5 is out for documented facts alone, not stated by the API: traits.prefill"""
+note: claude-haiku-5-5 is excluded only by documented facts, which the API does not state: traits.prefill
+note: claude-sonnet-5-5 is excluded only by documented facts, which the API does not state: traits.prefill
+note: claude-opus-5-5 is excluded only by documented facts, which the API does not state: traits.prefill"""
 MISSED_BY_A_CORRECTION = """\
-no model meets lifecycle == deprecated and line == sonnet and max_input_tokens >= 500k
-  each term is met by some model, but no model meets them all
+no model satisfies lifecycle == deprecated and line == sonnet and max_input_tokens >= 500k
+  each term is met by some model, but no model satisfies them all
   nearest:
     claude-sonnet-5-5 lacks lifecycle == deprecated (is active)
     claude-sonnet-5 lacks lifecycle == deprecated (is active)
@@ -72,7 +72,7 @@ the documentation gives 200,000 tokens."""
         ),
         (
             "pdf_input and not pdf_input",
-            "no model meets not pdf_input and pdf_input\n  no model ever can: its terms contradict each other",
+            "no model satisfies not pdf_input and pdf_input\n  no model ever can: its terms contradict each other",
         ),
     ],
     ids=["found", "only one", "missed", "documented", "corrected", "contradiction"],
@@ -85,7 +85,7 @@ def test_an_explanation_as_it_is_printed(text: str, explanation: str) -> None:
 def test_no_models_at_all_are_said_to_be_none() -> None:
     """An empty catalogue explains that it is empty, whatever was asked."""
     decision = Catalogue.from_listing([]).explain("pdf_input")
-    assert str(decision) == "no model meets pdf_input\n  the catalogue is empty"
+    assert str(decision) == "no model satisfies pdf_input\n  the catalogue is empty"
     assert (decision.model, decision.reason, decision.candidates, decision.nearest) == (
         None,
         Reason.NO_MATCH,
@@ -142,14 +142,14 @@ def test_an_explanation_stays_short() -> None:
     assert found.count("met by") == 20
     assert found.endswith("\n  and 12 more terms")
     missed = str(catalogue.explain(" and ".join(f"not {name}" for name in names)))
-    assert missed.count("nobody meets") == 3
+    assert missed.count("\n  no model satisfies: ") == 3
     assert "\n  nor 27 more terms\n" in missed
     assert missed.count(" lacks ") == 3
     assert missed.endswith(
         "m2 lacks not c0 (unsupported); not c1 (unsupported); not c10 (unsupported) and 27 more terms"
     )
     long = str(catalogue.explain(require(line="x" * 1_000)))
-    assert f"no model meets line == {'x' * 392}... (1 terms)\n" in long
+    assert f"no model satisfies line == {'x' * 392}... (1 terms)\n" in long
 
 
 def test_an_explanation_prints_nothing_raw() -> None:

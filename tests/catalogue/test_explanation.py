@@ -16,8 +16,8 @@ from router.requirements._parser import parse
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 MISSED = """\
-no model meets effort.max and line == haiku and price.output <= 0.3
-  nobody meets: price.output <= 0.3
+no model satisfies effort.max and line == haiku and price.output <= 0.3
+  no model satisfies: price.output <= 0.3
   nearest:
     claude-haiku-5-5 lacks price.output <= 0.3 (is 0.5)"""
 
@@ -117,7 +117,7 @@ def test_nobody_is_near_where_no_relaxation_admits_anyone() -> None:
     assert nearest(catalogue, "pdf_input") == {}
     assert nearest(catalogue, "true") == {}
     assert str(catalogue.explain("pdf_input")) == (
-        "no model meets pdf_input\n  nobody meets: pdf_input\n  nobody meets: maybe lifecycle == active"
+        "no model satisfies pdf_input\n  no model satisfies: pdf_input\n  no model satisfies: maybe lifecycle == active"
     )
 
 
@@ -211,7 +211,7 @@ def test_a_trait_that_decided_is_noted() -> None:
     decision = Catalogue.from_listing(listing).explain("pdf_input and traits.prefill", now=NOW)
     assert decision.candidates == ("claude-opus-4-5-20251101",)
     assert decision.notes == (
-        "claude-haiku-5-5 is out for documented facts alone, not stated by the API: traits.prefill",
+        "claude-haiku-5-5 is excluded only by documented facts, which the API does not state: traits.prefill",
     )
 
 

@@ -14,16 +14,16 @@ from router.catalogue._why import why
 
 
 def test_what_keeps_a_model_out_is_told_of_each_alternative() -> None:
-    """A model that is no candidate lacks something of each requirement, if only a default filter."""
+    """A model that is not a candidate lacks something of each requirement, if only a default filter."""
     catalogue = catalogue_of([ONE, {**TWO, "lifecycle": "deprecated"}])
     default_filter = "maybe lifecycle == active (is deprecated) [default filter]"
     assert str(why(catalogue, EITHER, "claude-two", now=NOW)).splitlines() == [
-        "claude-two is no candidate; claude-one is selected",
+        "claude-two is not a candidate; claude-one is selected",
         f"  it lacks, of the requirement: citations (unsupported); {default_filter}",
         f"  it lacks, of alternative 1: {default_filter}",
     ]
     assert str(why(catalogue, require("nova"), "claude-one", now=NOW)).splitlines() == [
-        "claude-one is no candidate",
+        "claude-one is not a candidate",
         "  it lacks nova (unknown)",
     ]
 

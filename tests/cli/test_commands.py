@@ -45,7 +45,7 @@ from router.cli._session import open_store
 from router.refresh._disk_cache import Stored
 
 ANSWERING: Final = ("select", "candidates", "explain")
-NOBODY: Final = "no model meets"
+NOBODY: Final = "no model satisfies"
 
 
 # What it answers

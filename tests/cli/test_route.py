@@ -145,8 +145,8 @@ def test_no_model_serves_it(capsys: pytest.CaptureFixture[str], as_json: bool) -
         assert (json.loads(out)["reason"], err) == ("no_match", "")
     else:
         assert out == ""
-        assert err.startswith("router: no model meets")
-        assert "nobody meets: max_tokens >= 9M, asked at max_tokens" in err
+        assert err.startswith("router: no model satisfies")
+        assert "no model satisfies: max_tokens >= 9M, asked at max_tokens" in err
 
 
 def test_a_policy_and_the_arguments_of_a_call(capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,9 +169,9 @@ def test_a_policy_and_the_arguments_of_a_call(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("content", "arguments", "told"),
     [
-        ("[", [], "request.json is no JSON: Expecting value"),
-        ("[" * 100_000, [], "request.json is no JSON"),
-        ("\\ud800", [], "request.json is no JSON"),
+        ("[", [], "request.json is not valid JSON: Expecting value"),
+        ("[" * 100_000, [], "request.json is not valid JSON"),
+        ("\\ud800", [], "request.json is not valid JSON"),
         ("[]", [], "request.json must be an object, the parameters of messages.create"),
         (
             "{}",
@@ -184,7 +184,7 @@ def test_a_policy_and_the_arguments_of_a_call(capsys: pytest.CaptureFixture[str]
             ["--policies", "a.toml"],
             "--policies names a file; --policy says which policy of it",
         ),
-        ("{}", ["--policy", "a", "--require", "b"], "--policy says all that is needed besides"),
+        ("{}", ["--policy", "a", "--require", "b"], "--policy cannot be combined with --require"),
         ("{}", ["--require", "pdf_imput"], "unknown name 'pdf_imput'; did you mean pdf_input"),
         (
             "{}",

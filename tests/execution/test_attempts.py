@@ -38,7 +38,7 @@ def test_all_have_failed(machine: Machine) -> None:
     assert error.__context__ is None
     bare = FallbackExhaustedError("r", [Attempt(CATALOGUE[IDS[0]], 1.0, ValueError("x"))], [IDS[1]])
     again = pickle.loads(pickle.dumps(bare))  # noqa: S301 - pickled on this very line
-    assert (str(again), again.set_aside, repr(again.exceptions)) == (
+    assert (str(again), again.skipped, repr(again.exceptions)) == (
         str(bare),
         (IDS[1],),
         "(ValueError('x'),)",

@@ -105,11 +105,11 @@ def outcome(machine: Machine, act: Callable[[], Answer[str]]) -> object:
     try:
         answer = act()
     except FallbackExhaustedError as error:
-        end: object = (str(error), str(error.exceptions), error.set_aside, error.__context__)
+        end: object = (str(error), str(error.exceptions), error.skipped, error.__context__)
     except BaseException as error:  # noqa: BLE001 - what comes out is what is compared
         end = (repr(error), getattr(error, "__notes__", None))
     else:
-        end = (str(answer.attempts), answer.value, answer.set_aside, answer.moved_from)
+        end = (str(answer.attempts), answer.value, answer.skipped, answer.moved_from)
     return end, machine.router.status().cooling
 
 

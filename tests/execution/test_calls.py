@@ -419,7 +419,7 @@ def test_the_next_model_answers(
         router, api, on_fallback=lambda attempt, model: told.append((attempt.model.id, model.id))
     )
 
-    assert (answer.value, answer.model.id, answer.set_aside) == ((THIRD, PROMPT), THIRD, ())
+    assert (answer.value, answer.model.id, answer.skipped) == ((THIRD, PROMPT), THIRD, ())
     assert api.asked == ([THIRD] if fault is None else [FIRST, SECOND, THIRD])
     assert told == [(FIRST, SECOND), (SECOND, THIRD)]
     assert [attempt.model.id for attempt in answer.attempts] == [FIRST, SECOND, THIRD]
@@ -893,13 +893,13 @@ def test_cancellation_leaves_nothing(
             async def meanwhile() -> None:
                 if probes:
                     other = await ask()
-                    assert (other.model.id, other.set_aside) == (SECOND, (FIRST,))
+                    assert (other.model.id, other.skipped) == (SECOND, (FIRST,))
 
             await cancelled(ask, lambda: len(api.requests) > before, meanwhile)
             assert cooling(router) == []
             del api.faults[FIRST]
             answer = await ask()
-            assert (answer.value, len(answer.attempts), answer.set_aside) == (
+            assert (answer.value, len(answer.attempts), answer.skipped) == (
                 (FIRST, PROMPT),
                 1,
                 (),
@@ -967,7 +967,7 @@ def test_interrupt_of_a_call(machine: Machine, api: FakeMessages, way: Way, prob
     assert cooling(router) == []
     del api.faults[FIRST]
     answer = way.end(router, api)
-    assert (answer.value, len(answer.attempts), answer.set_aside) == ((FIRST, PROMPT), 1, ())
+    assert (answer.value, len(answer.attempts), answer.skipped) == ((FIRST, PROMPT), 1, ())
 
 
 # Bugs of the caller's
@@ -1254,7 +1254,7 @@ def test_each_run_ends_once_while_models_cool(
     assert len(outcomes) == runs
     assert problems(outcomes, api, half) == []
     assert len(half.answered) == sum(isinstance(outcome, Answer) for _, outcome in outcomes)
-    assert any(outcome.set_aside for _, outcome in outcomes if isinstance(outcome, Answer))
+    assert any(outcome.skipped for _, outcome in outcomes if isinstance(outcome, Answer))
     assert len({outcome.model.id for _, outcome in outcomes if isinstance(outcome, Answer)}) > 1
     machine.passes(LONGEST_COOLDOWN * 1.2)
     api.faults = dict.fromkeys(IDS, busy())

@@ -429,7 +429,7 @@ class RetryAfterError(StatusError):
     ids=repr,
 )
 def test_an_exception_says_how_long_to_wait(own: object, seconds: float | None) -> None:
-    """An exception's own `retry_after` counts as the header does; what is no time counts for nothing."""
+    """An exception's own `retry_after` counts as the header does; what is no time is ignored."""
     failure = classify(RetryAfterError(429, own), MODEL)
 
     assert failure is not None

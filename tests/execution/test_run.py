@@ -57,7 +57,7 @@ def test_the_best_model_answers(machine: Machine) -> None:
 
     assert (answer.value, answer.model.id) == ("from claude-fake-1", "claude-fake-1")
     assert [str(each) for each in answer.attempts] == ["claude-fake-1 after 0.0 s: answered"]
-    assert (answer.set_aside, answer.moved_from) == ((), None)
+    assert (answer.skipped, answer.moved_from) == ((), None)
     assert client.called == ["claude-fake-1"]
 
 
@@ -333,9 +333,11 @@ def test_hooks_that_nobody_would_await() -> None:
 
     async def hook(*_: object) -> None: ...
 
-    with pytest.raises(ConfigurationError, match="on_fallback must be a plain function"):
+    with pytest.raises(ConfigurationError, match="on_fallback must not be a coroutine function"):
         Machine().run(Client(), on_fallback=hook)
-    with pytest.raises(ConfigurationError, match="on_disagreement must be a plain function"):
+    with pytest.raises(
+        ConfigurationError, match="on_disagreement must not be a coroutine function"
+    ):
         Machine(on_disagreement=hook)
 
 
@@ -461,7 +463,7 @@ def test_a_dead_primary_is_not_paid_for_again(machine: Machine) -> None:
     answers = [machine.run(client) for _ in range(5)]
 
     assert client.called == [*IDS[:2], *IDS[:2], *[IDS[1]] * 3]
-    assert [each.set_aside for each in answers] == [(), (), *[(IDS[0],)] * 3]
+    assert [each.skipped for each in answers] == [(), (), *[(IDS[0],)] * 3]
     machine.clock.now += FIRST_COOLDOWN
     assert machine.run(Client()).model.id == IDS[0]
     assert machine.cooling() == []
@@ -489,14 +491,14 @@ def test_all_are_set_aside(machine: Machine) -> None:
     client = Client()
     answer = machine.run(client)
     assert client.called == [IDS[-1]]
-    assert (answer.model.id, answer.set_aside) == (IDS[-1], tuple(IDS[:-1]))
+    assert (answer.model.id, answer.skipped) == (IDS[-1], tuple(IDS[:-1]))
     assert machine.cooling() == IDS[-2::-1]
 
     client = Client(all_but())
-    with pytest.raises(FallbackExhaustedError, match="the others are set aside") as raised:
+    with pytest.raises(FallbackExhaustedError, match="the others are cooling down") as raised:
         machine.run(client)
     assert client.called == [IDS[-1]]
-    assert raised.value.set_aside == tuple(IDS[:-1])
+    assert raised.value.skipped == tuple(IDS[:-1])
 
 
 def test_what_has_cooled_meanwhile_is_called_in_the_same_run(machine: Machine) -> None:
@@ -512,7 +514,7 @@ def test_what_has_cooled_meanwhile_is_called_in_the_same_run(machine: Machine) -
     answer = machine.run(client)
 
     assert client.called == [IDS[1], IDS[0]]
-    assert answer.set_aside == ()
+    assert answer.skipped == ()
 
 
 def test_first_runs_of_many_threads_share_what_they_learn() -> None:
@@ -828,7 +830,7 @@ class Runs(RuleBasedStateMachine):
         return passes
 
     @invariant()
-    def set_aside(self) -> None:
+    def skipped(self) -> None:
         now = self.machine.clock.now
         expected = {id: until - now for id, until in self.definition.until.items() if now < until}
         noon = datetime.fromtimestamp(NOON, UTC)
@@ -854,7 +856,7 @@ def test_why_no_other_model_is_called() -> None:
 
     with pytest.raises(FallbackExhaustedError) as raised:
         machine.run(client, max_attempts=99)
-    assert str(raised.value).splitlines()[0].endswith(": the others are set aside")
+    assert str(raised.value).splitlines()[0].endswith(": the others are cooling down")
 
 
 def test_classify_is_given_the_model_that_failed(machine: Machine) -> None:

@@ -664,7 +664,7 @@ def test_counting_tokens(api: StrictMessages, way: Any) -> None:
         ("auto:pdf_imput", RequirementError, "did you mean pdf_input"),
         ("auto:", RequirementError, "empty text"),
         ("auto:reports and", RequirementError, "expected"),
-        ("auto:max_tokens >= 9M", NoModelError, "nobody meets: max_tokens >= 9M"),
+        ("auto:max_tokens >= 9M", NoModelError, "no model satisfies: max_tokens >= 9M"),
     ],
 )
 def test_what_cannot_be_chosen(

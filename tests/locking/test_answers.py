@@ -156,8 +156,8 @@ def test_an_application_may_move_on_and_is_told(way: str, caplog: pytest.LogCapt
         assert WAYS[way](router) == "claude-two"
     assert len(caplog.messages) == 1
     assert "is locked to claude-one, and the lock does not hold: it is gone" in caplog.messages[0]
-    assert "moved on to the newest model that meets it" in caplog.messages[0]
-    assert router.explain("reports").notes[0].startswith("moved on from the lock: ")
+    assert "using the newest model that meets it" in caplog.messages[0]
+    assert router.explain("reports").notes[0].startswith("not the locked model: ")
     assert router.explain("reports").reason is Reason.NEWEST
 
 
@@ -199,7 +199,7 @@ def test_only_policies_are_locked() -> None:
     assert router.select(evolve(POLICIES["reports"])).id == "claude-two"
     assert router.explain("pdf_input").reason is Reason.NEWEST
     assert [model.id for model in router.candidates("reports")] == ["claude-two", "claude-one"]
-    with pytest.raises(RequirementError, match="does not go with it"):
+    with pytest.raises(RequirementError, match="a policy cannot be combined with keywords"):
         router.select("reports", pdf_input=True)
 
 
@@ -479,7 +479,7 @@ def test_a_frozen_router_refuses_to_refresh() -> None:
     source = Remote(live(NEWER))
     router = Router(source, frozen=True, cache_dir=False)
     with pytest.raises(
-        CatalogueUnavailableError, match="the router is frozen: it never looks at the network"
+        CatalogueUnavailableError, match="the router is frozen: it does not refresh"
     ):
         router.refresh()
     assert router.catalogue.source == "bundled"

@@ -79,14 +79,14 @@ GOOD = golden("july.lock")
         (
             "version = 1",
             "version = 2",
-            ": version 2 is of a later release of router; this one reads 1",
+            ": version 2 needs a later release of router; this one reads version 1",
         ),
         (
             "version = 1",
             "version = 1\nmade_by = 5",
             ": made_by: unknown key; there is version, catalogue, policies",
         ),
-        ("version = 1", "version = ", " is no TOML: "),
+        ("version = 1", "version = ", " is not valid TOML: "),
         ("[catalogue]", "[catalog]", ": catalog: unknown key; did you mean catalogue?"),
         ('source = "live"', "source = 5", ": catalogue.source must be a string (got 5)"),
         (

@@ -559,7 +559,7 @@ def test_what_is_wrong_with_a_file_is_said(
 
 
 @pytest.mark.skipif(
-    not os.path.isdir("/proc/self"), reason="there is no directory that nothing can be made in"
+    not os.path.isdir("/proc/self"), reason="there is not a directory that nothing can be made in"
 )
 def test_a_directory_that_is_never_there_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     """A directory that another process might have removed is made anew, but not for ever."""
@@ -705,7 +705,7 @@ def test_a_huge_file_is_refused_without_reading_it(store: Store, size: int, seal
 def test_whatever_lies_in_the_place_of_a_file(
     directory: str, make: str, which: str, tmp_path: Path
 ) -> None:
-    """D4: what is no plain file is neither read nor waited for, and a write replaces it or is refused."""
+    """D4: what is not a regular file is neither read nor waited for, and a write replaces it or is refused."""
     store = Store(directory, IDENTITY)
     os.mkdir(directory, 0o700)
     place(make, getattr(store, which), tmp_path)
@@ -731,7 +731,7 @@ DEVICES = ("null", "zero")
 
 
 def place(make: str, path: str, elsewhere: Path) -> None:
-    """Put something that is no plain file at a path."""
+    """Put something that is not a regular file at a path."""
     if "directory" in make:
         os.makedirs(os.path.join(path, "full") if make == "full directory" else path)
     elif make == "pipe":
@@ -774,7 +774,7 @@ def test_a_pipe_that_somebody_writes_to_is_not_read(
     finally:
         os.close(pipe)
     assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
-        "it is no plain file"
+        "it is not a regular file"
     ]
 
 
@@ -800,7 +800,7 @@ def check_useless(store: Store) -> None:
 def test_whatever_lies_in_the_place_of_the_directory(
     tmp_path: Path, make: str, below: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where there is no directory and none can be made, nothing is kept, and nothing is raised."""
+    """Where there is not a directory and none can be made, nothing is kept, and nothing is raised."""
     name = {
         "NUL": "a\0b",
         "surrogate": "\ud800",
@@ -965,7 +965,7 @@ def test_a_linked_directory_is_not_used(
 
     check_useless(Store(str(link), IDENTITY))
     assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
-        "it is no directory"
+        "it is not a directory"
     ]
     assert unchanged(store)
 

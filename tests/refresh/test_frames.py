@@ -31,7 +31,7 @@ ECHOES: Final[Mapping[str, Callable[[], bytes]]] = {
     ),
     "the error": lambda: failure(401, "authentication_error", f"invalid x-api-key {KEY}"),
     "the error of a 200": lambda: failure(200, "api_error", KEY),
-    "what is no JSON": lambda: reply(
+    "what is not valid JSON": lambda: reply(
         200, f"<pre>x-api-key: {KEY}</pre>".encode(), {"content-type": "text/html"}
     ),
     "JSON that is cut": lambda: reply(

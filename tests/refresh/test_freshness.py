@@ -198,7 +198,12 @@ def test_strict_inside_a_loop(machine: Machine, shut: Gate) -> None:
     router = machine.router(FakeSource(shut.before(SIX)), strict=True)
 
     async def main() -> Catalogue:
-        with at_most(1.0), pytest.raises(CatalogueUnavailableError, match="inside an event loop"):
+        with (
+            at_most(1.0),
+            pytest.raises(
+                CatalogueUnavailableError, match="in an event loop, wait for the first one"
+            ),
+        ):
             router.select()
         shut.open()
         await router.arefresh()

@@ -29,8 +29,8 @@ from router.refresh._listing import (
 )
 
 NOT_JSON = "not JSON from the API"
-NO_CURSOR = "a page says that there is more, but its cursor is no model of the page"
-CIRCLE = "the listing's pages go round in a circle"
+NO_CURSOR = "a page says that there is more, but its cursor is not a model of the page"
+CIRCLE = "the pages of the listing form a loop"
 
 
 @define

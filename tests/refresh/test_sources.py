@@ -788,7 +788,7 @@ def nothing(path: Path) -> None:
         (nothing, "cannot be read: No such file"),
         (directory, "cannot be read: Is a directory"),
         (loop, "cannot be read: Too many levels"),
-        (pipe, "is no regular file"),
+        (pipe, "is not a regular file"),
         (huge, "has more than 67108864 bytes"),
     ],
 )

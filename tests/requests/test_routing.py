@@ -161,13 +161,13 @@ def test_the_error_explains_itself() -> None:
     """Where nothing serves a request, the error says at which places it asks for what nobody has."""
     with pytest.raises(NoModelError) as raised:
         router_of().route({**HELLO, "max_tokens": 9_000_000})
-    assert "nobody meets: max_tokens >= 9M, asked at max_tokens" in str(raised.value)
+    assert "no model satisfies: max_tokens >= 9M, asked at max_tokens" in str(raised.value)
 
     with pytest.raises(NoModelError) as raised:
         router_of().route(
             {**HELLO, "top_k": 5, "extra_headers": {"anthropic-version": "2026-10-21"}}
         )
-    assert "no model takes what is asked at top_k" in str(raised.value)
+    assert "no model accepts what is asked at top_k" in str(raised.value)
 
 
 def test_many_places_are_counted() -> None:
@@ -184,7 +184,7 @@ def test_what_cannot_be_told_is_noted() -> None:
     request = {**HELLO, "messages": [{"role": "user", "content": [document]}]}
     notes = router_of().route(request, input_tokens="estimate").decision.notes
 
-    assert "what messages[0].content[0].source.file_id may ask for cannot be told" in notes
+    assert "what messages[0].content[0].source.file_id may ask for is unknown" in notes
     assert notes[-1].endswith(" input tokens are an estimate")
 
 

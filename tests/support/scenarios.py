@@ -403,16 +403,16 @@ PAYLOADS: Final[Mapping[str, Scenario]] = {
         says="authentication_error",
         next_try=REFUSED_DELAY,
     ),
-    "P1-circle": in_turn(lambda: [page(FIRST)] * 2, "adopts", requests=2, says="in a circle"),
+    "P1-circle": in_turn(lambda: [page(FIRST)] * 2, "adopts", requests=2, says="form a loop"),
     "P1-alternating": in_turn(
-        lambda: [page(FIRST), page(SECOND), page(FIRST)], "adopts", requests=3, says="in a circle"
+        lambda: [page(FIRST), page(SECOND), page(FIRST)], "adopts", requests=3, says="form a loop"
     ),
     "P1-null": in_turn(
-        lambda: [page(FIRST, last_id=None)], "adopts", says="its cursor is no model of the page"
+        lambda: [page(FIRST, last_id=None)], "adopts", says="its cursor is not a model of the page"
     ),
-    "P1-missing": listing(has_more=True, last_id={}, says="its cursor is no model of the page"),
+    "P1-missing": listing(has_more=True, last_id={}, says="its cursor is not a model of the page"),
     "P1-not-in-data": in_turn(
-        lambda: [page(FIRST, last_id="x")], "adopts", says="its cursor is no model"
+        lambda: [page(FIRST, last_id="x")], "adopts", says="its cursor is not a model"
     ),
     "P2-endless": in_turn(
         lambda: [page(each) for each in entries(101)],
