@@ -116,10 +116,8 @@ class Store:
         """Return the store of a source, by default in the user's cache directory, if there is one."""
         try:
             where = default_directory() if directory is None else os.path.abspath(directory)
-        except (
-            OSError,
-            RuntimeError,
-        ):  # the user has no home, or a relative directory starts from one that is gone
+        except (OSError, RuntimeError):
+            # The user has no home, or a relative directory starts from one that is gone.
             return None
         return cls(where, identity, wall=wall) if os.path.isabs(where) else None
 

@@ -1,4 +1,4 @@
-"""Late imports: what a refresh needs and a start does not, imported where nobody waits for it."""
+"""Late imports: what a refresh needs and a start does not, imported in the thread of the refresh."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ _LATE: Final = (
 def import_late(*, fork_waits: bool = False) -> None:
     """Import it all; with `fork_waits`, a fork waits for each import to end."""
     for name in _LATE:
-        with (
-            importing if fork_waits else nullcontext(),
-            suppress(Exception),
-        ):  # its user will say so
+        # A module that cannot be imported is reported by its first user.
+        with importing if fork_waits else nullcontext(), suppress(Exception):
             import_module(name)

@@ -104,9 +104,8 @@ def fit(
             )
         first = unmet[0].remedy
         for each in unmet:
-            if (
-                first is not None and each.remedy is first
-            ):  # what is met by one need not be changed by the next
+            # One kind of remedy a round: it may also meet the demands of the others.
+            if first is not None and each.remedy is first:
                 _REMEDIES[first](fitting, each)
     return fitting.fitted()
 

@@ -171,9 +171,8 @@ def _fit_others(
     for model in models:
         with suppress(UnfitRequestError):
             fitted = fit(request, model, on_unsupported, batch=_is_of_batch(need))
-            if _demands_after(need, fitted).matches(
-                model
-            ):  # what is not known to be met is not guessed
+            # A demand whose support is unknown is not met.
+            if _demands_after(need, fitted).matches(model):
                 yield model, fitted
 
 

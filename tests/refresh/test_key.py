@@ -110,9 +110,8 @@ def takings(thing: object) -> Iterator[object]:
         with suppress(TypeError, AttributeError, pickle.PicklingError):
             taken = take(thing)
             yield from (taken, getattr(taken, "__dict__", ""))
-    with suppress(
-        TypeError, attrs.exceptions.NotAnAttrsClassError
-    ):  # or one with a part that cannot be copied
+    # A class of attrs may have a part that cannot be copied.
+    with suppress(TypeError, attrs.exceptions.NotAnAttrsClassError):
         yield attrs.asdict(cast("attrs.AttrsInstance", thing))
     if isinstance(thing, BaseException):
         yield remains(thing)

@@ -259,9 +259,8 @@ def test_small_chunks_cost_what_they_hold(through_the_client: bool) -> None:
     pieces = [body[at : at + 2] for at in range(0, len(body), 2)]
 
     def peak(chunks: list[bytes]) -> int:
-        fresh = (
-            bytes(bytearray(each)) for each in chunks
-        )  # each an object of its own, made when it is read
+        # Each an object of its own, made when it is read.
+        fresh = (bytes(bytearray(each)) for each in chunks)
         source: Source = (
             SDKSource(Piecemeal(fresh))
             if through_the_client

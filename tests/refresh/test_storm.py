@@ -317,9 +317,8 @@ def handled_by(handler: logging.Handler) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
-)  # `SystemExit` ends a thread
+# `SystemExit` ends a thread.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("loss", [ZeroDivisionError, MemoryError, SystemExit])
 def test_what_fails_beside_the_leader(
     crowd: Crowd, machine: Machine, loss: type[BaseException]

@@ -170,10 +170,8 @@ class Storm:
         drawn = self.drawn()
         before, meanwhile = drawn[: len(drawn) // 2], drawn[len(drawn) // 2 :]
         async with trio.open_nursery() as nursery:
-            for begun in (
-                range(1),
-                range(1, self.size),
-            ):  # in one batch, trio lets any of them be the first
+            # In two batches: in one, trio lets any of them be the first.
+            for begun in (range(1), range(1, self.size)):
                 for at in begun:
                     nursery.start_soon(wait, at)
                 await trio.testing.wait_all_tasks_blocked()

@@ -86,9 +86,8 @@ class FakeSource:
         if progress:
             progress(0)
         if isinstance(outcome, BaseException):
-            raise outcome.with_traceback(
-                None
-            )  # the same error each time, but not with all of its past
+            # The same error each time, but not with all of its past.
+            raise outcome.with_traceback(None)
         return outcome if isinstance(outcome, Catalogue) else outcome()
 
 
@@ -105,9 +104,8 @@ class Gate:
         def wait() -> Catalogue:
             assert self._opened.wait(PATIENCE), "the gate stayed shut"
             if isinstance(outcome, BaseException):
-                raise outcome.with_traceback(
-                    None
-                )  # the same error each time, but not with all of its past
+                # The same error each time, but not with all of its past.
+                raise outcome.with_traceback(None)
             return outcome
 
         return wait
