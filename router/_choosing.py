@@ -71,7 +71,9 @@ class ModelChooser:
         if catalogue is None:
             catalogue = loader.catalogue()
         policies = self._policies
-        asked: Any = self._named(requirement) if policies.are_given else requirement
+        asked: Any = (
+            policies.find(requirement, loader.catalogue) if policies.are_given else requirement
+        )
         if not needs:
             try:  # what `catalogue.select` does first, without the cost of one more call
                 return catalogue.answers[asked if asked.__class__ is str else asked.text]

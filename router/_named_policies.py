@@ -80,15 +80,16 @@ class NamedPolicies:
         """
         if not isinstance(need, str):
             return need
-        policy = self.by_name.get(need)
+        by_name = self.by_name
+        policy = by_name.get(need)
         if policy is not None:
             return policy
-        if self.by_name and is_policy_name(need):
+        if by_name and is_policy_name(need):
             catalogue = current()
             names = catalogue.names
             if not names.knows_capability(need) and not names.knows_field(need):
-                meant = (*nearest(need, self.by_name, limit=1), *catalogue.suggestions(need))
-                raise UnknownNameError(need, meant, policies=tuple(self.by_name))
+                meant = (*nearest(need, by_name, limit=1), *catalogue.suggestions(need))
+                raise UnknownNameError(need, meant, policies=tuple(by_name))
         return need
 
     def held(self, need: RequirementLike, catalogue: Catalogue) -> LockedAnswer | None:

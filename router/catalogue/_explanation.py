@@ -92,8 +92,8 @@ def _ranking(
     notes: tuple[str, ...] = ()
     if tier:
         count = len(policy.alternatives)
-        first = abbreviated(policy.tiers[0])
-        notes = (f"no model satisfies {first}; this is alternative {tier} of {count}",)
+        unmet = abbreviated(policy.tiers[0])
+        notes = (f"no model satisfies {unmet}; this is alternative {tier} of {count}",)
     reason = Reason.NEWEST
     (newest,) = catalogue.candidates(policy.tiers[tier], limit=1, now=now)
     if newest is not model:

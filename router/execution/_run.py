@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from inspect import isawaitable, iscoroutine
-from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar
 
 from attrs import define, field
@@ -171,12 +170,7 @@ class Run:
         self._check_has_not_ended()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
