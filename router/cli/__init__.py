@@ -24,6 +24,8 @@ def main() -> None:
             )
         status = 2
     except KeyboardInterrupt:
+        if sys.stderr is not None:
+            sys.stderr.write("router: interrupted\n")
         status = 130
     except MemoryError:
         status = _OUT_OF_MEMORY

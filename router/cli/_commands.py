@@ -68,13 +68,19 @@ def run(arguments: Sequence[str]) -> int:
             error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        print_message("interrupted")
         return _INTERRUPTED
     except BrokenPipeError:
         _discard_standard_output()
         return _PIPE_CLOSED
-    except (RouterError, OSError) as error:
+    except RouterError as error:
         print_message(str(error))
         return _status(error)
+    except OSError as error:
+        where = error.filename or "the output cannot be written"
+        print_message(f"{where}: {error.strerror or error}")
+        _discard_standard_output()
+        return _NOT_WRITTEN
     return 0
 
 
@@ -93,13 +99,12 @@ def _discard_standard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _status(error: RouterError | OSError) -> int:
-    if isinstance(error, (RequirementError, UnknownModelError, ConfigurationError)):
-        return _BAD_USAGE
-    if isinstance(error, (CatalogueError, CatalogueUnavailableError)):
-        return _NO_CATALOGUE
-    _discard_standard_output()
-    return _NOT_WRITTEN
+def _status(error: RouterError) -> int:
+    return (
+        _NO_CATALOGUE
+        if isinstance(error, (CatalogueError, CatalogueUnavailableError))
+        else _BAD_USAGE
+    )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
@@ -111,7 +116,7 @@ def cli(context: click.Context) -> None:
     A requirement is text such as
     'thinking.adaptive and effort >= high and max_input_tokens >= 200k'.
 
-    Exit status: 0 found, 1 nothing meets the need, 2 bad usage or requirement, 3 no catalogue.
+    Exit status: 0 found, 1 no model satisfies it, 2 bad usage or requirement, 3 no catalogue.
     """
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         context.color = False
