@@ -17,9 +17,7 @@ from router._errors import (
     CatalogueError,
     CatalogueUnavailableError,
     ConfigurationError,
-    RequirementError,
     RouterError,
-    UnknownModelError,
 )
 from router._router import Router
 from router._status import RouterStatus
@@ -73,14 +71,8 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         _discard_standard_output()
         return _PIPE_CLOSED
-    except RouterError as error:
-        print_message(str(error))
-        return _status(error)
-    except OSError as error:
-        where = error.filename or "the output cannot be written"
-        print_message(f"{where}: {error.strerror or error}")
-        _discard_standard_output()
-        return _NOT_WRITTEN
+    except (RouterError, OSError) as error:
+        return _report(error)
     return 0
 
 
@@ -99,12 +91,16 @@ def _discard_standard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _status(error: RouterError) -> int:
-    return (
-        _NO_CATALOGUE
-        if isinstance(error, (CatalogueError, CatalogueUnavailableError))
-        else _BAD_USAGE
-    )
+def _report(error: RouterError | OSError) -> int:
+    """Print an error, and return the exit status for it."""
+    if isinstance(error, RouterError):
+        print_message(str(error))
+        is_of_catalogue = isinstance(error, (CatalogueError, CatalogueUnavailableError))
+        return _NO_CATALOGUE if is_of_catalogue else _BAD_USAGE
+    where = error.filename or "the output cannot be written"
+    print_message(f"{where}: {error.strerror or error}")
+    _discard_standard_output()
+    return _NOT_WRITTEN
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
