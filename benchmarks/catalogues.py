@@ -131,9 +131,11 @@ def drawn_catalogue(count: int) -> Catalogue:
             "created_at": _drawn_date(number),
             "max_input_tokens": _drawn_limit(chance),
         }
-        values = {name: value for name, value in model.values.items() if name != "aliases"} | own
+        values = {
+            name: value for name, value in model.comparable.items() if name != "aliases"
+        } | own
         facts = {**model.facts, **flipped} if flipped else model.facts
-        models.append(evolve(model, id=f"m{number}", facts=facts, values=values))
+        models.append(evolve(model, id=f"m{number}", facts=facts, comparable=values))
     return Catalogue(models, names=origin.names)
 
 

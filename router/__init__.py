@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 # Type checkers treat this name like `typing.TYPE_CHECKING`, whose import takes time.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from router._errors import AmbiguousModelError as AmbiguousModelError
     from router._errors import CatalogueError as CatalogueError
     from router._errors import CatalogueUnavailableError as CatalogueUnavailableError
     from router._errors import ConfigurationError as ConfigurationError
@@ -46,8 +47,9 @@ if TYPE_CHECKING:
     from router.integrations.anthropic import auto_model as auto_model
     from router.locking._lockfile import Lock as Lock
     from router.locking._lockfile import Locked as Locked
-    from router.models._model import Correction as Correction
     from router.models._model import Model as Model
+    from router.models._model import Provenance as Provenance
+    from router.models._packaged_facts import Correction as Correction
     from router.refresh._sdk_source import SDKSource as SDKSource
     from router.refresh._sources import AnthropicSource as AnthropicSource
     from router.refresh._sources import BundledSource as BundledSource
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from router.tools._audit import Finding as Finding
 
 _HOMES = {
+    "AmbiguousModelError": "_errors",
     "Answer": "execution._attempts",
     "AnthropicSource": "refresh._sources",
     "Attempt": "execution._attempts",
@@ -82,7 +85,7 @@ _HOMES = {
     "ConfigurationError": "_errors",
     "ConflictingEntriesError": "_errors",
     "Cooling": "_status",
-    "Correction": "models._model",
+    "Correction": "models._packaged_facts",
     "Decision": "catalogue._decision",
     "Failure": "execution._failures",
     "FailureClass": "execution._failures",
@@ -101,6 +104,7 @@ _HOMES = {
     "Model": "models._model",
     "NoModelError": "catalogue._explanation",
     "Policy": "catalogue._policy",
+    "Provenance": "models._model",
     "Reason": "catalogue._decision",
     "RequestChange": "requests._fitting",
     "RequestRequirement": "requests._reading",

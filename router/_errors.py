@@ -6,6 +6,7 @@ RouterError
 │   └── UnknownNameError (LookupError)       a name that no catalogue and no vocabulary knows
 ├── NoModelError (LookupError)               nothing is known to meet the requirement
 ├── UnknownModelError (LookupError)          an id or alias that the catalogue does not list
+├── AmbiguousModelError (LookupError)        an id that several providers serve
 ├── LockError (LookupError)                  a lock that does not hold, or does not say what was asked
 ├── CatalogueError (ValueError)              data that is not a catalogue
 │   └── MalformedEntryError                  one entry of it, with its path
@@ -183,6 +184,18 @@ class UnknownModelError(RouterError, LookupError):
     def __reduce__(self) -> tuple[Any, ...]:
         # Reading `nearest` ends the search, so that the state holds no catalogue.
         return type(self), (self.id, self.nearest), self.__dict__
+
+
+class AmbiguousModelError(RouterError, LookupError):
+    """An id or alias, `model_id`, that several providers serve; `keys` says which models it may mean."""
+
+    def __init__(self, model_id: str, keys: Iterable[str]) -> None:
+        self.model_id = model_id
+        self.keys = tuple(keys)
+        super().__init__(model_id, self.keys)
+
+    def __str__(self) -> str:
+        return f"{quoted(self.model_id)} is the id of several models: name one of {join_names(self.keys)}"
 
 
 class LockError(RouterError, LookupError):

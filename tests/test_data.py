@@ -38,7 +38,7 @@ OF_THE_API = {
 
 def facts() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield every documented fact with the model and the name that it is of."""
-    for id, entry in DOCUMENTED["models"].items():
+    for id, entry in DOCUMENTED["models"]["anthropic"].items():
         for name, fact in entry.items():
             if "value" in fact:
                 yield id, name, fact

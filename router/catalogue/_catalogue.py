@@ -19,7 +19,7 @@ from router.catalogue._snapshot import Snapshot, remember
 from router.models._entries import read_listing
 from router.models._field_types import read_date
 from router.models._index import take_rows
-from router.models._model import Model
+from router.models._model import MAKER, Model, check_provider
 from router.models._packaged_facts import (
     PACKAGED,
     DocumentedPath,
@@ -112,18 +112,20 @@ class Catalogue(Snapshot):
         source: str = "static",
         as_of: datetime | None = None,
         documented: DocumentedPath = PACKAGED,
+        provider: str = MAKER,
     ) -> Catalogue:
         """Read entries in the shape of `GET /v1/models`, in any order.
 
         Documented facts are laid over what the entries do not state: the library's own by default,
-        those of a file, or none for `None`. Raises `MalformedEntryError` with the path of the first
-        entry that cannot be read.
+        those of a file, or none for `None`. Entries that state no `provider` are of this one.
+        Raises `MalformedEntryError` with the path of the first entry that cannot be read.
         """
+        check_provider(provider)
         if isinstance(entries, (str, bytes, Mapping)) or not isinstance(entries, Iterable):
             raise CatalogueError(
                 f"a list of entries was expected, as under `data` (got {type(entries).__name__})"
             )
-        models, malformed = read_listing(entries, documented_facts(documented))
+        models, malformed = read_listing(entries, documented_facts(documented), provider)
         if malformed:
             raise malformed[0]
         return cls(models, source=source, as_of=as_of)

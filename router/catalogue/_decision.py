@@ -146,7 +146,9 @@ class Decision:
 
     def _with_hint(self, requirement: Requirement) -> str:
         """Return the text of a requirement that no model satisfies, and the values that may have been meant."""
-        values = [model.values.get(next(iter(requirement.fields), "")) for model in self.catalogue]
+        values = [
+            model.comparable.get(next(iter(requirement.fields), "")) for model in self.catalogue
+        ]
         near = [
             each
             for text in _texts_of(requirement)

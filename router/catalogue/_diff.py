@@ -66,8 +66,8 @@ def diff_of(before: Collection[Model], after: Collection[Model]) -> CatalogueDif
 
 
 def _changes(before: Model, after: Model) -> Iterator[Change]:
-    for name in sorted({*before.facts, *after.facts, *before.values, *after.values}):
-        old, new = (model.facts.get(name, model.values.get(name)) for model in (before, after))
+    for name in sorted({*before.facts, *after.facts, *before.comparable, *after.comparable}):
+        old, new = (model.facts.get(name, model.comparable.get(name)) for model in (before, after))
         # A duration such as `age` restates a date, which is compared under its own name.
         if old != new and name not in DURATIONS:
             yield Change(before.id, name, old, new)

@@ -186,7 +186,7 @@ def _decided(model: Model, unmet: tuple[Unmet, ...], now: datetime) -> Iterator[
         reported = {
             name: each.reported for name, each in model.corrections.items() if name in fields
         }
-        as_reported = evolve(model, values={**model.values, **reported})
+        as_reported = evolve(model, comparable={**model.comparable, **reported})
         if all(each.matches(as_reported, now=now) for each in asked):
             yield from (_corrected(model, name) for name in reported)
     traits = frozenset[str]().union(*(each.capabilities for each in asked))

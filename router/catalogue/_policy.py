@@ -124,7 +124,7 @@ class Policy:
         """Return the model's sort key by the order; unknown values sort last."""
         sign = -1.0 if self.order == "largest_context" else 1.0
         return tuple(
-            sign * model.values[name] if name in model.values else _UNKNOWN_LAST
+            sign * model.comparable[name] if name in model.comparable else _UNKNOWN_LAST
             for name in self.ranked_by
         )
 

@@ -60,7 +60,7 @@ class Place:
         name = self.field_before(other)
         if name is not None:
             mine, its = (
-                format_value(each.values[name]) if name in each.values else "unknown"
+                format_value(each.comparable[name]) if name in each.comparable else "unknown"
                 for each in (first, second)
             )
             return f"{self.policy.order}, {name} is {mine}, of {second.id} {its}"
@@ -80,7 +80,7 @@ class Place:
         preferred = ", ".join(abbreviated(each) for each, is_met in met if is_met)
         if preferred:
             reasons.append(f"preferred for {preferred}")
-        values = self.model.values
+        values = self.model.comparable
         reasons += [
             f"{name} {format_value(values[name])}"
             for name in self.policy.ranked_by

@@ -11,14 +11,13 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from router._errors import (
-    CatalogueError,
     MalformedEntryError,
     RequirementError,
-    UnknownModelError,
     UnknownNameError,
     quoted,
     shortened,
 )
+from router.catalogue._lookup import Lookup
 from router.catalogue._policy import Policy, RequirementLike, reject_keywords
 from router.models._entries import canonical_json
 from router.models._field_types import ORDERED
@@ -69,10 +68,10 @@ class Snapshot:
     """
 
     __slots__ = (
-        "_by_id",
         "_default_rows",
         "_digest",
         "_index",
+        "_lookup",
         "_masks",
         "_unreadable_lifecycle",
         "answers",
@@ -94,8 +93,8 @@ class Snapshot:
         quarantined: Iterable[MalformedEntryError] = (),
         validators: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        # The second sort is stable: of models released together, the smaller id counts as newer.
-        oldest_first = sorted(models, key=lambda model: model.id, reverse=True)
+        # The second sort is stable: of models released together, the smaller key counts as newer.
+        oldest_first = sorted(models, key=lambda model: model.key, reverse=True)
         oldest_first.sort(key=lambda model: model.created_at or EARLIEST)
         self.models: tuple[Model, ...] = tuple(reversed(oldest_first))
         self.source = source
@@ -109,19 +108,14 @@ class Snapshot:
         )
         self._index = Index(
             [model.facts for model in oldest_first],
-            [model.values for model in oldest_first],
+            [model.comparable for model in oldest_first],
             _ORDERED_FIELDS,
         )
         self._unreadable_lifecycle = mask_of(
             (row for row, model in enumerate(oldest_first) if _has_unreadable_lifecycle(model)),
             len(oldest_first),
         )
-        self._by_id = {model.id: model for model in oldest_first}
-        if len(self._by_id) != len(oldest_first):
-            raise CatalogueError("two models have one id")
-        aliases = ((alias, model) for model in oldest_first for alias in model.aliases)
-        # An id wins over an alias; if two models share an alias, the newer one wins.
-        self._by_id = dict(aliases) | self._by_id
+        self._lookup = Lookup(oldest_first)
         self.answers: dict[object, Model] = {}
         """Cached answers of `select`, by text."""
         self._masks: dict[str, int] = {}
@@ -166,34 +160,35 @@ class Snapshot:
 
     def supports(
         self,
-        id: str,
-        requirement: str | Requirement | None = None,
+        model: str | Model,
+        need: str | Requirement | None = None,
         /,
         *,
         now: datetime | None = None,
         **needs: KeywordValue,
     ) -> bool:
-        """Return whether the model `id` is known to meet the requirement; unknown is `False`.
+        """Return whether a model is known to meet the need; unknown is `False`.
 
-        `id` is an id or an alias. Raises `UnknownModelError` if the catalogue does not list it.
+        `model` is a model of the catalogue, its key, id or alias. Raises `UnknownModelError` if the
+        catalogue does not list it, and `AmbiguousModelError` if several providers do.
         """
-        return self.judge(id, require(requirement, **needs), now)[1] is True
+        return self.judge(model, require(need, **needs), now)[1] is True
 
     def judge(
-        self, id: str, requirement: Requirement, now: datetime | None = None
+        self, model: str | Model, requirement: Requirement, now: datetime | None = None
     ) -> tuple[Model, Support]:
-        """Return the model with that id or alias, and whether it meets the requirement."""
+        """Return the model that is named, and whether it meets the requirement."""
         self.check_names(requirement)
-        model = self[id]
-        return model, requirement.support(model, now=now)
+        found = self[model.key if isinstance(model, Model) else model]
+        return found, requirement.support(found, now=now)
 
     @property
     def digest(self) -> str:
-        """The sha256 of the entries in canonical JSON, sorted by id, before documented facts."""
+        """The sha256 of the entries in canonical JSON, sorted by key, before documented facts."""
         if self._digest is None:
             from hashlib import sha256
 
-            entries = [model.entry for model in sorted(self.models, key=lambda model: model.id)]
+            entries = [model.entry for model in sorted(self.models, key=lambda model: model.key)]
             self._digest = sha256(canonical_json(entries).encode("ascii")).hexdigest()
         return self._digest
 
@@ -229,25 +224,27 @@ class Snapshot:
         unreadable = self._unreadable_lifecycle if _STATED_AS_TEXT in default_filter.fields else 0
         return yes ^ (yes & unreadable), no | unreadable
 
-    def __getitem__(self, id: str) -> Model:
-        """Return the model with that id or documented alias; raises `UnknownModelError`."""
-        try:
-            return self._by_id[id]
-        except KeyError:
-            asked: object = id  # callers may pass any type, even an int too long for `str`
-            raise UnknownModelError(
-                asked if isinstance(asked, str) else quoted(asked), known=self._by_id
-            ) from None
+    def __getitem__(self, name: str) -> Model:
+        """Return the model with that id, alias or key.
 
-    def get(self, id: str, default: Default | None = None) -> Model | Default | None:
-        """Return the model with that id or documented alias, or `default` if it is not listed."""
-        return self._by_id.get(id, default)
+        Raises `UnknownModelError`, and `AmbiguousModelError` for an id that several providers serve
+        if the library does not know the maker of the model.
+        """
+        return self._lookup.find(name)
+
+    def get(self, name: str, default: Default | None = None) -> Model | Default | None:
+        """Return the model with that id, alias or key; `default` if it is not listed, or ambiguous."""
+        return self._lookup.get(name, default)
 
     def __contains__(self, item: object) -> bool:
-        """Return whether the catalogue lists a model, an id or a documented alias."""
+        """Return whether the catalogue lists a model, or some model with an id, alias or key."""
         if isinstance(item, Model):
-            return self._by_id.get(item.id) == item
-        return item in self._by_id
+            return self._lookup.get(item.key) == item
+        return item in self._lookup
+
+    def name_of(self, model: Model) -> str:
+        """Return the id of a model of the catalogue, or its key if the id means another one."""
+        return model.id if self._lookup.get(model.id) is model else model.key
 
     def __len__(self) -> int:
         return len(self.models)
@@ -359,12 +356,13 @@ class Snapshot:
 
     def suggestions(self, name: str) -> tuple[str, ...]:
         """Return suggestions for an unknown name: a model, a line, or similar names."""
-        if name in self:
-            return (f"id == {self[name].id}",)
+        meant = self.get(name)
+        if meant is not None:
+            return (f"id == {meant.id}",)
         if any(model.line == name for model in self):
             return (f"line == {name}",)
         return self.names.nearest(name)
 
 
 def _has_unreadable_lifecycle(model: Model) -> bool:
-    return _STATED_AS_TEXT not in model.values and model.states(_STATED_AS_TEXT)
+    return _STATED_AS_TEXT not in model.comparable and model.states(_STATED_AS_TEXT)

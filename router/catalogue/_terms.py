@@ -81,7 +81,9 @@ def unmet_terms(
 def unmet_term(term: Term, support: Support, model: Model) -> Unmet:
     """Return a term that a model does not meet, with the model's own value."""
     compared = _compared(term.requirement)
-    return Unmet(term, support, model.values.get(compared.field) if compared is not None else None)
+    return Unmet(
+        term, support, model.comparable.get(compared.field) if compared is not None else None
+    )
 
 
 def _compared(requirement: Requirement) -> Comparison | None:

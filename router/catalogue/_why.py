@@ -87,5 +87,5 @@ def _lacks(
 
 def _found(default_filter: Requirement, model: Model) -> str | None:
     return next(
-        (model.values[name] for name in default_filter.fields if name in model.values), None
+        (model.comparable[name] for name in default_filter.fields if name in model.comparable), None
     )

@@ -128,7 +128,7 @@ def _bound(field: str, op: str, models: Iterable[Model]) -> tuple[dict[str, Any]
 
     Ranks compare as exactly as Python does; the numbers of a script would not.
     """
-    known = {model.id: model.values[field] for model in models if field in model.values}
+    known = {model.id: model.comparable[field] for model in models if field in model.comparable}
     ranks = {value: rank for rank, value in enumerate(sorted(set(known.values())))}
     write = KINDS[FIELDS[field]].write
     steps = []
@@ -149,7 +149,7 @@ def _parsed(text: str) -> Requirement | None:
 
 
 def _shown(model: Model, field: str) -> str | None:
-    return format_value(model.values[field]) if field in model.values else None
+    return format_value(model.comparable[field]) if field in model.comparable else None
 
 
 def _day(moment: datetime | None) -> str | None:

@@ -58,8 +58,8 @@ def _facts(model: Model) -> Iterator[str]:
     yield printable(model.display_name or model.id)
     if model.created_at:
         yield f"released {model.created_at:%Y-%m-%d}"
-    if "price.input" in model.values and "price.output" in model.values:
-        reading, writing = model.values["price.input"], model.values["price.output"]
+    if "price.input" in model.comparable and "price.output" in model.comparable:
+        reading, writing = model.comparable["price.input"], model.comparable["price.output"]
         yield f"${reading:g} in, ${writing:g} out per million tokens"
     if model.max_input_tokens:
         yield f"{format_value(model.max_input_tokens)} context"
@@ -122,7 +122,7 @@ def caution(model: Model) -> str:
 def print_model(model: Model) -> None:
     """Print every field and capability, known or not, and the source of each documented fact."""
     click.echo(click.style(printable(model.id), bold=True))
-    for name in sorted((set(FIELDS) | set(model.values)) - set(DURATIONS) - {"id", "type"}):
+    for name in sorted((set(FIELDS) | set(model.comparable)) - set(DURATIONS) - {"id", "type"}):
         value = _cell(model, name) or "unknown"
         click.echo(f"  {printable(name):<26} {value}{_source(model, name)}")
     for name, correction in sorted(model.corrections.items()):
@@ -141,7 +141,7 @@ def print_model(model: Model) -> None:
 
 
 def _cell(model: Model, name: str) -> str:
-    value = model.values.get(name)
+    value = model.comparable.get(name)
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d}"
     if value is not None:

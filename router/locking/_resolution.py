@@ -187,7 +187,7 @@ def _compared(locked: Model, newest: Model) -> tuple[tuple[str, ...], tuple[str,
         if locked.facts.get(name) and not newest.facts.get(name)
     ]
     for name in _LIMITS:
-        before, after = locked.values.get(name), newest.values.get(name)
+        before, after = locked.comparable.get(name), newest.comparable.get(name)
         if before is not None and after is not None and before != after:
             (adds if after > before else lacks).append(
                 f"{name} {format_value(before)} to {format_value(after)}"

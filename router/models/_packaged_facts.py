@@ -1,21 +1,50 @@
-"""Packaged facts: documented facts that the API does not report, by exact model id."""
+"""Packaged facts: documented facts that the API does not report, by provider and exact model id."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any, Final
+from typing import Any, ClassVar, Final
+
+from attrs import field, frozen
 
 from router._errors import CatalogueError
-from router.models._model import Correction, Facts
+from router._results import Result
 from router.models._vocabulary import read_packaged
 
-Documented = Mapping[str, Facts]
 DocumentedPath = str | PathLike[str] | None
 
 PACKAGED: Final = "packaged"
 """A value in place of a path: the facts that come with the library."""
+
+
+@frozen(repr=False)
+class Correction(Result):
+    """A documented correction of a limit that the API reports wrongly."""
+
+    reported: int
+    value: int
+    why: str
+    source: tuple[str, ...] = ()
+
+    json_names: ClassVar = ("reported", "value", "why", "source")
+
+    def __str__(self) -> str:
+        return f"{self.value}, not {self.reported}: {self.why}"
+
+
+@frozen
+class Facts:
+    """Documented facts of one model beyond its entry, with the sources of each fact by name."""
+
+    stated: Mapping[str, Any] = field(factory=dict)
+    corrections: Mapping[str, Correction] = field(factory=dict)
+    sources: Mapping[str, tuple[str, ...]] = field(factory=dict)
+
+
+Documented = Mapping[tuple[str, str], Facts]
+"""Facts by provider and id."""
 
 # Filled on first use, so that an import does not parse the file.
 _packaged: list[tuple[Documented, str, Mapping[str, str]]] = []
@@ -57,12 +86,30 @@ def _read_packaged() -> tuple[Documented, str, Mapping[str, str]]:
 
 
 def _read_document(data: object, where: str) -> Documented:
-    models = data.get("models") if isinstance(data, dict) else None
-    if not isinstance(models, dict):
+    providers = data.get("models") if isinstance(data, dict) else None
+    if not isinstance(providers, dict) or not all(
+        isinstance(models, dict) for models in providers.values()
+    ):
         raise CatalogueError(
-            f"{where} must be an object with `models`, an object of facts by model id"
+            f"{where} must be an object with `models`, an object of facts by provider and model id"
         )
-    return {id: _read_facts(entry, f"{where}: models.{id}") for id, entry in models.items()}
+    return {
+        (provider, id): _read_facts(entry, f"{where}: models.{provider}.{id}")
+        for provider, models in providers.items()
+        for id, entry in models.items()
+    }
+
+
+def maker_of(id: str) -> str | None:
+    """Return the provider that the library's own facts name as the maker of the model `id`."""
+    return next(
+        (
+            provider
+            for (provider, known), facts in _read_packaged()[0].items()
+            if known == id and "base" not in facts.stated
+        ),
+        None,
+    )
 
 
 def _read_facts(entry: object, where: str) -> Facts:

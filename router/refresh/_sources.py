@@ -286,9 +286,7 @@ class AnthropicSource:
         failure = read_error(entry)
         if failure is not None:
             raise failure
-        listed = entry.get("id") if isinstance(entry, dict) else None
-        facts = documented_facts(self.documented).get(listed) if isinstance(listed, str) else None
-        return read_model(entry, "model", facts)
+        return read_model(entry, "model", documented_facts(self.documented))
 
     def _wire(self) -> Wire:
         from router.refresh._http import Wire

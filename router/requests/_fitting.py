@@ -179,7 +179,7 @@ class _Fitting:
         self.put(demand.path, _REMOVED, demand)
 
     def cap_tokens(self, demand: Demand) -> None:
-        limit = self.model.values["max_tokens"]
+        limit = self.model.comparable["max_tokens"]
         self.put(demand.path, limit, demand)
         path, thinking = self.reading.parameters.get("thinking", ((), None))
         budget = member_of(thinking, "budget_tokens")

@@ -146,7 +146,7 @@ class Comparison(Requirement):
         return column.where(lambda value: self._holds(value, now))
 
     def truth(self, model: Model, now: datetime) -> Support:
-        value = model.values.get(self.field)
+        value = model.comparable.get(self.field)
         return None if value is None else self._holds(value, now)
 
     def collect_references(self) -> ReferencedNames:

@@ -239,7 +239,7 @@ def _partner_names(model: Model) -> Iterator[str]:
     The rule is from https://platform.claude.com/docs/en/about-claude/models/model-ids-and-versions.
     Bedrock's endpoint for the Messages API takes ids and aliases without a version.
     """
-    documented = model.values.get("partner_ids", ())
+    documented = model.comparable.get("partner_ids", ())
     yield from documented
     yield from (f"{_BEDROCK}{name}" for name in (model.id, *model.aliases))
     dated = _DATED.fullmatch(model.id)

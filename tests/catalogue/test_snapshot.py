@@ -13,13 +13,11 @@ import pytest
 from small_catalogues import BUNDLED, ids, listed, supporting
 
 from router._errors import (
-    CatalogueError,
     RequirementError,
     UnknownModelError,
     UnknownNameError,
 )
 from router.catalogue._catalogue import Catalogue
-from router.models._model import Model
 from router.models._vocabulary import Names
 from router.requirements._parser import parse
 
@@ -323,13 +321,6 @@ def test_no_stream_of_questions_grows_the_memory() -> None:
     for number in range(3_000):
         catalogue.select(parse(f"max_tokens >= 1 or maybe x{number} == 1"), default=None)
     assert len(catalogue._default_rows) <= 1_024
-
-
-def test_two_models_of_one_id_are_no_catalogue() -> None:
-    """A catalogue cannot be made of models that share an id."""
-    model = Model.from_api({"id": "m"})
-    with pytest.raises(CatalogueError, match="two models have one id"):
-        Catalogue([model, model])
 
 
 def test_the_digest_is_that_of_the_entries() -> None:

@@ -94,6 +94,7 @@ def test_show_json_holds_what_is_known_of_a_model(command: Command, listing: str
             "max_tokens": 128_000,
             "price.input": 4.5,
             "price.output": 20,
+            "provider": "anthropic",
             "retires_at": "2030-01-31T00:00:00Z",
             "type": "model",
         },

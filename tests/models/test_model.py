@@ -12,9 +12,10 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from strategies import entries
 
+from router import Catalogue, Provenance
 from router._errors import MalformedEntryError, RequirementError, UnknownNameError
-from router.models._field_types import NEVER
-from router.models._model import MAX_BITS, MAX_NESTING, Correction, Facts, Model, Reader, read_model
+from router.models._model import Model, Reader, read_model
+from router.models._packaged_facts import Correction, Facts
 from router.models._vocabulary import CAPABILITIES
 from router.requirements._parser import parse
 
@@ -425,7 +426,7 @@ def test_an_id_outside_the_allow_list_is_refused(id: str) -> None:
 def test_an_odd_value_makes_only_its_own_fact_unknown(field: dict[str, Any]) -> None:
     """A value of the wrong type is no reason to lose the model, nor to guess."""
     model = Model.from_api({"id": "a", "max_output": 5, **field})
-    assert model.values == {"id": "a", "max_output": 5}
+    assert model.values == {"id": "a", "provider": "anthropic", "max_output": 5}
     assert [name for name in CAPABILITIES if model.support(name) is not None] == []
     assert model.entry == {"id": "a", "max_output": 5, **field}
 
@@ -433,7 +434,7 @@ def test_an_odd_value_makes_only_its_own_fact_unknown(field: dict[str, Any]) -> 
 def test_fields_that_nobody_knew_are_kept_by_path() -> None:
     """A new top-level field is a value under its own name, and inside an object under its dotted path."""
     reader = Reader()
-    model = read_model(
+    model = reader.read(
         {
             "id": "a",
             "channel": "beta",
@@ -443,9 +444,8 @@ def test_fields_that_nobody_knew_are_kept_by_path() -> None:
             "empty": {},
         },
         "data[0]",
-        reader=reader,
     )
-    known = {name: value for name, value in model.values.items() if name != "id"}
+    known = {name: model.values[name] for name in model.values.keys() - {"id", "provider"}}
     assert known == {
         "channel": "beta",
         "quota.rpm": 50,
@@ -501,61 +501,8 @@ def test_not_scheduled_is_no_date() -> None:
     """`retires_at: null` leaves the attribute `None`, though the time until then is endless."""
     model = Model.from_api({"id": "a", "retires_at": None})
     assert model.retires_at is None
-    assert model.values == {"id": "a", "retires_in": NEVER}
-
-
-@pytest.mark.parametrize("shape", [{}, {"capabilities": {}}], ids=["field", "capabilities"])
-def test_nesting_has_a_limit(shape: dict[str, Any]) -> None:
-    """An entry may nest as deep as the limit and no deeper: then it is malformed, and nothing overflows."""
-
-    def nested(levels: int) -> dict[str, Any]:
-        inside: Any = {"supported": True}
-        for _ in range(levels - 1):
-            inside = {"x": inside}
-        return {"id": "a", **({"capabilities": inside} if shape else {"x": inside})}
-
-    assert Model.from_api(nested(MAX_NESTING - 1)).id == "a"
-    for levels in (MAX_NESTING, 100_000):
-        with pytest.raises(MalformedEntryError, match=f"at most {MAX_NESTING} levels"):
-            Model.from_api(nested(levels))
-
-
-@pytest.mark.parametrize(
-    ("odd", "path"),
-    [
-        ({5: 1}, "entry"),
-        ({"x": {None: 1}}, "entry.x"),
-        ({"x": {"y": {1, 2}}}, "entry.x.y"),
-        ({"x": [b"bytes"]}, "entry.x"),
-        ({"x": 10**5_000}, "entry.x"),
-        ({"x": -(10**5_000)}, "entry.x"),
-        ({"price": {"input": float("inf")}}, "entry.price.input"),
-        ({"price": {"input": float("nan")}}, "entry.price.input"),
-    ],
-    ids=[
-        "key",
-        "inner key",
-        "set",
-        "bytes",
-        "endless number",
-        "endless below zero",
-        "infinity",
-        "not a number",
-    ],
-)
-def test_what_json_cannot_state_is_malformed(odd: dict[Any, Any], path: str) -> None:
-    """A dict from Python that no answer of an API could be is refused, with the path to what is wrong."""
-    with pytest.raises(MalformedEntryError) as raised:
-        Model.from_api({"id": "a", **odd})
-    assert raised.value.path == path
-    assert len(str(raised.value)) < 200
-
-
-def test_a_number_as_long_as_can_be_is_read() -> None:
-    """Numbers far longer than any real limit are numbers like others, up to one that is refused."""
-    assert Model.from_api({"id": "a", "max_tokens": 2**MAX_BITS - 1}).max_tokens == 2**MAX_BITS - 1
-    with pytest.raises(MalformedEntryError, match=r"entry\.max_tokens"):
-        Model.from_api({"id": "a", "max_tokens": 2**MAX_BITS})
+    assert model.values == {"id": "a", "provider": "anthropic"}
+    assert parse("retires_in >= 90d").matches(model)
 
 
 @pytest.mark.parametrize(
@@ -572,9 +519,8 @@ def test_a_number_as_long_as_can_be_is_read() -> None:
 def test_a_field_is_stated_or_not(entry: dict[str, Any], states: bool) -> None:
     """A value that is odd is stated all the same; null and absent are not, and documentation states too."""
     assert Model.from_api({"id": "a", **entry}).states("line") is states
-    assert read_model({"id": "a", **entry}, "data[0]", Facts(stated={"line": "opus"})).states(
-        "line"
-    )
+    documented = {("anthropic", "a"): Facts(stated={"line": "opus"})}
+    assert read_model({"id": "a", **entry}, "data[0]", documented).states("line")
 
 
 WRONG_LIMIT = Correction(reported=1_000_000, value=200_000, why="the beta ended", source=("DOC",))
@@ -595,12 +541,13 @@ FACTS = Facts(
         "traits.sampling": ("PYD",),
     },
 )
+DOCUMENTED = {("anthropic", "a"): FACTS}
 
 
 def test_documented_facts_fill_what_the_entry_does_not_state() -> None:
     """What is absent or null in the entry is taken from documentation, and marked with its sources."""
-    reader = Reader()
-    model = reader.read({"id": "a", "access": None}, "data[0]", FACTS)
+    reader = Reader(DOCUMENTED)
+    model = reader.read({"id": "a", "access": None}, "data[0]")
     assert (model.access, model.aliases) == ("limited", ("b",))
     assert model.values["price.input"] == 5
     assert model.support("traits.prefill") is True
@@ -621,7 +568,7 @@ def test_what_the_entry_states_is_never_overlaid() -> None:
         "price": {"input": 4, "output": None},
         "traits": {"prefill": False},
     }
-    model = read_model(entry, "data[0]", FACTS)
+    model = read_model(entry, "data[0]", DOCUMENTED)
     assert (model.access, model.aliases) == ("general", ())
     assert (model.values["price.input"], model.values["price.output"]) == (4, 25)
     assert model.support("traits.prefill") is False
@@ -631,15 +578,15 @@ def test_what_the_entry_states_is_never_overlaid() -> None:
 
 def test_a_correction_replaces_the_wrong_value_only() -> None:
     """A limit is corrected while the API reports the value known to be wrong, and let be once it reports another."""
-    wrong = read_model({"id": "a", "max_input_tokens": 1_000_000}, "data[0]", FACTS)
+    wrong = read_model({"id": "a", "max_input_tokens": 1_000_000}, "data[0]", DOCUMENTED)
     assert wrong.max_input_tokens == 200_000
     assert dict(wrong.corrections) == {"max_input_tokens": WRONG_LIMIT}
     assert wrong.entry["max_input_tokens"] == 1_000_000
     for reported in (200_000, 500_000, None, "1000000"):
-        right = read_model({"id": "a", "max_input_tokens": reported}, "data[0]", FACTS)
+        right = read_model({"id": "a", "max_input_tokens": reported}, "data[0]", DOCUMENTED)
         assert right.max_input_tokens == (reported if isinstance(reported, int) else None)
         assert dict(right.corrections) == {}
-    assert read_model({"id": "a"}, "data[0]", FACTS).max_input_tokens is None
+    assert read_model({"id": "a"}, "data[0]", DOCUMENTED).max_input_tokens is None
 
 
 def test_a_model_is_a_frozen_value() -> None:
@@ -677,7 +624,7 @@ def test_a_model_does_not_follow_its_entry() -> None:
 
 def test_a_model_pickles() -> None:
     """A model comes back whole, with the names of its listing."""
-    model = read_model({"id": "a", "max_input_tokens": 1_000_000, "nova": 1}, "data[0]", FACTS)
+    model = read_model({"id": "a", "max_input_tokens": 1_000_000, "nova": 1}, "data[0]", DOCUMENTED)
     again: Model = pickle.loads(pickle.dumps(model))  # noqa: S301 - pickled on this very line
     assert again == model
     assert again.names.knows_field("nova")
@@ -690,3 +637,69 @@ def test_a_field_has_no_support(name: str) -> None:
     """What is a field is said to be one, where support is asked for."""
     with pytest.raises(RequirementError, match=f"^'{name}' is a field, not a capability"):
         Model.from_api(OF_TODAY).support(name)
+
+
+def test_a_value_is_read_by_its_name_in_the_language() -> None:
+    """`[]` takes every field and capability; what is unknown is `None`, and `get` has a default for it."""
+    model = read_model(
+        {
+            "id": "a",
+            "nova": {"x": 1},
+            "capabilities": {"effort": {"types": {"max": {"supported": False}}}},
+        },
+        "data[0]",
+        DOCUMENTED,
+    )
+    assert (model["id"], model["provider"], model["price.output"]) == ("a", "anthropic", 25)
+    assert (model["nova.x"], model["effort.max"], model["effort.types.max"]) == (1, False, False)
+    assert (model["traits.prefill"], model["pdf_input"], model["line"]) == (True, None, None)
+    assert model.get("price.output") == 25
+    assert model.get("line", "none") == "none"
+    assert model.get("effort.max", True) is False
+    assert {name: model[name] for name in model.values} == model.values
+
+
+def test_a_name_that_has_no_value_raises() -> None:
+    """A typo is no unknown value, and a duration depends on the time."""
+    model = Model.from_api(OF_TODAY)
+    for read in (model.__getitem__, model.get, model.provenance):
+        with pytest.raises(UnknownNameError, match=r"did you mean price\.output\?"):
+            read("price.outptu")
+        with pytest.raises(
+            RequirementError, match="age depends on the time: read created_at instead"
+        ):
+            read("age")
+
+
+def test_the_provenance_of_a_value() -> None:
+    """Each value is of the entry, of documentation or a correction, with the texts of its sources."""
+    model = read_model(
+        {"id": "a", "max_input_tokens": 1_000_000, "line": "opus"}, "data[0]", DOCUMENTED
+    )
+    assert model.provenance("line") == Provenance("entry")
+    assert model.provenance("price.output") == Provenance("documented", ("DOC",))
+    assert model.provenance("max_input_tokens") == Provenance("correction", ("DOC",))
+    assert model.provenance("pdf_input") is None
+    packaged = Catalogue.bundled()["claude-opus-5"].provenance("price.output")
+    assert packaged is not None
+    assert str(packaged).startswith("documented: ")
+    assert all(len(text) > 20 for text in packaged.sources)
+
+
+def test_a_model_in_text_and_in_json() -> None:
+    """`str` is the id, `repr` is short, `to_dict` is all that is known and plain JSON."""
+    model = Model.from_api(OF_TODAY)
+    other = Model.from_api({**OF_TODAY, "provider": "azure", "base": "anthropic:claude-opus-5"})
+    assert f"{model}" == model.id == "claude-opus-5"
+    assert repr(other) == "<Model azure:claude-opus-5>"
+    assert other.base == "anthropic:claude-opus-5"
+    plain = other.to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert {name: plain[name] for name in ("id", "provider", "key", "base")} == {
+        "id": "claude-opus-5",
+        "provider": "azure",
+        "key": "azure:claude-opus-5",
+        "base": "anthropic:claude-opus-5",
+    }
+    assert plain["values"].keys() == dict(other.values).keys()
+    assert plain["capabilities"] == dict(other.capabilities)

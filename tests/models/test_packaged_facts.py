@@ -10,8 +10,7 @@ import pytest
 
 from router._errors import CatalogueError
 from router.catalogue._catalogue import Catalogue
-from router.models._model import Correction
-from router.models._packaged_facts import documented_facts, packaged_as_of, source_text
+from router.models._packaged_facts import Correction, documented_facts, packaged_as_of, source_text
 
 LISTING = [{"id": "a", "max_tokens": 1_000}, {"id": "b"}]
 
@@ -25,7 +24,7 @@ def written(tmp_path: Path, content: object) -> Path:
 
 def of_a(facts: object) -> dict[str, Any]:
     """Return a file's content that documents one model."""
-    return {"models": {"a": facts}}
+    return {"models": {"anthropic": {"a": facts}}}
 
 
 def test_a_path_replaces_the_librarys_facts(tmp_path: Path) -> None:
@@ -43,7 +42,7 @@ def test_a_path_replaces_the_librarys_facts(tmp_path: Path) -> None:
             }
         ),
     )
-    facts = documented_facts(path)["a"]
+    facts = documented_facts(path)["anthropic", "a"]
     assert facts.stated == {
         "access": "limited",
         "price": {"input": 0.5},
@@ -98,68 +97,75 @@ def test_a_source_is_spelled_out() -> None:
         pytest.param("{", "cannot be read", id="not JSON"),
         pytest.param("[" * 100_000, "cannot be read", id="nested without end"),
         pytest.param(
-            '{"models": {"a": {"access": {"value": ' + "1" * 4301 + "}}}}",
+            '{"models": {"anthropic": {"a": {"access": {"value": ' + "1" * 4301 + "}}}}}",
             "cannot be read",
             id="endless number",
         ),
         pytest.param([], "must be an object with `models`", id="list"),
         pytest.param({}, "must be an object with `models`", id="no models"),
         pytest.param({"models": []}, "must be an object with `models`", id="models a list"),
-        pytest.param({"models": None}, "must be an object with `models`", id="models null"),
-        pytest.param(of_a([]), "models.a must be an object", id="facts a list"),
-        pytest.param(of_a(None), "models.a must be an object", id="facts null"),
         pytest.param(
-            of_a({"access": "limited"}), "models.a.access must be an object", id="bare fact"
+            {"models": {"anthropic": []}}, "by provider and model id", id="provider a list"
         ),
-        pytest.param(of_a({"access": None}), "models.a.access must be an object", id="null fact"),
+        pytest.param({"models": None}, "must be an object with `models`", id="models null"),
+        pytest.param(of_a([]), "models.anthropic.a must be an object", id="facts a list"),
+        pytest.param(of_a(None), "models.anthropic.a must be an object", id="facts null"),
+        pytest.param(
+            of_a({"access": "limited"}),
+            "models.anthropic.a.access must be an object",
+            id="bare fact",
+        ),
+        pytest.param(
+            of_a({"access": None}), "models.anthropic.a.access must be an object", id="null fact"
+        ),
         pytest.param(
             of_a({"price": {"input": 5}}),
-            "models.a.price.input must be an object",
+            "models.anthropic.a.price.input must be an object",
             id="bare inner fact",
         ),
         pytest.param(
             of_a({"access": {"value": "limited", "source": None}}),
-            "models.a.access",
+            "models.anthropic.a.access",
             id="source null",
         ),
         pytest.param(
             of_a({"access": {"value": "limited", "source": 5}}),
-            "models.a.access",
+            "models.anthropic.a.access",
             id="source a number",
         ),
         pytest.param(
             of_a({"access": {"value": "limited", "source": "SDK"}}),
-            "models.a.access",
+            "models.anthropic.a.access",
             id="source a text",
         ),
         pytest.param(
             of_a({"access": {"value": "limited", "source": [5]}}),
-            "models.a.access",
+            "models.anthropic.a.access",
             id="source of numbers",
         ),
         pytest.param(
             of_a({"corrections": []}),
-            "models.a.corrections must be an object",
+            "models.anthropic.a.corrections must be an object",
             id="corrections a list",
         ),
         pytest.param(
             of_a({"corrections": None}),
-            "models.a.corrections must be an object",
+            "models.anthropic.a.corrections must be an object",
             id="corrections null",
         ),
         pytest.param(
             of_a({"corrections": {"max_tokens": 5}}),
-            "models.a.corrections.max_tokens must",
+            "models.anthropic.a.corrections.max_tokens must",
             id="bare correction",
         ),
         pytest.param(
             of_a({"corrections": {"max_tokens": {"reported": 1, "value": 2}}}),
-            "models.a.corrections.max_tokens must",
+            "models.anthropic.a.corrections.max_tokens must",
             id="correction without a reason",
         ),
         pytest.param(
             of_a({"corrections": {"max_tokens": {"reported": 1_000, "value": "many", "why": "x"}}}),
-            "models.a.corrections.max_tokens",
+            "models.anthropic.a.corrections.max_tokens",
             id="corrected to a text",
         ),
         pytest.param(
@@ -170,7 +176,7 @@ def test_a_source_is_spelled_out() -> None:
                     }
                 }
             ),
-            "models.a.corrections.max_tokens",
+            "models.anthropic.a.corrections.max_tokens",
             id="correction with source null",
         ),
     ],

@@ -37,6 +37,7 @@ from terminal import COMMAND, ended, environment, started
 
 import router as package
 from router import (
+    AmbiguousModelError,
     AnthropicSource,
     Audit,
     BundledSource,
@@ -53,6 +54,7 @@ from router import (
     Model,
     NoModelError,
     Policy,
+    Provenance,
     RequirementSyntaxError,
     Router,
     RouterError,
@@ -351,6 +353,7 @@ def examples(api: FakeAPI) -> list[object]:
             require("pdf_input"),
             Policy(require="pdf_input"),
             Correction(1, 2, "why"),
+            Provenance("entry"),
             BundledSource(),
             FileSource("a"),
             StaticSource(catalogue),
@@ -365,7 +368,7 @@ def examples(api: FakeAPI) -> list[object]:
             RequirementSyntaxError("(", 1, "unfinished"),
             UnknownNameError("nova", ["a"]),
         ),
-        UnknownModelError("nova"),
+        *(UnknownModelError("nova"), AmbiguousModelError("nova", ["a:nova", "b:nova"])),
         *locked(catalogue),
         *called(router),
     ]

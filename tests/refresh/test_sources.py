@@ -745,7 +745,7 @@ def test_file_with_documented_facts(tmp_path: Path) -> None:
     path.write_text('[{"id": "claude-opus-5-5"}]')
     facts = tmp_path / "facts.json"
     facts.write_text(
-        '{"models": {"claude-opus-5-5": {"price": {"input": {"value": 77, "source": ["me"]}}}}}'
+        '{"models": {"anthropic": {"claude-opus-5-5": {"price": {"input": {"value": 77, "source": ["me"]}}}}}}'
     )
 
     prices = [

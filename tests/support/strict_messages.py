@@ -32,7 +32,7 @@ def listing() -> list[Entry]:
 
 def traits() -> dict[str, dict[str, bool]]:
     """Return what is documented that each model takes or does not, by id."""
-    models = json.loads((DATA / "documented.json").read_text())["models"]
+    models = json.loads((DATA / "documented.json").read_text())["models"]["anthropic"]
     return {
         id: {name: each["value"] for name, each in facts.get("traits", {}).items()}
         for id, facts in models.items()

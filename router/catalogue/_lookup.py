@@ -1,0 +1,85 @@
+"""Lookup: which model of a catalogue an id, an alias or a key means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from router._errors import AmbiguousModelError, CatalogueError, UnknownModelError, quoted
+from router.models._model import Model
+from router.models._packaged_facts import maker_of
+
+Default = TypeVar("Default")
+
+
+class Lookup:
+    """The models of a catalogue by id, alias and key.
+
+    An id wins over an alias, and both win over a key: `gpt-oss:20b` is an id. Of two models of one
+    provider that share an alias, the newer one wins. A name that several providers serve means
+    the model of its maker, if the library's own facts name one of them, and is ambiguous otherwise.
+    """
+
+    __slots__ = ("_ambiguous", "_by_key", "_by_name")
+
+    def __init__(self, oldest_first: Sequence[Model]) -> None:
+        self._by_key: dict[str, Model] = {model.key: model for model in oldest_first}
+        if len(self._by_key) != len(oldest_first):
+            raise CatalogueError("two models have one key")
+        by_id: dict[str, Model] = {model.id: model for model in oldest_first}
+        self._ambiguous: dict[str, tuple[str, ...]] = {}
+        if len(by_id) != len(oldest_first):
+            by_id = self._resolve([(model.id, model) for model in oldest_first])
+        aliases = [
+            (alias, model)
+            for model in oldest_first
+            for alias in model.aliases
+            if alias not in by_id and alias not in self._ambiguous
+        ]
+        self._by_name = self._resolve(aliases) | by_id
+
+    def _resolve(self, named: Sequence[tuple[str, Model]]) -> dict[str, Model]:
+        """Return the model that each name means; record the names that are ambiguous."""
+        providers: dict[str, dict[str, Model]] = {}
+        for name, model in named:
+            providers.setdefault(name, {})[model.provider] = model
+        found: dict[str, Model] = {}
+        for name, models in providers.items():
+            maker = maker_of(name) if len(models) > 1 else next(iter(models))
+            if maker in models:
+                found[name] = models[maker]
+            else:
+                self._ambiguous[name] = tuple(sorted(model.key for model in models.values()))
+        return found
+
+    def find(self, name: str) -> Model:
+        """Return the model; raises `UnknownModelError` or `AmbiguousModelError`."""
+        if not isinstance(name, str):  # an int may even be too long for `str`
+            raise UnknownModelError(quoted(name))
+        model = self.get(name)
+        if model is not None:
+            return model
+        if name in self._ambiguous:
+            raise AmbiguousModelError(name, self._ambiguous[name])
+        raise UnknownModelError(name, known=self._by_name)
+
+    def get(self, name: Any, default: Default | None = None) -> Model | Default | None:
+        """Return the model, or `default` for a name of any type that is unknown or ambiguous."""
+        model = self._by_name.get(name)
+        if model is None and name not in self._ambiguous:
+            model = self._by_key.get(name)
+            if model is None and isinstance(name, str) and ":" in name:
+                model = self._by_alias_of(name)
+        return default if model is None else model
+
+    def _by_alias_of(self, key: str) -> Model | None:
+        """Return the newest model of the provider before the first colon that has the alias after it."""
+        provider, _, alias = key.partition(":")
+        newest_first = reversed(self._by_key.values())
+        return next(
+            (each for each in newest_first if each.provider == provider and alias in each.aliases),
+            None,
+        )
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (name in self._ambiguous or self.get(name) is not None)
