@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from router._status import RouterStatus as RouterStatus
     from router.catalogue._catalogue import Catalogue as Catalogue
     from router.catalogue._decision import Decision as Decision
-    from router.catalogue._decision import Reason as Reason
+    from router.catalogue._decision import NoModelError as NoModelError
     from router.catalogue._diff import CatalogueDiff as CatalogueDiff
     from router.catalogue._diff import Change as Change
     from router.catalogue._diff import Impact as Impact
-    from router.catalogue._explanation import NoModelError as NoModelError
+    from router.catalogue._explanation import Reason as Reason
     from router.catalogue._gate import Gate as Gate
     from router.catalogue._gate import GateReason as GateReason
     from router.catalogue._gate import Verdict as Verdict
@@ -102,10 +102,10 @@ _HOMES = {
     "Locked": "locking._lockfile",
     "MalformedEntryError": "_errors",
     "Model": "models._model",
-    "NoModelError": "catalogue._explanation",
+    "NoModelError": "catalogue._decision",
     "Policy": "catalogue._policy",
     "Provenance": "models._model",
-    "Reason": "catalogue._decision",
+    "Reason": "catalogue._explanation",
     "RequestChange": "requests._fitting",
     "RequestRequirement": "requests._reading",
     "Requirement": "requirements._expression",

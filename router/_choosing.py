@@ -7,12 +7,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
 from router._named_policies import NamedPolicies
 from router.catalogue._catalogue import RAISE, Catalogue, overloaded_select
-from router.catalogue._decision import Decision
-from router.catalogue._explanation import NoModelError
+from router.catalogue._decision import Decision, NoModelError, changed
 from router.catalogue._policy import Policy, RequirementLike, reject_keywords
 from router.models._model import Model
 from router.refresh._loader import Loader
@@ -52,7 +49,7 @@ class ModelChooser:
     @overloaded_select
     def select(
         self,
-        requirement: RequirementLike = None,
+        need: RequirementLike = None,
         /,
         *,
         default: Any = RAISE,
@@ -71,15 +68,13 @@ class ModelChooser:
         if catalogue is None:
             catalogue = loader.catalogue()
         policies = self._policies
-        asked: Any = (
-            policies.find(requirement, loader.catalogue) if policies.are_given else requirement
-        )
+        asked: Any = policies.find(need, loader.catalogue) if policies.are_given else need
         if not needs:
             try:  # what `catalogue.select` does first, without the cost of one more call
                 return catalogue.answers[asked if asked.__class__ is str else asked.text]
             except (KeyError, AttributeError):
                 pass
-            locked = policies.locked_model(requirement, catalogue)
+            locked = policies.locked_model(need, catalogue)
             if locked is not None:
                 return locked
         try:
@@ -91,7 +86,7 @@ class ModelChooser:
 
     def candidates(
         self,
-        requirement: RequirementLike = None,
+        need: RequirementLike = None,
         /,
         *,
         limit: int | None = None,
@@ -102,13 +97,11 @@ class ModelChooser:
 
         Locks are ignored: these are the models to choose from.
         """
-        return self._loader.catalogue().candidates(
-            self._named(requirement), limit=limit, now=now, **needs
-        )
+        return self._loader.catalogue().candidates(self._named(need), limit=limit, now=now, **needs)
 
     def explain(
         self,
-        requirement: RequirementLike = None,
+        need: RequirementLike = None,
         /,
         *,
         now: datetime | None = None,
@@ -116,35 +109,35 @@ class ModelChooser:
     ) -> Decision:
         """Return what `select` would answer, with the reason; raises `LockError`."""
         catalogue = self._loader.catalogue()
-        decision = catalogue.explain(self._named(requirement), now=now, **needs)
-        held = self._policies.held(requirement, catalogue)
+        decision = catalogue.explain(self._named(need), now=now, **needs)
+        held = self._policies.held(need, catalogue)
         if held is not None:
             decision = held.apply_to(decision)
-        return evolve(decision, stale=self._loader.is_stale(catalogue))
+        return changed(decision, stale=self._loader.is_stale(catalogue))
 
     def supports(
         self,
-        id: str,
-        requirement: str | Requirement | None = None,
+        model: str | Model,
+        need: str | Requirement | None = None,
         /,
         *,
         now: datetime | None = None,
         **needs: KeywordValue,
     ) -> bool:
         """Return whether a model, by id or alias, is known to meet the need; unknown is `False`."""
-        return self._loader.catalogue().supports(id, requirement, now=now, **needs)
+        return self._loader.catalogue().supports(model, need, now=now, **needs)
 
-    def gate(self, id: str | Model) -> Gate:
+    def gate(self, model: str | Model) -> Gate:
         """Return the feature gate of the model of an id or alias; it follows each refresh."""
         from router.catalogue._gate import Gate
 
-        return Gate(id, self._loader.catalogue, self._loader.is_stale)
+        return Gate(model, self._loader.catalogue, self._loader.is_stale)
 
     def selector(
-        self, requirement: RequirementLike = None, /, **needs: KeywordValue
+        self, need: RequirementLike = None, /, **needs: KeywordValue
     ) -> Callable[[], Model]:
         """Return a fast function that returns what `select` would; it follows each refresh."""
-        named = self._named(requirement)
+        named = self._named(need)
         asked = (
             reject_keywords(named, needs) if isinstance(named, Policy) else require(named, **needs)
         )
@@ -158,7 +151,7 @@ class ModelChooser:
             if model is not None and clock() < loader.next_check_at and catalogue is loader.held:
                 return model
             catalogue = loader.catalogue()
-            locked = self._policies.locked_model(requirement, catalogue)
+            locked = self._policies.locked_model(need, catalogue)
             model = locked or catalogue.select(asked)
             if locked is not None or not asked.is_relative:
                 seen = (catalogue, model)

@@ -157,33 +157,35 @@ class UnknownNameError(RequirementError, LookupError):
 
 
 class UnknownModelError(RouterError, LookupError):
-    """An `id` or alias that the catalogue does not list, with the `nearest` listed ones.
+    """An id or alias, `model_id`, that the catalogue does not list, with the `nearest` listed ones.
 
     `known` has the listed ids. They are searched when `nearest` is first read, because a caller
     that catches the error seldom needs it.
     """
 
-    def __init__(self, id: str, nearest: Sequence[str] = (), *, known: Iterable[str] = ()) -> None:
-        super().__init__(id)
-        self.id = id
+    def __init__(
+        self, model_id: str, nearest: Sequence[str] = (), *, known: Iterable[str] = ()
+    ) -> None:
+        super().__init__(model_id)
+        self.model_id = model_id
         self._nearest = tuple(nearest)
         self._known = known
 
     @property
     def nearest(self) -> tuple[str, ...]:
-        """The listed ids most similar to `id`, best first."""
+        """The listed ids most similar to `model_id`, best first."""
         known = self._known  # read once: another thread may finish the same search meanwhile
         if known:
-            self._nearest = nearest(self.id, known)
+            self._nearest = nearest(self.model_id, known)
             self._known = ()
         return self._nearest
 
     def __str__(self) -> str:
-        return f"unknown model {quoted(self.id)}{did_you_mean(self.nearest)}"
+        return f"unknown model {quoted(self.model_id)}{did_you_mean(self.nearest)}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Reading `nearest` ends the search, so that the state holds no catalogue.
-        return type(self), (self.id, self.nearest), self.__dict__
+        return type(self), (self.model_id, self.nearest), self.__dict__
 
 
 class AmbiguousModelError(RouterError, LookupError):
@@ -201,19 +203,19 @@ class AmbiguousModelError(RouterError, LookupError):
 class LockError(RouterError, LookupError):
     """A lock without an entry for `policy`, or with a model that no longer meets it.
 
-    `id` is the locked model, or `None` without an entry. `changed` describes the problem.
+    `model_id` is the locked model, or `None` without an entry. `changed` describes the problem.
     """
 
-    def __init__(self, policy: str, id: str | None, changed: str) -> None:
-        super().__init__(policy, id, changed)
+    def __init__(self, policy: str, model_id: str | None, changed: str) -> None:
+        super().__init__(policy, model_id, changed)
         self.policy = policy
-        self.id = id
+        self.model_id = model_id
         self.changed = changed
 
     def __str__(self) -> str:
         locked = (
-            f"is locked to {shortened(self.id)}, and the lock does not hold: "
-            if self.id is not None
+            f"is locked to {shortened(self.model_id)}, and the lock does not hold: "
+            if self.model_id is not None
             else ""
         )
         changed = shortened(self.changed, _MAX_SENTENCE)
@@ -273,19 +275,19 @@ class CatalogueUnavailableError(RouterError, OSError):
 
 
 class UnfitRequestError(RouterError, ValueError):
-    """A request that `model` cannot serve, with its `unsupported` pairs of path and term."""
+    """A request that the model `model_id` cannot serve, with its `unsupported` pairs of path and term."""
 
-    def __init__(self, model: str, unsupported: Iterable[tuple[str, str]]) -> None:
-        self.model = model
+    def __init__(self, model_id: str, unsupported: Iterable[tuple[str, str]]) -> None:
+        self.model_id = model_id
         self.unsupported = tuple(unsupported)
-        super().__init__(model, self.unsupported)
+        super().__init__(model_id, self.unsupported)
 
     def __str__(self) -> str:
         first = self.unsupported[:_MAX_PLACES]
         asked = [f"{shortened(path)} asks for {shortened(term)}" for path, term in first]
         if len(self.unsupported) > len(first):
             asked.append(f"and {len(self.unsupported) - len(first):,} more")
-        return f"{shortened(self.model)} cannot serve this request: {'; '.join(asked)}"
+        return f"{shortened(self.model_id)} cannot serve this request: {'; '.join(asked)}"
 
 
 class ConfigurationError(RouterError, ValueError):

@@ -17,6 +17,7 @@ from router._errors import ConfigurationError, quoted
 from router._fork import fork_lock
 from router._named_policies import NO_POLICIES, NamedPolicies
 from router.catalogue._catalogue import Catalogue
+from router.catalogue._decision import changed
 from router.catalogue._policy import Policy, RequirementLike
 from router.models._model import Model
 from router.refresh._credential import Credential
@@ -283,7 +284,7 @@ class Router(ModelChooser):
         self,
         request: Mapping[str, Any],
         create: Callable[..., Value],
-        policy: RequirementLike = None,
+        need: RequirementLike = None,
         on_unsupported: OnUnsupported = "error",
         *,
         input_tokens: InputTokens = None,
@@ -299,7 +300,7 @@ class Router(ModelChooser):
         from router.requests._values import check_request
 
         run = self._begin(
-            policy,
+            need,
             options,
             request=check_request(request),
             on_unsupported=on_unsupported,
@@ -311,7 +312,7 @@ class Router(ModelChooser):
         self,
         request: Mapping[str, Any],
         create: Callable[..., Awaitable[Value]],
-        policy: RequirementLike = None,
+        need: RequirementLike = None,
         on_unsupported: OnUnsupported = "error",
         *,
         input_tokens: InputTokens = None,
@@ -323,7 +324,7 @@ class Router(ModelChooser):
         from router.requests._values import check_request
 
         run = self._begin(
-            policy,
+            need,
             options,
             request=check_request(request),
             on_unsupported=on_unsupported,
@@ -334,7 +335,7 @@ class Router(ModelChooser):
     def route(
         self,
         request: Mapping[str, Any],
-        policy: RequirementLike = None,
+        need: RequirementLike = None,
         on_unsupported: OnUnsupported = "error",
         *,
         now: datetime | None = None,
@@ -350,16 +351,16 @@ class Router(ModelChooser):
         `NoModelError`, with the places in the request, if no model can serve it.
         """
         found = self._routes(
-            request, policy, on_unsupported, now=now, most=1, batch=batch, input_tokens=input_tokens
+            request, need, on_unsupported, now=now, most=1, batch=batch, input_tokens=input_tokens
         )
         routed = found.first()
         stale = self._loader.is_stale(found.catalogue)
-        return evolve(routed, decision=evolve(routed.decision, stale=stale))
+        return evolve(routed, decision=changed(routed.decision, stale=stale))
 
     def _routes(
         self,
         request: Mapping[str, Any],
-        policy: RequirementLike,
+        need: RequirementLike,
         on_unsupported: OnUnsupported,
         *,
         now: datetime | None = None,
@@ -368,11 +369,11 @@ class Router(ModelChooser):
         from router.requests._routing import routes
 
         catalogue = self._loader.catalogue()
-        held = self._policies.held(policy, catalogue)
+        held = self._policies.held(need, catalogue)
         return routes(
             catalogue,
             request,
-            self._named(policy),
+            self._named(need),
             on_unsupported,
             resolve_now(now),
             held=held,

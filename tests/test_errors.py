@@ -26,7 +26,7 @@ from router._errors import (
     printable,
     quoted,
 )
-from router.catalogue._explanation import NoModelError
+from router.catalogue._decision import NoModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

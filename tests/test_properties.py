@@ -284,9 +284,9 @@ def test_a_difference_reads_the_same_both_ways(one: list[Entry], other: list[Ent
     here, there = catalogue_of(one), catalogue_of(other)
     forth, back = here.diff(there), there.diff(here)
     assert (forth.added, forth.removed) == (back.removed, back.added)
-    assert sorted((c.id, c.name, repr(c.before), repr(c.after)) for c in forth.changed) == sorted(
-        (c.id, c.name, repr(c.after), repr(c.before)) for c in back.changed
-    )
+    assert sorted(
+        (c.model_id, c.name, repr(c.before), repr(c.after)) for c in forth.changed
+    ) == sorted((c.model_id, c.name, repr(c.after), repr(c.before)) for c in back.changed)
 
 
 @settings(max_examples=examples(400))
@@ -299,15 +299,16 @@ def test_an_explanation_accounts_for_every_model(
     decision = catalogue.explain(requirement, now=NOW)
     candidates = catalogue.candidates(requirement, now=NOW)
     assert decision.model is (candidates[0] if candidates else None)
-    assert decision.candidates == tuple(model.id for model in candidates)
+    assert decision.candidates == candidates
     expected = {}
     for model in catalogue:
         supports = {term: support_of(term, model) for term in decision.terms}
         unmet = [(term, support) for term, support in supports.items() if support is not True]
         if unmet:
-            expected[model.id] = unmet
+            expected[model] = unmet
     assert {
-        id: [(each.term, each.support) for each in unmet] for id, unmet in decision.rejected.items()
+        model: [(each.term, each.support) for each in unmet]
+        for model, unmet in decision.rejected.items()
     } == expected
     assert [*decision.rejected] == [*expected]
     assert str(decision)
@@ -321,17 +322,17 @@ def support_of(term: Term, model: Model) -> bool | None:
     return term.requirement.support(model, now=NOW)
 
 
-def smallest_relaxation(catalogue: Catalogue, requirement: Requirement) -> tuple[str, ...]:
+def smallest_relaxation(catalogue: Catalogue, requirement: Requirement) -> tuple[Model, ...]:
     """Return what is found by trying to drop one term, then two, and so on, asking anew each time."""
     terms = requirement.terms
     for kept in range(len(terms) - 1, -1, -1):
         found = {
-            model.id
+            model
             for some in combinations(terms, kept)
             for model in catalogue.candidates(conjunction(some), now=NOW)
         }
         if found:
-            return tuple(model.id for model in catalogue if model.id in found)
+            return tuple(model for model in catalogue if model in found)
     return ()
 
 
@@ -352,13 +353,13 @@ def test_nearest_is_the_smallest_relaxation(
     assert decision.nearest == (
         () if decision.model else smallest_relaxation(catalogue, requirement)
     )
-    for id in decision.nearest:
+    for model in decision.nearest:
         rest = [
             term
             for term in requirement.terms
-            if term not in {each.term.requirement for each in decision.unmet(id)}
+            if term not in {each.term.requirement for each in decision.unmet(model)}
         ]
-        assert id in {model.id for model in catalogue.candidates(conjunction(rest), now=NOW)}
+        assert model in catalogue.candidates(conjunction(rest), now=NOW)
 
 
 @settings(max_examples=examples(400))

@@ -11,11 +11,12 @@ from zlib import crc32
 
 from router._errors import CatalogueError, RouterError
 from router._log import Log
-from router.catalogue._decision import Decision
+from router._serialising import html_table
+from router.catalogue._decision import Decision, NoModelError, decide
 from router.catalogue._diff import CatalogueDiff, diff_of
-from router.catalogue._explanation import NoModelError, decide
 from router.catalogue._policy import Policy, RequirementLike, reject_keywords
 from router.catalogue._snapshot import Snapshot, remember
+from router.catalogue._terms import format_value
 from router.models._entries import read_listing
 from router.models._field_types import read_date
 from router.models._index import take_rows
@@ -38,6 +39,12 @@ Default = TypeVar("Default")
 RAISE: Final[Any] = object()
 """In place of a default: there is none, and `select` raises."""
 
+_SHOWN: Final = (
+    *("line", "created_at", "max_input_tokens", "max_tokens"),
+    *("price.input", "price.output", "lifecycle"),
+)
+"""The fields that a notebook shows of each model."""
+
 _IS_RELATIVE: Final = 2
 """Where the references of a requirement say so."""
 
@@ -51,7 +58,7 @@ class _BoundSelect(Protocol):
     @overload
     def __call__(
         self,
-        requirement: RequirementLike = None,
+        need: RequirementLike = None,
         /,
         *,
         default: Default,
@@ -62,7 +69,7 @@ class _BoundSelect(Protocol):
     @overload
     def __call__(
         self,
-        requirement: RequirementLike = None,
+        need: RequirementLike = None,
         /,
         *,
         now: datetime | None = None,
@@ -133,7 +140,7 @@ class Catalogue(Snapshot):
     @overloaded_select
     def select(
         self,
-        requirement: RequirementLike = None,
+        need: RequirementLike = None,
         /,
         *,
         default: Any = RAISE,
@@ -147,8 +154,8 @@ class Catalogue(Snapshot):
         """
         if now is not None:
             now = resolve_now(now)
-        is_requirement = isinstance(requirement, Requirement)
-        question: Any = requirement.text if is_requirement else requirement  # type: ignore[union-attr]
+        is_requirement = isinstance(need, Requirement)
+        question: Any = need.text if is_requirement else need  # type: ignore[union-attr]
         answers = self.answers
         if not needs:
             try:
@@ -157,9 +164,9 @@ class Catalogue(Snapshot):
                 model = None
             if model is not None:
                 return model
-        if isinstance(requirement, Policy):
-            return self._select_by(reject_keywords(requirement, needs), default, now)
-        asked: Any = requirement if is_requirement and not needs else require(requirement, **needs)
+        if isinstance(need, Policy):
+            return self._select_by(reject_keywords(need, needs), default, now)
+        asked: Any = need if is_requirement and not needs else require(need, **needs)
         if now is None and asked.is_relative:
             now = resolve_now(None)  # one for the search and for its explanation
         rows = self._met(asked, now)
@@ -187,23 +194,47 @@ class Catalogue(Snapshot):
 
     def explain(
         self,
-        requirement: RequirementLike = None,
+        need: RequirementLike = None,
         /,
         *,
         now: datetime | None = None,
         **needs: KeywordValue,
     ) -> Decision:
         """Return what `select` would answer, with the reason: what each other model lacks, and what is nearest."""
-        asked = (
-            reject_keywords(requirement, needs)
-            if isinstance(requirement, Policy)
-            else require(requirement, **needs)
-        )
+        asked = reject_keywords(need, needs) if isinstance(need, Policy) else require(need, **needs)
         return decide(self, asked, resolve_now(now))
 
     def diff(self, other: Catalogue) -> CatalogueDiff:
         """Return what `other` has that this one has not: ids added and removed, and every changed value."""
         return diff_of(self, other)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the catalogue with everything known of each model, as JSON-ready values."""
+        return self.summary() | {"models": [model.to_dict() for model in self]}
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return a row a model for pandas or polars, newest first.
+
+        The columns are `id`, `provider`, `key`, then every field and capability of the catalogue by
+        its name in a requirement. Dates are aware, lists are lists, and unknown values are `None`.
+        """
+        fields = sorted({name for model in self for name in model.values} - {"id", "provider"})
+        capabilities = sorted({name for model in self for name in model.facts})
+        return [
+            model.to_reference()
+            | {name: _cell(model.comparable.get(name)) for name in fields}
+            | {name: model.facts.get(name) for name in capabilities}
+            for model in self
+        ]
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            ("model", *_SHOWN),
+            (
+                (self.name_of(model), *(format_value(model.get(name, "")) for name in _SHOWN))
+                for model in self
+            ),
+        )
 
     def warm_from(self, other: Catalogue, has_time: Callable[[], bool] = lambda: True) -> Catalogue:
         """Return this catalogue, ready for the questions that were asked of the other one, while there is time."""
@@ -226,6 +257,10 @@ class Catalogue(Snapshot):
         if names.capabilities <= self.names.capabilities and names.fields <= self.names.fields:
             return self
         return Catalogue(self.models, **self._metadata() | {"names": self.names | names})
+
+
+def _cell(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _check_bundled(text: bytes) -> None:

@@ -1,220 +1,208 @@
-"""Decision: an answer as a value, and how it reads: why this model, why not the others, and what is nearest."""
+"""Decision: an answer with its reason, worked out when it is read; and the error where there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from enum import Enum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, ClassVar
 
-from attrs import evolve, field, frozen
-
-from router._errors import did_you_mean, nearest, printable
+from router._errors import RouterError
+from router._serialising import Serialisable
+from router.catalogue._deciding import explain
+from router.catalogue._explanation import Explanation, Reason
 from router.catalogue._policy import Policy
 from router.catalogue._snapshot import Snapshot
-from router.catalogue._terms import Term, Unmet, abbreviated
-from router.models._model import Model, Support
-from router.requirements._expression import Places, Requirement
-from router.requirements._literals import Comparison
-
-_MAX_LISTED: Final = 3
-"""How many terms, models or places a line or a list names."""
-
-_MAX_TERMS: Final = 20
-_MAX_IDS: Final = 5
+from router.catalogue._terms import Term, Unmet
+from router.models._model import Model
+from router.requirements._expression import Places, Requirement, resolve_now
 
 
-class Reason(Enum):
-    """Why a decision names the model it names."""
+class Decision(Serialisable):
+    """An answer with its reason: the model, or `None`; what was asked; and what each other model lacks.
 
-    NEWEST = "newest"
-    """It is the newest of the candidates."""
-    PREFERRED = "preferred"
-    """A preference of the policy puts it before the newest of the candidates."""
-    ORDERED = "ordered"
-    """The order of the policy, as cheapest, puts it before the newest of the candidates."""
-    ALTERNATIVE = "alternative"
-    """No model is known to meet the requirement of the policy; it is the best for the first alternative that is met."""
-    LOCKED = "locked"
-    """A lock names it: it was the best for the policy when that was locked."""
-    NO_MATCH = "no_match"
-    """There is none: no model is known to meet the requirement."""
+    It is about one moment and one catalogue, and is worked out when it is first read. It is true if
+    there is a model, and `str()` explains it.
+    """
 
+    __slots__ = ("_catalogue", "_explain", "_known", "_stale")
 
-@frozen
-class Decision:
-    """An answer with its reason: the model, or `None`; what was asked; and what each other model lacks."""
+    json_names: ClassVar = (
+        *("model", "reason", "requirement", "policy", "terms", "candidates", "rejected", "nearest"),
+        *("notes", "places", "source", "as_of", "digest", "stale"),
+    )
 
-    model: Model | None
-    reason: Reason
-    requirement: Requirement
-    terms: tuple[Term, ...]
-    """The conjuncts of the requirement, then the default filters that applied."""
-    candidates: tuple[str, ...]
-    """The ids of every model that meets all terms, best first."""
-    _rejected: dict[str, tuple[Unmet, ...]]
-    nearest: tuple[str, ...]
-    """On no match, the ids that lack the fewest terms: what they lack is the smallest relaxation."""
-    notes: tuple[str, ...]
-    catalogue: Snapshot = field(eq=False, repr=False)
-    policy: Policy | None = None
-    """The policy that was asked for; `requirement` is then the one of its requirements that decided."""
-    stale: bool = False
-    """Whether the catalogue was older than it was allowed to be."""
-    places: Places = field(factory=dict)
-    """The places of a request that ask for each term, by the text of the term."""
+    def __init__(
+        self, catalogue: Snapshot, explain: Callable[[], Explanation], *, stale: bool = False
+    ) -> None:
+        self._catalogue = catalogue
+        self._explain = explain
+        self._known: Explanation | None = None
+        self._stale = stale
 
     @property
-    def rejected(self) -> Mapping[str, tuple[Unmet, ...]]:
-        """The terms that each model lacks which does not meet the requirement, by id, newest first."""
-        return MappingProxyType(self._rejected)
+    def _explanation(self) -> Explanation:
+        """The values of the decision, worked out once."""
+        found = self._known
+        if found is None:  # two threads that read it at once get equal ones
+            found = self._known = self._explain()
+        return found
+
+    @property
+    def model(self) -> Model | None:
+        """The model that answers, `None` if no model does."""
+        return self._explanation.model
+
+    @property
+    def reason(self) -> Reason:
+        """Why it is this model."""
+        return self._explanation.reason
+
+    @property
+    def requirement(self) -> Requirement:
+        """The requirement that decided: of a policy, its own or one of its alternatives."""
+        return self._explanation.requirement
+
+    @property
+    def policy(self) -> Policy | None:
+        """The policy that was asked for."""
+        return self._explanation.policy
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The conjuncts of the requirement, then the default filters that applied."""
+        return self._explanation.terms
+
+    @property
+    def candidates(self) -> tuple[Model, ...]:
+        """Every model that meets all terms, best first."""
+        return self._explanation.candidates
+
+    @property
+    def rejected(self) -> Mapping[Model, tuple[Unmet, ...]]:
+        """The terms that each other model does not meet, newest first."""
+        return MappingProxyType(dict(self._explanation.rejected))
+
+    @property
+    def nearest(self) -> tuple[Model, ...]:
+        """Without a model, those that lack the fewest terms: what they lack is the smallest relaxation."""
+        return self._explanation.nearest
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else there is to know, as a documented fact that decided."""
+        return self._explanation.notes
+
+    @property
+    def places(self) -> Places:
+        """The places of a request that ask for each term, by the text of the term."""
+        return self._explanation.places
 
     @property
     def source(self) -> str:
         """Where the catalogue came from: `live`, `disk`, `bundled`, `file` or `static`."""
-        return self.catalogue.source
+        return self._catalogue.source
 
     @property
     def as_of(self) -> datetime | None:
         """When the catalogue was true."""
-        return self.catalogue.as_of
+        return self._catalogue.as_of
 
     @property
     def digest(self) -> str:
         """The sha256 of the catalogue's entries."""
-        return self.catalogue.digest
+        return self._catalogue.digest
 
-    def locked(self, model: Model, note: str) -> Decision:
-        """Return the decision for a model that a lock names: it comes first, and the other candidates follow."""
-        notes = tuple(each for each in self.notes if each not in note)
-        if self.model is not None and self.model.id != model.id:
-            notes = ("; ".join((f"without the lock it would be {self.model.id}", *notes)),)
-        return evolve(
-            self,
-            model=model,
-            reason=Reason.LOCKED,
-            candidates=(model.id, *(id for id in self.candidates if id != model.id)),
-            nearest=(),
-            notes=(note, *notes),
+    @property
+    def stale(self) -> bool:
+        """Whether the catalogue was older than it was allowed to be."""
+        return self._stale
+
+    def unmet(self, model: str | Model) -> tuple[Unmet, ...]:
+        """Return what a rejected model lacks, default filters apart; `model` may be an id or a key."""
+        return self._explanation.unmet(
+            model if isinstance(model, Model) else self._catalogue[model]
         )
 
-    def unmet(self, id: str) -> tuple[Unmet, ...]:
-        """Return what a rejected model lacks, default filters apart."""
-        return tuple(each for each in self._rejected.get(id, ()) if not each.term.implicit)
+    def to_dict(self) -> dict[str, Any]:
+        """Return the decision as JSON-ready values; `rejected` is a list of models and their terms."""
+        rejected = [
+            {"model": model.to_reference(), "unmet": [each.to_dict() for each in unmet]}
+            for model, unmet in self.rejected.items()
+        ]
+        return super().to_dict() | {
+            "policy": self.policy.name if self.policy is not None else None,
+            "rejected": rejected,
+        }
+
+    def __bool__(self) -> bool:
+        return self.model is not None
 
     def __str__(self) -> str:
-        lines = self._found() if self.model else self._missed()
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+        return str(self._explanation)
 
-    def _found(self) -> list[str]:
-        assert self.model is not None  # noqa: S101 - for the type checker
-        others = len(self.candidates) - 1
-        meeting = sum(id not in self._rejected for id in self.candidates)
-        behind = f" of {meeting} candidates" if meeting > 1 else ", the only candidate"
-        if self.reason is Reason.LOCKED:
-            behind = ""
-        asked = f" by the policy {self.policy.name}" if self.policy and self.policy.name else ""
-        lines = [
-            f"{self.model.id}: {self.reason.value}{behind} for {abbreviated(self.requirement)}{asked}"
-        ]
-        if others:
-            lines.append(f"then {_listed(self.candidates[1:])}")
-        return lines + self._tally()
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Decision):
+            return NotImplemented
+        return (self._explanation, self.stale) == (other._explanation, other.stale)
 
-    def _tally(self) -> list[str]:
-        total = len(self.catalogue)
-        failing = self._failing()
-        lines = []
-        for term in self.terms[:_MAX_TERMS]:
-            supports = failing.get(term, [])
-            counts = [f"met by {total - len(supports)} of {total}"]
-            if supports.count(None):
-                counts.append(f"unknown for {supports.count(None)}")
-            counts += self._asked_at(term)
-            mark = " [default filter]" if term.implicit else ""
-            lines.append(f"  {abbreviated(term.requirement)}: {', '.join(counts)}{mark}")
-        if len(self.terms) > _MAX_TERMS:
-            lines.append(f"  and {len(self.terms) - _MAX_TERMS} more terms")
-        return lines
+    __hash__ = None  # type: ignore[assignment]
 
-    def _asked_at(self, term: Term) -> list[str]:
-        """Return the words for where a request asks for the term, none where no request does."""
-        places = self.places.get(str(term), ())
-        more = f" and {len(places) - _MAX_LISTED} more" if len(places) > _MAX_LISTED else ""
-        return [f"asked at {printable(', '.join(places[:_MAX_LISTED]))}{more}"] if places else []
-
-    def _with_hint(self, requirement: Requirement) -> str:
-        """Return the text of a requirement that no model satisfies, and the values that may have been meant."""
-        values = [
-            model.comparable.get(next(iter(requirement.fields), "")) for model in self.catalogue
-        ]
-        near = [
-            each
-            for text in _texts_of(requirement)
-            for each in nearest(text, filter(None, values), limit=1)
-        ]
-        return abbreviated(requirement) + did_you_mean(near)
-
-    def _failing(self) -> dict[Term, list[Support]]:
-        """Return the supports of every term that some model does not meet."""
-        failing: dict[Term, list[Support]] = {}
-        for unmet in self._rejected.values():
-            for each in unmet:
-                failing.setdefault(each.term, []).append(each.support)
-        return failing
-
-    def _missed(self) -> list[str]:
-        total = len(self._rejected)
-        lines = [f"no model satisfies {abbreviated(self.requirement)}"]
-        if not total:
-            return [*lines, "  the catalogue is empty"]
-        hopeless = [
-            self._asked_at(term) for term in self.terms if term.requirement.is_unsatisfiable()
-        ]
-        if any(hopeless):
-            return [f"no model accepts what is {place}" for places in hopeless for place in places]
-        if self.requirement.is_unsatisfiable():
-            return [*lines, "  no model ever can: its terms contradict each other"]
-        failing = self._failing()
-        unmet_by_all = [term for term in self.terms if len(failing.get(term, ())) == total]
-        for term in unmet_by_all[:_MAX_LISTED]:
-            lines += [
-                f"  no model satisfies: {', '.join((self._with_hint(term.requirement), *self._asked_at(term)))}"
-            ]
-        if len(unmet_by_all) > _MAX_LISTED:
-            lines.append(f"  nor {len(unmet_by_all) - _MAX_LISTED} more terms")
-        filtered = [id for id in self._rejected if not self.unmet(id)]
-        for id in filtered[:_MAX_LISTED]:
-            filters = "; ".join(
-                f"{abbreviated(each.term.requirement)} ({each.why})" for each in self._rejected[id]
-            )
-            lines.append(f"  {id} meets it, but not the default filter {filters}")
-        if not unmet_by_all and not filtered:
-            lines.append("  each term is met by some model, but no model satisfies them all")
-        if self.nearest:
-            lines.append("  nearest:")
-        for id in self.nearest[:_MAX_LISTED]:
-            lacks = "; ".join(
-                f"{abbreviated(each.term.requirement)} ({', '.join((each.why, *self._asked_at(each.term)))})"
-                for each in self.unmet(id)[:_MAX_LISTED]
-            )
-            more = len(self.unmet(id)) - _MAX_LISTED
-            lines.append(f"    {id} lacks {lacks}{f' and {more} more terms' if more > 0 else ''}")
-        return lines
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self._catalogue, self._explanation, self._stale)
 
 
-def _texts_of(requirement: Requirement) -> tuple[str, ...]:
-    """Return the texts of which a field has to equal one; none for any other requirement."""
-    if (
-        not isinstance(requirement, Comparison)
-        or requirement.kind != "text"
-        or requirement.op not in {"==", "in"}
-    ):
-        return ()
-    return requirement.value if isinstance(requirement.value, tuple) else (requirement.value,)
+def _restored(catalogue: Snapshot, explanation: Explanation, stale: bool) -> Decision:
+    return Decision(catalogue, lambda: explanation, stale=stale)
 
 
-def _listed(ids: tuple[str, ...], most: int = _MAX_IDS) -> str:
-    more = len(ids) - most
-    return ", ".join(ids[:most]) + (f" and {more} more" if more > 0 else "")
+def changed(
+    decision: Decision,
+    change: Callable[[Explanation], Explanation] = lambda explanation: explanation,
+    *,
+    stale: bool | None = None,
+) -> Decision:
+    """Return a decision with a change of its explanation, which is made when it is read."""
+    return Decision(
+        catalogue_of(decision),
+        lambda: change(decision._explanation),  # noqa: SLF001 - of this module
+        stale=decision.stale if stale is None else stale,
+    )
+
+
+def catalogue_of(decision: Decision) -> Snapshot:
+    """Return the catalogue that a decision is about."""
+    return decision._catalogue  # noqa: SLF001 - of this module
+
+
+def decide(catalogue: Snapshot, asked: Requirement | Policy, now: datetime) -> Decision:
+    """Return the decision of `catalogue` on a requirement or a policy, with default filters.
+
+    Raises `UnknownNameError` for a name that nobody knows; the rest happens when it is read.
+    """
+    for each in (*asked.tiers, *asked.prefer) if isinstance(asked, Policy) else (asked,):
+        catalogue.check_names(each)
+    return Decision(catalogue, lambda: explain(catalogue, asked, now))
+
+
+class NoModelError(RouterError, LookupError):
+    """No model of the catalogue is known to meet `requirement`, which may be a policy.
+
+    It tells of the catalogue and the moment at which it was raised.
+    """
+
+    def __init__(
+        self, requirement: Requirement | Policy, catalogue: Snapshot, now: datetime | None = None
+    ) -> None:
+        self.now = resolve_now(now)
+        super().__init__(requirement, catalogue, self.now)
+        self.requirement = requirement
+        self._catalogue = catalogue
+
+    @property
+    def decision(self) -> Decision:
+        """The reason: which terms no model satisfies, and which models come nearest."""
+        return decide(self._catalogue, self.requirement, self.now)
+
+    def __str__(self) -> str:
+        return str(self.decision)

@@ -1,204 +1,202 @@
-"""Explanation: the decision for a requirement or a policy, worked out from a catalogue."""
+"""Explanation: why a model is the answer, why the others are not, what is nearest, and how that reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from itertools import islice, takewhile
+from collections.abc import Mapping
+from enum import Enum
 from typing import Final
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 
-from router._errors import RouterError
-from router.catalogue._decision import Decision, Reason
+from router._errors import did_you_mean, nearest, printable
 from router.catalogue._policy import Policy
-from router.catalogue._ranking import Place
 from router.catalogue._snapshot import Snapshot
-from router.catalogue._terms import Term, Unmet, abbreviated, format_value, unmet_term
-from router.models._field_types import KINDS
-from router.models._index import rows_of
-from router.models._model import Model
-from router.requirements._expression import Requirement, resolve_now
+from router.catalogue._terms import Term, Unmet, abbreviated
+from router.models._model import Model, Support
+from router.requirements._expression import Places, Requirement
 from router.requirements._literals import Comparison
 
-_MAX_NOTES: Final = 3
-_FUTURE: Final = timedelta(hours=48)
-"""How far ahead a release date may be before a note says so."""
+_MAX_LISTED: Final = 3
+"""How many terms, models or places a line or a list names."""
+
+_MAX_TERMS: Final = 20
+_MAX_IDS: Final = 5
 
 
-class NoModelError(RouterError, LookupError):
-    """No model of `catalogue` is known to meet `requirement`, which may be a policy; explained when it is asked for."""
+class Reason(Enum):
+    """Why a decision names the model it names."""
 
-    def __init__(
-        self, requirement: Requirement | Policy, catalogue: Snapshot, now: datetime | None = None
-    ) -> None:
-        super().__init__(requirement, catalogue, now)
-        self.requirement = requirement
-        self.catalogue = catalogue
-        self.now = now
+    NEWEST = "newest"
+    """It is the newest of the candidates."""
+    PREFERRED = "preferred"
+    """A preference of the policy puts it before the newest of the candidates."""
+    ORDERED = "ordered"
+    """The order of the policy, as cheapest, puts it before the newest of the candidates."""
+    ALTERNATIVE = "alternative"
+    """No model is known to meet the requirement of the policy; it is the best for the first alternative that is met."""
+    LOCKED = "locked"
+    """A lock names it: it was the best for the policy when that was locked."""
+    NO_MATCH = "no_match"
+    """There is none: no model is known to meet the requirement."""
 
-    @property
-    def decision(self) -> Decision:
-        """The reason: which terms no model satisfies, and which models come nearest."""
-        return decide(self.catalogue, self.requirement, resolve_now(self.now))
+
+@frozen
+class Explanation:
+    """What a `Decision` has once it is read; the attributes are documented there."""
+
+    model: Model | None
+    reason: Reason
+    requirement: Requirement
+    terms: tuple[Term, ...]
+    candidates: tuple[Model, ...]
+    rejected: Mapping[Model, tuple[Unmet, ...]]
+    nearest: tuple[Model, ...]
+    notes: tuple[str, ...]
+    catalogue: Snapshot = field(eq=False, repr=False)
+    policy: Policy | None = None
+    places: Places = field(factory=dict)
+
+    def locked(self, model: Model, note: str) -> Explanation:
+        """Return the explanation of a model that a lock names: it comes first, the others follow."""
+        notes = tuple(each for each in self.notes if each not in note)
+        if self.model is not None and self.model.id != model.id:
+            notes = ("; ".join((f"without the lock it would be {self.model.id}", *notes)),)
+        return evolve(
+            self,
+            model=model,
+            reason=Reason.LOCKED,
+            candidates=(model, *(each for each in self.candidates if each.id != model.id)),
+            nearest=(),
+            notes=(note, *notes),
+        )
+
+    def noting(self, *notes: str) -> Explanation:
+        """Return the explanation with these notes before its own."""
+        return evolve(self, notes=(*notes, *self.notes))
+
+    def unmet(self, model: Model) -> tuple[Unmet, ...]:
+        """Return what a rejected model lacks, default filters apart."""
+        return tuple(each for each in self.rejected.get(model, ()) if not each.term.implicit)
 
     def __str__(self) -> str:
-        return str(self.decision)
+        lines = self._found() if self.model else self._missed()
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
+    def _found(self) -> list[str]:
+        assert self.model is not None  # noqa: S101 - for the type checker
+        others = len(self.candidates) - 1
+        meeting = sum(model not in self.rejected for model in self.candidates)
+        behind = f" of {meeting} candidates" if meeting > 1 else ", the only candidate"
+        if self.reason is Reason.LOCKED:
+            behind = ""
+        asked = f" by the policy {self.policy.name}" if self.policy and self.policy.name else ""
+        lines = [
+            f"{self._name(self.model)}: {self.reason.value}{behind} for {abbreviated(self.requirement)}{asked}"
+        ]
+        if others:
+            lines.append(f"then {self._listed(self.candidates[1:])}")
+        return lines + self._tally()
 
-def decide(catalogue: Snapshot, asked: Requirement | Policy, now: datetime) -> Decision:
-    """Return the best model of `catalogue` for a requirement and its default filters, or a policy, with the reason."""
-    policy = asked if isinstance(asked, Policy) else None
-    tiers = asked.tiers if isinstance(asked, Policy) else (asked,)
-    chain = catalogue.candidates(asked, now=now)
-    model = chain[0] if chain else None
-    tier = next(
-        (at for at, each in enumerate(tiers) if catalogue.candidates(each, limit=1, now=now)), 0
-    )
-    requirement = tiers[tier]
-    terms = (
-        *(Term(each) for each in requirement.terms),
-        *(Term(each, implicit=True) for each in catalogue.default_filters(requirement.fields)),
-    )
-    top = len(catalogue.models) - 1
-    lacking = _lacking(catalogue, terms, now)
-    rejected = {
-        catalogue.models[top - row].id: lacking[row] for row in sorted(lacking, reverse=True)
-    }
-    reason, why = _ranking(catalogue, policy, tier, model, now)
-    return Decision(
-        model=model,
-        reason=reason,
-        requirement=requirement,
-        terms=terms,
-        candidates=tuple(each.id for each in chain),
-        rejected=rejected,
-        nearest=() if model else _nearest(catalogue, terms, rejected),
-        notes=(*why, *_notes(catalogue, requirement, model, rejected, now)),
-        catalogue=catalogue,
-        policy=policy,
-        places=dict(policy.require.places if policy is not None else requirement.places),
-    )
+    def _tally(self) -> list[str]:
+        total = len(self.catalogue)
+        failing = self._failing()
+        lines = []
+        for term in self.terms[:_MAX_TERMS]:
+            supports = failing.get(term, [])
+            counts = [f"met by {total - len(supports)} of {total}"]
+            if supports.count(None):
+                counts.append(f"unknown for {supports.count(None)}")
+            counts += self._asked_at(term)
+            mark = " [default filter]" if term.implicit else ""
+            lines.append(f"  {abbreviated(term.requirement)}: {', '.join(counts)}{mark}")
+        if len(self.terms) > _MAX_TERMS:
+            lines.append(f"  and {len(self.terms) - _MAX_TERMS} more terms")
+        return lines
 
+    def _asked_at(self, term: Term) -> list[str]:
+        """Return the words for where a request asks for the term, none where no request does."""
+        places = self.places.get(str(term), ())
+        more = f" and {len(places) - _MAX_LISTED} more" if len(places) > _MAX_LISTED else ""
+        return [f"asked at {printable(', '.join(places[:_MAX_LISTED]))}{more}"] if places else []
 
-def _ranking(
-    catalogue: Snapshot, policy: Policy | None, tier: int, model: Model | None, now: datetime
-) -> tuple[Reason, tuple[str, ...]]:
-    """Return which rule of the policy put this model first, and what there is to say of it."""
-    if model is None:
-        return Reason.NO_MATCH, ()
-    if policy is None:
-        return Reason.NEWEST, ()
-    notes: tuple[str, ...] = ()
-    if tier:
-        count = len(policy.alternatives)
-        unmet = abbreviated(policy.tiers[0])
-        notes = (f"no model satisfies {unmet}; this is alternative {tier} of {count}",)
-    reason = Reason.NEWEST
-    (newest,) = catalogue.candidates(policy.tiers[tier], limit=1, now=now)
-    if newest is not model:
-        first, second = (Place.of(each, policy, tier, now) for each in (model, newest))
-        preference = first.preference_before(second)
-        if preference is not None:
-            reason = Reason.PREFERRED
-            notes += (f"preferred to the newer {newest.id} for {abbreviated(preference)}",)
-        else:
-            reason = Reason.ORDERED
-            notes += (f"{policy.order}, before the newer {newest.id}",)
-    return Reason.ALTERNATIVE if tier else reason, notes
+    def _with_hint(self, requirement: Requirement) -> str:
+        """Return the text of a requirement that no model satisfies, and the values that may have been meant."""
+        values = [
+            model.comparable.get(next(iter(requirement.fields), "")) for model in self.catalogue
+        ]
+        near = [
+            each
+            for text in _texts_of(requirement)
+            for each in nearest(text, filter(None, values), limit=1)
+        ]
+        return abbreviated(requirement) + did_you_mean(near)
 
+    def _failing(self) -> dict[Term, list[Support]]:
+        """Return the supports of every term that some model does not meet."""
+        failing: dict[Term, list[Support]] = {}
+        for unmet in self.rejected.values():
+            for each in unmet:
+                failing.setdefault(each.term, []).append(each.support)
+        return failing
 
-def _lacking(
-    catalogue: Snapshot, terms: tuple[Term, ...], now: datetime
-) -> dict[int, tuple[Unmet, ...]]:
-    index = catalogue.index
-    top = index.size - 1
-    lacking: dict[int, list[Unmet]] = {}
-    for term in terms:
-        yes, no = (
-            catalogue.filter_masks(term.requirement)
-            if term.implicit
-            else term.requirement.masks(index, now)
+    def _missed(self) -> list[str]:
+        total = len(self.rejected)
+        lines = [f"no model satisfies {abbreviated(self.requirement)}"]
+        if not total:
+            return [*lines, "  the catalogue is empty"]
+        hopeless = [
+            self._asked_at(term) for term in self.terms if term.requirement.is_unsatisfiable()
+        ]
+        if any(hopeless):
+            return [f"no model accepts what is {place}" for places in hopeless for place in places]
+        if self.requirement.is_unsatisfiable():
+            return [*lines, "  no model ever can: its terms contradict each other"]
+        failing = self._failing()
+        unmet_by_all = [term for term in self.terms if len(failing.get(term, ())) == total]
+        for term in unmet_by_all[:_MAX_LISTED]:
+            lines += [
+                f"  no model satisfies: {', '.join((self._with_hint(term.requirement), *self._asked_at(term)))}"
+            ]
+        if len(unmet_by_all) > _MAX_LISTED:
+            lines.append(f"  nor {len(unmet_by_all) - _MAX_LISTED} more terms")
+        filtered = [model for model in self.rejected if not self.unmet(model)]
+        for model in filtered[:_MAX_LISTED]:
+            filters = "; ".join(
+                f"{abbreviated(each.term.requirement)} ({each.why})"
+                for each in self.rejected[model]
+            )
+            lines.append(f"  {self._name(model)} meets it, but not the default filter {filters}")
+        if not unmet_by_all and not filtered:
+            lines.append("  each term is met by some model, but no model satisfies them all")
+        if self.nearest:
+            lines.append("  nearest:")
+        for model in self.nearest[:_MAX_LISTED]:
+            unmet = self.unmet(model)
+            lacks = "; ".join(
+                f"{abbreviated(each.term.requirement)} ({', '.join((each.why, *self._asked_at(each.term)))})"
+                for each in unmet[:_MAX_LISTED]
+            )
+            left = len(unmet) - _MAX_LISTED
+            more = f" and {left} more terms" if left > 0 else ""
+            lines.append(f"    {self._name(model)} lacks {lacks}{more}")
+        return lines
+
+    def _name(self, model: Model) -> str:
+        return self.catalogue.name_of(model)
+
+    def _listed(self, models: tuple[Model, ...]) -> str:
+        more = len(models) - _MAX_IDS
+        return ", ".join(map(self._name, models[:_MAX_IDS])) + (
+            f" and {more} more" if more > 0 else ""
         )
-        known = set(rows_of(no))
-        for row in rows_of(index.all ^ yes):
-            unmet = unmet_term(term, False if row in known else None, catalogue.models[top - row])
-            lacking.setdefault(row, []).append(unmet)
-    return {row: tuple(each) for row, each in lacking.items()}
 
 
-def _nearest(
-    catalogue: Snapshot, terms: tuple[Term, ...], rejected: Mapping[str, tuple[Unmet, ...]]
-) -> tuple[str, ...]:
-    """Return the ids that lack the fewest terms and would be admitted if those were dropped.
-
-    A default filter comes back when the last term that spoke of its field is dropped.
-    """
-    by_count: dict[int, list[str]] = {}
-    for id, unmet in rejected.items():
-        by_count.setdefault(sum(not each.term.implicit for each in unmet), []).append(id)
-    for count in sorted(by_count.keys() - {0}):
-        relaxed = [id for id in by_count[count] if _admitted(catalogue, id, terms, rejected[id])]
-        if relaxed:
-            return tuple(relaxed)
-    return ()
-
-
-def _admitted(
-    catalogue: Snapshot, id: str, terms: tuple[Term, ...], unmet: tuple[Unmet, ...]
-) -> bool:
-    dropped = {each.term for each in unmet}
-    remaining = [
-        each.requirement.fields for each in terms if not each.implicit and each not in dropped
-    ]
-    return not catalogue.failed_filters(frozenset().union(*remaining), catalogue[id])
-
-
-def _notes(
-    catalogue: Snapshot,
-    requirement: Requirement,
-    model: Model | None,
-    rejected: Mapping[str, tuple[Unmet, ...]],
-    now: datetime,
-) -> Iterator[str]:
-    if model:
-        if model.created_at is None:
-            yield f"{model.id} has no known release date, so it ranks after every dated model"
-        elif model.created_at > now + _FUTURE:
-            yield f"{model.id} is dated in the future: {KINDS['date'].write(model.created_at)}"
-        for name in sorted(requirement.fields & model.corrections.keys()):
-            yield _corrected(model, name)
-    newer = takewhile(lambda each: each is not model, catalogue.models)
-    decided = (
-        note
-        for each in newer
-        if each.id in rejected
-        for note in _decided(each, rejected[each.id], now)
-    )
-    yield from islice(decided, _MAX_NOTES)
-
-
-def _decided(model: Model, unmet: tuple[Unmet, ...], now: datetime) -> Iterator[str]:
-    """Say so where nothing but a documented fact keeps this model from being the answer."""
-    asked = [each.term.requirement for each in unmet]
-    if all(isinstance(each, Comparison) and each.field in model.corrections for each in asked):
-        fields = {name for each in asked for name in each.fields}
-        reported = {
-            name: each.reported for name, each in model.corrections.items() if name in fields
-        }
-        as_reported = evolve(model, comparable={**model.comparable, **reported})
-        if all(each.matches(as_reported, now=now) for each in asked):
-            yield from (_corrected(model, name) for name in reported)
-    traits = frozenset[str]().union(*(each.capabilities for each in asked))
-    plain = not any(each.fields for each in asked)
-    if traits and plain and traits <= model.documented.keys():
-        names = ", ".join(sorted(traits))
-        yield f"{model.id} is excluded only by documented facts, which the API does not state: {names}"
-
-
-def _corrected(model: Model, name: str) -> str:
-    correction = model.corrections[name]
-    return (
-        f"{model.id} has {name} {format_value(correction.value)}, not the {format_value(correction.reported)} "
-        f"that the API reports: {correction.why}"
-    )
+def _texts_of(requirement: Requirement) -> tuple[str, ...]:
+    """Return the texts of which a field has to equal one; none for any other requirement."""
+    if (
+        not isinstance(requirement, Comparison)
+        or requirement.kind != "text"
+        or requirement.op not in {"==", "in"}
+    ):
+        return ()
+    return requirement.value if isinstance(requirement.value, tuple) else (requirement.value,)

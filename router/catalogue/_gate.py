@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
-from typing import Final
+from typing import ClassVar, Final
 
 from attrs import field, frozen
 
@@ -19,6 +19,7 @@ from router._errors import (
     quoted,
     shortened,
 )
+from router._serialising import Serialisable
 from router.catalogue._catalogue import Catalogue
 from router.models._model import Model, Support
 from router.models._vocabulary import LEVELS, capability_name
@@ -49,14 +50,14 @@ _REASONS: Final[dict[Support, GateReason]] = {
 }
 
 
-@frozen(kw_only=True)
-class Verdict:
+@frozen(kw_only=True, repr=False)
+class Verdict(Serialisable):
     """The answer of a gate, with its reason and the catalogue that it comes from."""
 
     value: bool
     reason: GateReason
     requirement: Requirement
-    model: str
+    model_id: str
     """The id of the model; an alias is resolved if the catalogue lists it."""
     source: str | None
     """The source of the catalogue, `None` without one."""
@@ -65,6 +66,11 @@ class Verdict:
     """Whether the catalogue is too old, or missing."""
     _unknown: UnknownModelError | None = field(default=None, eq=False, repr=False)
     """The error for an unlisted model; it searches for similar ids only when they are read."""
+
+    json_names: ClassVar = (
+        *("value", "reason", "requirement", "model_id", "by_default", "nearest"),
+        *("source", "as_of", "stale"),
+    )
 
     def __bool__(self) -> bool:
         return self.value
@@ -86,10 +92,10 @@ class Verdict:
         source = f" by the {self.source} catalogue" if self.source else ""
         if self.reason is GateReason.UNKNOWN_MODEL:
             near = did_you_mean(self.nearest[:1])
-            return f"no model {shortened(self.model)} is known{source}{decided}{near}"
+            return f"no model {shortened(self.model_id)} is known{source}{decided}{near}"
         if self.reason is GateReason.STALE:
-            return f"no catalogue is recent enough to know {shortened(self.model)}{decided}"
-        return f"{self.model}: {shortened(str(self.requirement))} is {self.reason.value}{source}{decided}"
+            return f"no catalogue is recent enough to know {shortened(self.model_id)}{decided}"
+        return f"{self.model_id}: {shortened(str(self.requirement))} is {self.reason.value}{source}{decided}"
 
 
 class Gate:
@@ -97,17 +103,17 @@ class Gate:
 
     def __init__(
         self,
-        id: str | Model,
+        model: str | Model,
         catalogue: Callable[[], Catalogue],
         is_stale: Callable[[Catalogue], bool] = lambda _: False,
     ) -> None:
-        self.id = id.id if isinstance(id, Model) else id
+        self.model_id = model.id if isinstance(model, Model) else model
         self._catalogue = catalogue
         self._is_stale = is_stale
 
     def allows(
         self,
-        requirement: str | Requirement | None = None,
+        need: str | Requirement | None = None,
         /,
         *,
         default: bool,
@@ -118,11 +124,11 @@ class Gate:
         Raises `RequirementError` for an invalid requirement, such as an unknown name, and
         `ConfigurationError` for a default that is not a bool; no other error.
         """
-        return self.explain(requirement, default=default, **needs).value
+        return self.explain(need, default=default, **needs).value
 
     def explain(
         self,
-        requirement: str | Requirement | None = None,
+        need: str | Requirement | None = None,
         /,
         *,
         default: bool,
@@ -131,12 +137,12 @@ class Gate:
         """Return the answer of `allows`, with the reason and the catalogue that it comes from."""
         if not isinstance(default, bool):
             raise ConfigurationError(f"default must be True or False (got {quoted(default)})")
-        asked = require(requirement, **needs)
-        catalogue, model_id, support, unknown = self._current(), str(self.id), None, None
+        asked = require(need, **needs)
+        catalogue, model_id, support, unknown = self._current(), str(self.model_id), None, None
         reason = GateReason.STALE
         if catalogue is not None:
             try:
-                given: object = self.id  # callers may pass any type; `judge` takes a string
+                given: object = self.model_id  # callers may pass any type; `judge` takes a string
                 id = given if isinstance(given, str) else quoted(given)
                 model, support = catalogue.judge(id, asked)
                 model_id, reason = model.id, _REASONS[support]
@@ -146,7 +152,7 @@ class Gate:
             value=default if support is None else support,
             reason=reason,
             requirement=asked,
-            model=model_id,
+            model_id=model_id,
             source=catalogue.source if catalogue is not None else None,
             as_of=catalogue.as_of if catalogue is not None else None,
             stale=catalogue is None or self._is_stale(catalogue),
@@ -182,4 +188,4 @@ class Gate:
             return None
 
     def __repr__(self) -> str:
-        return f"Gate({quoted(self.id)})"
+        return f"Gate({quoted(self.model_id)})"

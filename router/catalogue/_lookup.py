@@ -20,7 +20,7 @@ class Lookup:
     the model of its maker, if the library's own facts name one of them, and is ambiguous otherwise.
     """
 
-    __slots__ = ("_ambiguous", "_by_key", "_by_name")
+    __slots__ = ("_ambiguous", "_by_key", "by_name")
 
     def __init__(self, oldest_first: Sequence[Model]) -> None:
         self._by_key: dict[str, Model] = {model.key: model for model in oldest_first}
@@ -36,7 +36,8 @@ class Lookup:
             for alias in model.aliases
             if alias not in by_id and alias not in self._ambiguous
         ]
-        self._by_name = self._resolve(aliases) | by_id
+        self.by_name = self._resolve(aliases) | by_id
+        """The model of each id and alias that means one."""
 
     def _resolve(self, named: Sequence[tuple[str, Model]]) -> dict[str, Model]:
         """Return the model that each name means; record the names that are ambiguous."""
@@ -61,11 +62,11 @@ class Lookup:
             return model
         if name in self._ambiguous:
             raise AmbiguousModelError(name, self._ambiguous[name])
-        raise UnknownModelError(name, known=self._by_name)
+        raise UnknownModelError(name, known=self.by_name)
 
     def get(self, name: Any, default: Default | None = None) -> Model | Default | None:
         """Return the model, or `default` for a name of any type that is unknown or ambiguous."""
-        model = self._by_name.get(name)
+        model = self.by_name.get(name)
         if model is None and name not in self._ambiguous:
             model = self._by_key.get(name)
             if model is None and isinstance(name, str) and ":" in name:
@@ -81,5 +82,5 @@ class Lookup:
             None,
         )
 
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (name in self._ambiguous or self.get(name) is not None)
+    def __contains__(self, name: str) -> bool:
+        return name in self._ambiguous or self.get(name) is not None

@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import evolve, field, frozen
 
@@ -28,6 +28,7 @@ from router._errors import (
     quoted,
     shortened,
 )
+from router._serialising import Serialisable
 from router.models._field_types import read_days
 from router.models._model import Model
 from router.models._vocabulary import CAPABILITIES, FIELDS
@@ -73,8 +74,8 @@ def _read_order(order: str) -> str:
     return order
 
 
-@frozen(kw_only=True)
-class Policy:
+@frozen(kw_only=True, repr=False)
+class Policy(Serialisable):
     """An application's requirement, and the ranking of the models that meet it.
 
     The chain of a policy is the candidates of `require`, followed by the further candidates of each
@@ -101,6 +102,8 @@ class Policy:
     def _tiers(self) -> tuple[Requirement, ...]:
         aged = () if self.minimum_age is None else (self.minimum_age,)
         return tuple(conjunction((each, *aged)) for each in (self.require, *self.alternatives))
+
+    json_names: ClassVar = ("name", "require", "prefer", "minimum_age", "alternatives", "order")
 
     def also(self, requirement: Requirement) -> Policy:
         """Return the policy with `requirement` added to its own and to each alternative."""
@@ -130,6 +133,10 @@ class Policy:
 
     def __str__(self) -> str:
         return self.name or str(self.require)
+
+    def __repr__(self) -> str:
+        given = {name: each for name, each in self.to_dict().items() if each}
+        return shortened(f"Policy({', '.join(f'{name}={each!r}' for name, each in given.items())})")
 
 
 RequirementLike = str | Requirement | Policy | None

@@ -17,6 +17,7 @@ from router._errors import (
     quoted,
     shortened,
 )
+from router._serialising import json_value
 from router.catalogue._lookup import Lookup
 from router.catalogue._policy import Policy, RequirementLike, reject_keywords
 from router.models._entries import canonical_json
@@ -126,7 +127,7 @@ class Snapshot:
 
     def candidates(
         self,
-        requirement: RequirementLike = None,
+        need: RequirementLike = None,
         /,
         *,
         limit: int | None = None,
@@ -141,20 +142,20 @@ class Snapshot:
             raise RequirementError(f"limit must be at least 0 (got {quoted(limit)})")
         if now is not None:
             now = resolve_now(now)
-        if isinstance(requirement, Policy):
-            return tuple(islice(self._chain(reject_keywords(requirement, needs), now), limit))
-        return tuple(take_rows(self.models, self._met(require(requirement, **needs), now), limit))
+        if isinstance(need, Policy):
+            return tuple(islice(self._chain(reject_keywords(need, needs), now), limit))
+        return tuple(take_rows(self.models, self._met(require(need, **needs), now), limit))
 
     def where(
         self,
-        requirement: str | Requirement | None = None,
+        need: str | Requirement | None = None,
         /,
         *,
         now: datetime | None = None,
         **needs: KeywordValue,
     ) -> tuple[Model, ...]:
         """Return the models known to meet the requirement, newest first; no default filters."""
-        asked = require(requirement, **needs)
+        asked = require(need, **needs)
         self.check_names(asked)
         return tuple(take_rows(self.models, asked.masks(self._index, resolve_now(now))[0]))
 
@@ -230,7 +231,10 @@ class Snapshot:
         Raises `UnknownModelError`, and `AmbiguousModelError` for an id that several providers serve
         if the library does not know the maker of the model.
         """
-        return self._lookup.find(name)
+        try:  # most names are ids: a dictionary answers them without another call
+            return self._lookup.by_name[name]
+        except (KeyError, TypeError):
+            return self._lookup.find(name)
 
     def get(self, name: str, default: Default | None = None) -> Model | Default | None:
         """Return the model with that id, alias or key; `default` if it is not listed, or ambiguous."""
@@ -240,7 +244,8 @@ class Snapshot:
         """Return whether the catalogue lists a model, or some model with an id, alias or key."""
         if isinstance(item, Model):
             return self._lookup.get(item.key) == item
-        return item in self._lookup
+        lookup = self._lookup
+        return isinstance(item, str) and (item in lookup.by_name or item in lookup)
 
     def name_of(self, model: Model) -> str:
         """Return the id of a model of the catalogue, or its key if the id means another one."""
@@ -251,6 +256,15 @@ class Snapshot:
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self.models)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what identifies the catalogue, as JSON-ready values."""
+        return {
+            "source": self.source,
+            "as_of": json_value(self.as_of),
+            "digest": self.digest,
+            "size": len(self),
+        }
 
     def __repr__(self) -> str:
         as_of = f" as of {self.as_of:%Y-%m-%d %H:%MZ}" if self.as_of else ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
 from router._errors import printable
+from router._serialising import Serialisable
 from router.models._field_types import KINDS, NEVER
 from router.models._model import Model, Support
 from router.models._vocabulary import DURATIONS
@@ -18,19 +19,21 @@ _MAX_REQUIREMENT_LENGTH: Final = 400
 """The most characters of a requirement in an explanation."""
 
 
-@frozen
-class Term:
+@frozen(repr=False)
+class Term(Serialisable):
     """One condition that a model must meet; a default filter is `implicit`."""
 
     requirement: Requirement
     implicit: bool = False
 
+    json_names: ClassVar = ("requirement", "implicit")
+
     def __str__(self) -> str:
         return self.requirement.text
 
 
-@frozen
-class Unmet:
+@frozen(repr=False)
+class Unmet(Serialisable):
     """A term that a model does not meet: `support` is `False`, or `None` for unknown.
 
     `found` is the model's value, if the term compares a known field.
@@ -39,6 +42,8 @@ class Unmet:
     term: Term
     support: Support
     found: Any = None
+
+    json_names: ClassVar = ("term", "support", "why")
 
     def __str__(self) -> str:
         return f"{self.term} ({self.why})"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 from attrs import frozen
 
+from router._serialising import Serialisable
 from router.catalogue._policy import Policy
 from router.catalogue._ranking import places
 from router.catalogue._snapshot import Snapshot
@@ -14,8 +16,8 @@ from router.models._model import Model
 from router.requirements._expression import Requirement, resolve_now
 
 
-@frozen
-class Why:
+@frozen(repr=False)
+class Why(Serialisable):
     """A model compared with the selected one: its place, or the terms that it does not meet."""
 
     model: Model
@@ -27,6 +29,8 @@ class Why:
     """Why the selected model precedes this or the next one; empty without another candidate."""
     lacks: tuple[tuple[Unmet, ...], ...]
     """Terms that the model fails, by tier; empty if it is a candidate."""
+
+    json_names: ClassVar = ("model", "selected", "place", "candidates", "because", "lacks")
 
     def __str__(self) -> str:
         id = self.model.id

@@ -10,9 +10,9 @@ import click
 from attrs import Factory, define
 
 from router._errors import printable
-from router.cli._json import catalogue_json, finding_json
+from router._serialising import json_value
 from router.cli._options import within_option
-from router.cli._result import Result, prints_result_from_catalogue
+from router.cli._result import NOT_FOUND, Result, prints_result_from_catalogue
 from router.cli._session import Session
 from router.cli._terminal import print_message
 
@@ -61,18 +61,25 @@ def audit(session: Session, paths: Sequence[str], within: int, with_fine: bool) 
         if not session.as_json and (with_fine or finding.verdict.value != _FINE):
             _print_finding(finding)
 
-    def as_json(report: _Report) -> dict[str, Any]:
-        return {
-            "findings": [finding_json(finding) for finding in report.findings],
-            "files": report.files,
-            "skipped": [{"path": each.path, "why": each.why} for each in report.skipped],
-            "catalogue": catalogue_json(catalogue),
-        }
-
-    if any(skipped.is_failure for skipped in report.skipped):
-        return Result(report, as_json, _print_summary, found=False, failure=_NOT_READ)
+    is_unread = any(skipped.is_failure for skipped in report.skipped)
     is_failure = any(finding.verdict.is_failure for finding in report.findings)
-    return Result(report, as_json, _print_summary, found=not is_failure)
+    return Result(
+        report,
+        _as_json,
+        _print_summary,
+        found=not (is_unread or is_failure),
+        failure=_NOT_READ if is_unread else NOT_FOUND,
+        catalogue=catalogue,
+        has_footer=False,
+    )
+
+
+def _as_json(report: _Report) -> dict[str, Any]:
+    return {
+        "findings": json_value(report.findings),
+        "files": report.files,
+        "skipped": [{"path": each.path, "why": each.why} for each in report.skipped],
+    }
 
 
 def _read(paths: Sequence[str], audit: Audit, report: _Report) -> Iterator[Finding]:

@@ -20,23 +20,25 @@ from router._errors import (
     RouterError,
 )
 from router._router import Router
+from router._serialising import json_value
 from router._status import RouterStatus
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
 from router.catalogue._diff import CatalogueDiff, impact_of
 from router.catalogue._gate import Gate, Verdict
 from router.catalogue._policy import Policy, read_policies
-from router.catalogue._ranking import places
 from router.catalogue._terms import unmet_terms
-from router.cli import _json, _text
+from router.cli import _text
 from router.cli._audit import audit
+from router.cli._json import error_document, named
 from router.cli._lock import lock, outdated, why
 from router.cli._matrix import print_matrix
+from router.cli._models import candidates, models
 from router.cli._options import needs, policies_option, policy_file, where_option
 from router.cli._result import Result, prints_result, prints_result_from_catalogue
 from router.cli._route import route
 from router.cli._session import Session, open_store, stored_catalogue
-from router.cli._terminal import print_message
+from router.cli._terminal import print_json, print_message
 from router.models._model import Model
 from router.refresh._credential import Credential
 from router.requirements._expression import Requirement
@@ -62,6 +64,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
+        _print_error_as_json(error, error.format_message(), arguments)
         if sys.stderr is not None:  # click would write to standard output instead
             error.show()
         return error.exit_code
@@ -72,8 +75,16 @@ def run(arguments: Sequence[str]) -> int:
         _discard_standard_output()
         return _PIPE_CLOSED
     except (RouterError, OSError) as error:
+        if isinstance(error, RouterError):
+            _print_error_as_json(error, str(error), arguments)
         return _report(error)
     return 0
+
+
+def _print_error_as_json(error: Exception, message: str, arguments: Sequence[str]) -> None:
+    if "--json" in arguments:
+        with suppress(OSError):
+            print_json(error_document(error, message))
 
 
 def _invoke(arguments: Sequence[str]) -> None:
@@ -130,34 +141,14 @@ def select(session: Session, asked: Requirement | Policy) -> Result[Decision]:
     --line, or a price.
     """
     decision = session.explain(asked)
-    return Result(decision, _json.brief_decision_json, _text.print_selected, found=decision.model)
-
-
-@cli.command(short_help="List every model that meets a need, newest first.")
-@needs
-@click.option("--limit", type=click.IntRange(min=0), help="At most this many.")
-@prints_result_from_catalogue
-def candidates(
-    session: Session, asked: Requirement | Policy, limit: int | None
-) -> Result[Sequence[tuple[Model, str | None]]]:
-    """Print every model known to meet REQUIREMENT, newest first: ids in a pipe, a table on a terminal.
-
-    With --policy: the chain of the policy, and what puts each model into its place.
-    """
-    catalogue = session.catalogue
-    ranked: Sequence[tuple[Model, str | None]]
-    if isinstance(asked, Policy):
-        ranked = [(each.model, str(each)) for each in places(catalogue, asked)[:limit]]
-    else:
-        ranked = [(model, None) for model in catalogue.candidates(asked, limit=limit)]
-    found = ranked or limit == 0
-
-    def print_text(ranked: Sequence[tuple[Model, str | None]]) -> None:
-        _text.print_ranked(ranked)
-        if not found:
-            print_message(str(session.explain(asked)))
-
-    return Result(ranked, _json.ranked_json, print_text, found)
+    return Result(
+        decision,
+        named("decision"),
+        _text.print_selected,
+        found=decision.model,
+        catalogue=session.catalogue,
+        has_footer=False,
+    )
 
 
 @cli.command(short_help="Say which model a need selects, and why.")
@@ -166,22 +157,8 @@ def candidates(
 def explain(session: Session, asked: Requirement | Policy) -> Result[Decision]:
     """Say which model REQUIREMENT selects and why, or what stands in its way."""
     found = session.explain(asked)
-    printers = (_json.decision_json, _text.print_decision)
+    printers = (named("decision"), _text.print_decision)
     return Result(found, *printers, found=found.model, catalogue=session.catalogue)
-
-
-@cli.command(short_help="List the models of the catalogue, newest first.")
-@where_option
-@prints_result_from_catalogue
-def models(session: Session, where: str | None) -> Result[Sequence[Model]]:
-    """List the models of the catalogue, newest first.
-
-    With --json: a listing in the API's own shape, which --source FILE reads again.
-    """
-    asked = require(where)
-    catalogue = session.catalogue
-    shown = catalogue.where(asked)
-    return Result(shown, _json.listing_json, _text.print_models, catalogue=catalogue)
 
 
 @cli.command("matrix", short_help="Show which model supports which capability.")
@@ -213,10 +190,9 @@ def matrix_(
     asked = require(where)
     catalogue = session.catalogue
     shown = matrix(catalogue, catalogue.where(asked), only)
-    as_json = partial(_json.matrix_json, catalogue=catalogue)
     if html is not None:
-        return Result(shown, as_json, partial(_write_page, html, catalogue))
-    return Result(shown, as_json, print_matrix, catalogue=catalogue)
+        return Result(shown, named("matrix"), partial(_write_page, html, catalogue))
+    return Result(shown, named("matrix"), print_matrix, catalogue=catalogue)
 
 
 def _write_page(path: str, catalogue: Catalogue, matrix: Matrix) -> None:
@@ -231,7 +207,9 @@ def _write_page(path: str, catalogue: Catalogue, matrix: Matrix) -> None:
 def show(session: Session, id: str) -> Result[Model]:
     """Show everything known of one model, by id or alias, and what is unknown of it."""
     catalogue = session.catalogue
-    return Result(catalogue[id], _json.model_json, _text.print_model, catalogue=catalogue)
+    model = catalogue[id]
+    as_json = {"model": model.to_dict()}
+    return Result(model, lambda _: as_json, _text.print_model, catalogue=catalogue)
 
 
 @cli.command(short_help="Say whether a model meets a requirement: yes, no or unknown.")
@@ -244,12 +222,19 @@ def supports(session: Session, id: str, requirement: str) -> Result[dict[str, An
     supported = session.catalogue.supports(id, asked)
     model = session.catalogue[id]
     answer = {
-        "id": model.id,
-        "requirement": asked.text,
+        "model": model,
+        "requirement": asked,
         "support": asked.support(model),
-        "lacks": [] if supported else _json.unmet_json(unmet_terms(asked, model)),
+        "lacks": () if supported else unmet_terms(asked, model),
     }
-    return Result(answer, dict, _text.print_support, found=supported)
+    return Result(
+        answer,
+        json_value,
+        _text.print_support,
+        found=supported,
+        catalogue=session.catalogue,
+        has_footer=False,
+    )
 
 
 @cli.command(short_help="Say whether a feature may be used on a model: yes or no.")
@@ -271,7 +256,14 @@ def gate(session: Session, id: str, requirement: str, default: str) -> Result[Ve
     """
     catalogue = session.catalogue
     verdict = Gate(id, lambda: catalogue).explain(requirement, default=default == "yes")
-    return Result(verdict, _json.verdict_json, _text.print_verdict, found=verdict.value)
+    return Result(
+        verdict,
+        named("verdict"),
+        _text.print_verdict,
+        found=verdict.value,
+        catalogue=catalogue,
+        has_footer=False,
+    )
 
 
 @cli.command(short_help="Fetch the catalogue now.")
@@ -280,7 +272,7 @@ def refresh(session: Session) -> Result[Catalogue]:
     """Fetch the catalogue now, from the live API by default, and say what came."""
     session.require_live()
     catalogue = session.catalogue
-    return Result(catalogue, _json.catalogue_json, _text.print_refreshed, catalogue=catalogue)
+    return Result(catalogue, lambda _: {}, _text.print_refreshed, catalogue=catalogue)
 
 
 @cli.command(short_help="Show the age of the catalogue, and when it is refreshed.")
@@ -290,7 +282,7 @@ def status() -> Result[RouterStatus]:
     with Router() as router:
         if not Credential.is_set(os.environ):
             router.refresh()  # of the bundled catalogue
-        return Result(router.status(), _json.status_json, _text.print_status)
+        return Result(router.status(), named("status"), _text.print_status)
 
 
 @cli.group(short_help="Show or clear the catalogue kept on disk.")
@@ -314,11 +306,9 @@ def cache_show() -> Result[Catalogue]:
         date = f"{catalogue.as_of:%Y-%m-%d %H:%MZ}"
         click.echo(f"{len(catalogue)} models as of {date} in {path}")
 
-    return Result(
-        stored_catalogue(),
-        lambda catalogue: _json.catalogue_json(catalogue) | {"path": path},
-        print_text,
-    )
+    catalogue = stored_catalogue()
+    as_json = {"path": path}
+    return Result(catalogue, lambda _: as_json, print_text, catalogue=catalogue, has_footer=False)
 
 
 @cache.command("clear")
@@ -355,8 +345,15 @@ def diff(
     )
     difference = evolve(before.diff(after), impact=changed)
     is_failure = difference and exit_code
-    return Result(difference, _json.diff_json, _text.print_diff, found=not is_failure)
+    return Result(
+        difference,
+        named("diff"),
+        _text.print_diff,
+        found=not is_failure,
+        catalogue=after,
+        has_footer=False,
+    )
 
 
-for command in (audit, lock, outdated, route, why):
+for command in (audit, candidates, lock, models, outdated, route, why):
     cli.add_command(command)

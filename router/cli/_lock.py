@@ -10,12 +10,13 @@ from typing import Any, Final
 import click
 
 from router._errors import ConfigurationError, printable, printable_lines
+from router._serialising import json_value
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._decision import Decision
 from router.catalogue._policy import Policy, read_policies
 from router.catalogue._why import Why
 from router.catalogue._why import why as why_of
-from router.cli import _json, _text
+from router.cli import _text
+from router.cli._json import named
 from router.cli._options import (
     asked_for,
     frozen_option,
@@ -86,8 +87,14 @@ def lock(
     upgraded = moved if upgrade else ()
     found = resolve(asked, catalogue, old, upgrade=upgraded, within=within, now=resolve_now(None))
     if found.unmet:
-        print_text = partial(_print_unmet, within)
-        return Result(found.unmet, _json.unresolved_json, print_text, found=False)
+        return Result(
+            found,
+            partial(_resolution_json, path, written=False),
+            partial(_print_unmet, within),
+            found=False,
+            catalogue=catalogue,
+            has_footer=False,
+        )
     return _write(path, old, found, catalogue, dry_run=dry_run)
 
 
@@ -117,8 +124,14 @@ def outdated(
             click.echo("no policy is known to have a newer model than it is locked to", err=True)
 
     is_failure = found and exit_code
-    footer = catalogue if found else None
-    return Result(found, _json.outdated_json, print_text, found=not is_failure, catalogue=footer)
+    return Result(
+        found,
+        named("outdated"),
+        print_text,
+        found=not is_failure,
+        catalogue=catalogue,
+        has_footer=bool(found),
+    )
 
 
 @click.command(short_help="Say why a policy selects a model, or selects another.")
@@ -141,12 +154,12 @@ def why(
     found = why_of(session.catalogue, asked, id)
 
     def as_json(found: Why) -> dict[str, Any]:
-        return _json.why_json(found) | {"locked": locked.model if locked is not None else None}
+        return {"why": found.to_dict(), "locked": json_value(locked)}
 
     def print_text(found: Why) -> None:
         click.echo(printable_lines(str(found)))
         if locked is not None:
-            click.echo(printable(f"{policy} is locked to {locked.model}: {locked.why}"))
+            click.echo(printable(f"{policy} is locked to {locked.model_id}: {locked.why}"))
 
     is_candidate = found.place is not None
     return Result(found, as_json, print_text, found=is_candidate, catalogue=session.catalogue)
@@ -194,8 +207,14 @@ def _check(
             noun = "policy" if len(asked) == 1 else "policies"
             click.echo(f"{result} ({len(asked)} {noun})", err=True)
 
-    footer = None if problems else catalogue
-    return Result(problems, _json.problems_json, print_text, found=not problems, catalogue=footer)
+    return Result(
+        problems,
+        named("problems"),
+        print_text,
+        found=not problems,
+        catalogue=catalogue,
+        has_footer=not problems,
+    )
 
 
 def _write(
@@ -203,24 +222,27 @@ def _write(
 ) -> Result[Resolution]:
     is_new = found.lock != old
     shown = path.removeprefix(os.path.join(os.getcwd(), ""))
-    if is_new and not dry_run:
+    is_written = is_new and not dry_run
+    if is_written:
         write_file(shown, found.lock.to_toml())
     verb = "would be" if dry_run else "is"
     result = f"{verb} written" if is_new else "is up to date"
-
-    def as_json(found: Resolution) -> dict[str, Any]:
-        return _json.resolution_json(found, path, written=is_new and not dry_run)
 
     def print_text(found: Resolution) -> None:
         _print_limits(old, catalogue)
         _text.print_resolution(found)
         click.echo(f"{printable(shown)} {result}", err=True)
 
+    as_json = partial(_resolution_json, path, written=is_written)
     return Result(found, as_json, print_text, catalogue=catalogue)
 
 
-def _print_unmet(within: int, unmet: Mapping[str, Decision]) -> None:
-    for name, decision in unmet.items():
+def _resolution_json(path: str, found: Resolution, *, written: bool) -> dict[str, Any]:
+    return {"path": path, "written": written, "resolution": found.to_dict()}
+
+
+def _print_unmet(within: int, found: Resolution) -> None:
+    for name, decision in found.unmet.items():
         print_message(f"{name}: {decision}")
     print_message(f"nothing is written; a model that retires within {within} days is not locked")
 
@@ -239,9 +261,9 @@ def _print_limits(old: Lock | None, catalogue: Catalogue) -> Sequence[str]:
     unlisted = [
         name
         for name, locked in old.policies.items()
-        if find_listed(catalogue, locked.model) is None
+        if find_listed(catalogue, locked.model_id) is None
     ]
     for name in unlisted:
-        model = old.policies[name].model
+        model = old.policies[name].model_id
         print_message(f"{name}: nothing is known of {model}, which it does not list")
     return unlisted

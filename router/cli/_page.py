@@ -15,7 +15,6 @@ import click
 from router._errors import ConfigurationError, RequirementError, printable
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._terms import format_value
-from router.cli._json import catalogue_json
 from router.cli._text import caution
 from router.cli._writing import write_file
 from router.models._field_types import KINDS, write_text
@@ -80,7 +79,7 @@ def _data(catalogue: Catalogue, matrix: Matrix) -> dict[str, Any]:
     bounds = [_bound(field, op, matrix.models) for field, op in _BOUNDS.items()]
     filters = catalogue.default_filters(frozenset())
     return {
-        "catalogue": catalogue_json(catalogue),
+        "catalogue": catalogue.summary(),
         "capabilities": [_capability(name) for name in matrix.capabilities],
         "lines": [{"shown": printable(line) or '""', "value": write_text(line)} for line in lines],
         "bounds": [bound for bound, _ in bounds],

@@ -10,13 +10,14 @@ import click
 from attrs import frozen
 
 from router.catalogue._catalogue import Catalogue
+from router.cli._json import document
 from router.cli._session import Session
 from router.cli._terminal import print_json
 from router.cli._text import print_catalogue
 
 Value = TypeVar("Value")
 
-_NOT_FOUND: Final = 1
+NOT_FOUND: Final = 1
 """The exit status if the command ran and its result is negative: no model, a problem, a difference."""
 
 _json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -45,13 +46,16 @@ class Result(Generic[Value]):
     """The result of a command, and how it is printed for programs and for people."""
 
     value: Value
-    as_json: Callable[[Value], Any]
+    as_json: Callable[[Value], dict[str, Any]]
+    """The members of the JSON, each by its name."""
     print_text: Callable[[Value], object]
     found: object = True
     """False if the command ends with the status `failure`."""
     catalogue: Catalogue | None = None
-    """The catalogue, named after the text on a terminal."""
-    failure: int = _NOT_FOUND
+    """The catalogue that the result is of."""
+    has_footer: bool = True
+    """Whether the catalogue is named after the text on a terminal."""
+    failure: int = NOT_FOUND
     """The status if `found` is false."""
 
 
@@ -88,10 +92,10 @@ def prints_result_from_catalogue(command: Callable[..., Result[Any]]) -> Callabl
 
 def _print(result: Result[Any], *, as_json: bool) -> None:
     if as_json:
-        print_json(result.as_json(result.value))
+        print_json(document(result.as_json(result.value), result.catalogue))
     else:
         result.print_text(result.value)
-        if result.catalogue is not None:
+        if result.catalogue is not None and result.has_footer:
             print_catalogue(result.catalogue)
     if not result.found:
         raise click.exceptions.Exit(result.failure)

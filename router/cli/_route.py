@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from router._errors import ConfigurationError, RequirementError, printable, quoted
-from router.catalogue._explanation import NoModelError
-from router.cli._json import decision_json, routed_json
+from router.catalogue._decision import NoModelError
+from router.cli._json import named
 from router.cli._options import asked_for, policies_option
 from router.cli._result import Result, prints_result_from_catalogue
 from router.cli._session import Session
@@ -98,12 +98,12 @@ def route(
     except NoModelError as error:
         return Result(error, _no_model_json, _print_no_model, found=False, catalogue=catalogue)
     if print_request:
-        return Result(found.request, dict, print_json)
-    return Result(found, routed_json, _print_routed, catalogue=catalogue)
+        return Result(found.request, named("request"), print_json)
+    return Result(found, named("routed"), _print_routed, catalogue=catalogue)
 
 
 def _no_model_json(error: NoModelError) -> dict[str, Any]:
-    return decision_json(error.decision)
+    return {"decision": error.decision.to_dict()}
 
 
 def _print_no_model(error: NoModelError) -> None:

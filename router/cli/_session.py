@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from router._errors import CatalogueUnavailableError, ConfigurationError, printable
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._decision import Decision
+from router.catalogue._decision import Decision, changed
 from router.catalogue._policy import Policy
 from router.cli._terminal import progress_bar
 from router.refresh._credential import Credential
@@ -72,10 +72,7 @@ class Session:
 
     def explain(self, requirement: Requirement | Policy) -> Decision:
         """Return the decision on this catalogue."""
-        from attrs import evolve
-
-        decision = self.catalogue.explain(requirement)
-        return evolve(decision, stale=self._stale)
+        return changed(self.catalogue.explain(requirement), stale=self._stale)
 
     def _live(self, *, must: bool) -> Catalogue:
         from router._router import Router

@@ -13,7 +13,7 @@ import click
 from router._errors import printable, printable_lines
 from router._status import RouterStatus
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._decision import Decision
+from router.catalogue._decision import Decision, catalogue_of
 from router.catalogue._diff import CatalogueDiff
 from router.catalogue._gate import Verdict
 from router.catalogue._snapshot import Snapshot
@@ -44,12 +44,12 @@ def print_selected(decision: Decision) -> None:
     """Print the id selected, and on a terminal its main facts; else why there is none."""
     if decision.model is None:
         print_message(str(decision))
-        print_catalogue(decision.catalogue)
+        print_catalogue(catalogue_of(decision))
         return
     click.echo(decision.model.id)
     if on_terminal(sys.stderr):
         click.echo(click.style("  ".join(_facts(decision.model)), dim=True), err=True)
-        print_catalogue(decision.catalogue)
+        print_catalogue(catalogue_of(decision))
         for note in decision.notes:
             click.echo(f"note: {printable(note)}", err=True)
 
@@ -160,7 +160,7 @@ def print_support(answer: dict[str, Any]) -> None:
     words: dict[Support, str] = {True: "yes", False: "no", None: "unknown"}
     click.echo(words[answer["support"]])
     for term in answer["lacks"]:
-        click.echo(f"{answer['id']} lacks {term['term']} ({term['why']})", err=True)
+        click.echo(f"{answer['model']} lacks {term}", err=True)
 
 
 def print_verdict(verdict: Verdict) -> None:
@@ -212,7 +212,7 @@ def print_diff(diff: CatalogueDiff) -> None:
         click.echo(f"! {impact.policy}: {before} -> {after}")
     for change in diff.changed:
         values = f"{_value(change.before)} -> {_value(change.after)}"
-        click.echo(f"~ {change.id} {printable(change.name)}: {values}")
+        click.echo(f"~ {change.model_id} {printable(change.name)}: {values}")
 
 
 def _value(value: Any) -> str:
@@ -228,14 +228,14 @@ def print_resolution(found: Resolution) -> None:
 def _change(change: LockChange) -> str:
     policy, before, after = change.policy, change.before, change.after
     if after is None:
-        return f"- {policy}: {before.model if before is not None else ''} ({change.cause})"
+        return f"- {policy}: {before.model_id if before is not None else ''} ({change.cause})"
     if before is None:
-        return f"+ {policy}: {after.model} ({after.why})"
+        return f"+ {policy}: {after.model_id} ({after.why})"
     if before == after:
-        return f"= {policy}: {after.model}"
-    if before.model == after.model:
-        return f"~ {policy}: {after.model} ({change.cause})"
-    return f"~ {policy}: {before.model} -> {after.model} ({change.cause}; {after.why})"
+        return f"= {policy}: {after.model_id}"
+    if before.model_id == after.model_id:
+        return f"~ {policy}: {after.model_id} ({change.cause})"
+    return f"~ {policy}: {before.model_id} -> {after.model_id} ({change.cause}; {after.why})"
 
 
 def print_outdated(found: Sequence[Outdated]) -> None:
@@ -255,7 +255,7 @@ def print_outdated(found: Sequence[Outdated]) -> None:
 def _outdated_row(outdated: Outdated) -> list[str]:
     newest = outdated.newest
     id, released = ("no model", "") if newest is None else (newest.id, _cell(newest, "created_at"))
-    return [outdated.policy, outdated.locked or "nothing", id, released]
+    return [outdated.policy, outdated.locked_id or "nothing", id, released]
 
 
 def _by_family(names: Sequence[str]) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from attrs import frozen
 
 from router._errors import RouterError, printable
+from router._serialising import Serialisable
 from router.execution._failures import Failure
 from router.models._model import Model
 from router.requests._fitting import RequestChange
@@ -15,8 +16,8 @@ from router.requests._fitting import RequestChange
 Value = TypeVar("Value")
 
 
-@frozen
-class Attempt:
+@frozen(repr=False)
+class Attempt(Serialisable):
     """One call of a model, and how it ended; `error` and `failure` are `None` if it answered."""
 
     model: Model
@@ -24,6 +25,8 @@ class Attempt:
     """Seconds."""
     error: Exception | None = None
     failure: Failure | None = None
+
+    json_names: ClassVar = ("model", "duration", "error", "failure")
 
     def __str__(self) -> str:
         end = (
@@ -73,8 +76,8 @@ OnDisagreement = Callable[[Attempt], object]
 Classify = Callable[[Exception, Model], Failure | None]
 
 
-@frozen
-class Answer(Generic[Value]):
+@frozen(repr=False)
+class Answer(Serialisable, Generic[Value]):
     """The value of a call, the model that answered, and every attempt."""
 
     value: Value
@@ -86,3 +89,12 @@ class Answer(Generic[Value]):
     """The id of the conversation's model before this one, if another model has answered."""
     changes: tuple[RequestChange, ...] = ()
     """The changes of the request for the model, if the run has a request."""
+
+    json_names: ClassVar = ("model", "attempts", "skipped", "moved_from", "changes")
+    """All but `value`, which is the application's own."""
+
+    def __str__(self) -> str:
+        failed = len(self.attempts) - 1
+        after = f" after {failed} failed attempts" if failed else ""
+        moved = f", moved from {self.moved_from}" if self.moved_from is not None else ""
+        return f"by {self.model}{after}{moved}"

@@ -13,11 +13,12 @@ import time
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from traceback import walk_tb
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 
 from router._errors import ConfigurationError, printable, quoted
+from router._serialising import Serialisable
 from router.models._model import Model
 from router.refresh._http_errors import (
     BAD_REQUEST,
@@ -46,8 +47,8 @@ class FailureClass(Enum):
     """No model: the request, the credential or the account is at fault."""
 
 
-@frozen(kw_only=True)
-class Failure:
+@frozen(kw_only=True, repr=False)
+class Failure(Serialisable):
     """What a failed call says, as far as it can be read; raises `ConfigurationError` if invalid."""
 
     kind: FailureClass = field()
@@ -63,6 +64,13 @@ class Failure:
     """How many tokens the request needs, where the answer says so."""
     is_gone: bool = False
     """Whether there is no such model for this credential."""
+
+    json_names: ClassVar = (
+        *("kind", "reason", "status", "error_type", "retry_after", "tokens", "is_gone"),
+    )
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}: {self.reason}"
 
     @kind.validator
     def _check_kind(self, _: object, value: object) -> None:

@@ -11,7 +11,8 @@ from attrs import evolve, frozen
 from router._errors import LockError
 from router._log import Log
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._decision import Decision
+from router.catalogue._decision import Decision, changed
+from router.catalogue._explanation import Explanation
 from router.catalogue._policy import Policy, RequirementLike
 from router.locking._checking import broken_by, find_listed
 from router.locking._lockfile import Lock
@@ -32,9 +33,12 @@ class LockedAnswer:
 
     def apply_to(self, decision: Decision) -> Decision:
         """Return the decision with the locked model, if there is one, and the note."""
+        return changed(decision, self._explain)
+
+    def _explain(self, explanation: Explanation) -> Explanation:
         if self.model is None:
-            return evolve(decision, notes=(self.note, *decision.notes))
-        return decision.locked(self.model, self.note)
+            return explanation.noting(self.note)
+        return explanation.locked(self.model, self.note)
 
 
 @frozen
@@ -102,19 +106,19 @@ class LockedModels:
         if locked is None:
             return _Broken(None, "is not in the lock")
         if locked.policy != evolve(self._policies()[name], name=name):
-            return _Broken(locked.model, "the policy has changed since")
+            return _Broken(locked.model_id, "the policy has changed since")
         changed = broken_by(locked, lock, catalogue)
         if changed is not None:
-            return _Broken(locked.model, changed)
-        model = find_listed(catalogue, locked.model)
+            return _Broken(locked.model_id, changed)
+        model = find_listed(catalogue, locked.model_id)
         if model is not None:
             return LockedAnswer(name, model, f"when it was locked: {locked.why}")
         note = (
-            f"{locked.model} is not listed by the {catalogue.source} catalogue, which cannot end the lock: "
+            f"{locked.model_id} is not listed by the {catalogue.source} catalogue, which cannot end the lock: "
             "nothing but its id is known"
         )
-        self._warn_once(name, locked.model, note)
-        return LockedAnswer(name, Model.from_api({"id": locked.model}), note)
+        self._warn_once(name, locked.model_id, note)
+        return LockedAnswer(name, Model.from_api({"id": locked.model_id}), note)
 
     def _warn_once(self, name: str, id: str | None, message: str) -> None:
         """Log a warning once per policy and model."""

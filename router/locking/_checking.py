@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Final
+from typing import ClassVar, Final
 
 from attrs import evolve, frozen
 
+from router._serialising import Serialisable
 from router.catalogue._policy import Policy
 from router.catalogue._snapshot import DEFAULT_FILTERS, Snapshot
 from router.catalogue._terms import unmet_terms
@@ -43,13 +44,15 @@ class ProblemKind(Enum):
     """The catalogue does not list the model."""
 
 
-@frozen
-class LockProblem:
+@frozen(repr=False)
+class LockProblem(Serialisable):
     """One problem of the lock of a policy."""
 
     policy: str
     kind: ProblemKind
     what: str
+
+    json_names: ClassVar = ("policy", "kind", "what")
 
     def __str__(self) -> str:
         return f"{self.policy}: {self.what}"
@@ -97,7 +100,7 @@ def broken_by(locked: Locked, lock: Lock, catalogue: Snapshot) -> str | None:
     is_newer = catalogue.as_of is not None and (lock.as_of is None or catalogue.as_of > lock.as_of)
     if catalogue.source not in {"live", "disk"} or not is_newer:
         return None
-    model = find_listed(catalogue, locked.model)
+    model = find_listed(catalogue, locked.model_id)
     if model is None:
         return None if catalogue.quarantined else f"it is gone, by {_described(catalogue)}"
     lacks = [_lasting_lacks(tier, model) for tier in locked.policy.tiers]
@@ -131,12 +134,12 @@ def _problems_of(
     """Return the problems of a locked model, by the tier of its policy that has the fewest."""
     name = str(locked.policy.name)
     is_judge = not (lock.is_ahead_of(catalogue) or lock.is_about_other_models(catalogue))
-    model = find_listed(catalogue, locked.model)
+    model = find_listed(catalogue, locked.model_id)
     if model is None:
         gone = LockProblem(
             name,
             ProblemKind.GONE,
-            f"{locked.model} is gone: {_described(catalogue)} does not list it",
+            f"{locked.model_id} is gone: {_described(catalogue)} does not list it",
         )
         return (gone,) if is_judge and not catalogue.quarantined else ()
 

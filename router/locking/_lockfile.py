@@ -22,11 +22,12 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 
 from router._errors import ConfigurationError, quoted
+from router._serialising import Serialisable
 from router.catalogue._policy import (
     POLICY_KEYS,
     Policy,
@@ -51,28 +52,35 @@ _CATALOGUE_KEYS: Final = ("source", "as_of", "digest")
 _ENTRY_KEYS: Final = ("model", "why")
 
 
-@frozen
-class Locked:
+@frozen(repr=False)
+class Locked(Serialisable):
     """The model id that one policy resolved to, and why."""
 
     policy: Policy
     """The policy as it was when it was locked."""
-    model: str
+    model_id: str
     why: str
+
+    json_names: ClassVar = ("policy", "model_id", "why")
+
+    def __str__(self) -> str:
+        return f"{self.policy} is locked to {self.model_id}: {self.why}"
 
 
 def _sorted(policies: Mapping[str, Locked]) -> dict[str, Locked]:
     return dict(sorted(policies.items()))
 
 
-@frozen(kw_only=True)
-class Lock:
+@frozen(kw_only=True, repr=False)
+class Lock(Serialisable):
     """The model of each policy, and the catalogue that it was resolved with."""
 
     source: str
     as_of: datetime | None
     digest: str
     _policies: Mapping[str, Locked] = field(converter=_sorted, hash=False)
+
+    json_names: ClassVar = ("source", "as_of", "digest", "policies")
 
     @property
     def policies(self) -> Mapping[str, Locked]:
@@ -117,6 +125,11 @@ class Lock:
         }
         return _HEADER + tomli_w.dumps(document)
 
+    def __str__(self) -> str:
+        as_of = f" of {self.as_of:%Y-%m-%d %H:%MZ}" if self.as_of is not None else ""
+        locked = ", ".join(f"{name} to {each.model_id}" for name, each in self._policies.items())
+        return f"by the {self.source} catalogue{as_of}: {locked or 'no policy is locked'}"
+
     def is_ahead_of(self, catalogue: Snapshot) -> bool:
         """Return whether this lock was resolved with a newer catalogue than `catalogue`."""
         return (
@@ -140,7 +153,7 @@ def _table_of(locked: Locked) -> dict[str, Any]:
         "order": policy.order if policy.ranked_by else None,
     }
     return {name: value for name, value in parts.items() if value} | {
-        "model": locked.model,
+        "model": locked.model_id,
         "why": locked.why,
     }
 

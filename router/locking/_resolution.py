@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final
 
 from attrs import evolve, frozen
 
 from router._errors import ConfigurationError, RequirementError
-from router.catalogue._decision import Decision, Reason
-from router.catalogue._explanation import decide
+from router._serialising import Serialisable
+from router.catalogue._decision import Decision, decide
+from router.catalogue._explanation import Reason
 from router.catalogue._policy import Policy
 from router.catalogue._snapshot import Snapshot
 from router.catalogue._terms import format_value
@@ -29,8 +30,8 @@ from router.requirements._expression import Requirement, resolve_now
 _LIMITS: Final = ("max_input_tokens", "max_tokens")
 
 
-@frozen
-class LockChange:
+@frozen(repr=False)
+class LockChange(Serialisable):
     """A change to the lock of one policy; `before` or `after` is `None` if it is not locked."""
 
     policy: str
@@ -39,9 +40,18 @@ class LockChange:
     cause: str
     """Why it was resolved again; empty if the entry was kept."""
 
+    json_names: ClassVar = ("policy", "before", "after", "cause")
 
-@frozen
-class Resolution:
+    def __str__(self) -> str:
+        before, after = (
+            each.model_id if each is not None else "not locked"
+            for each in (self.before, self.after)
+        )
+        return f"{self.policy}: {before}" + (f" became {after}, {self.cause}" if self.cause else "")
+
+
+@frozen(repr=False)
+class Resolution(Serialisable):
     """The lock of all policies, with its changes; do not write it while a policy is `unmet`."""
 
     lock: Lock
@@ -49,16 +59,33 @@ class Resolution:
     unmet: Mapping[str, Decision]
     """The decision of each policy that no model satisfies, by policy."""
 
+    json_names: ClassVar = ("lock", "changes", "unmet")
 
-@frozen
-class Outdated:
+    def __str__(self) -> str:
+        unmet = f"; no model satisfies {', '.join(self.unmet)}" if self.unmet else ""
+        return f"{len(self.lock.policies)} policies locked, {len(self.changes)} changed{unmet}"
+
+
+@frozen(repr=False)
+class Outdated(Serialisable):
     """A policy that now resolves to another model, which `adds` and `lacks` some capabilities."""
 
     policy: str
-    locked: str | None
+    locked_id: str | None
+    """The id that it is locked to, `None` if it is not locked."""
     newest: Model | None
     adds: tuple[str, ...]
     lacks: tuple[str, ...]
+
+    json_names: ClassVar = ("policy", "locked_id", "newest", "released_at", "adds", "lacks")
+
+    @property
+    def released_at(self) -> datetime | None:
+        """When the newest was released."""
+        return self.newest.created_at if self.newest is not None else None
+
+    def __str__(self) -> str:
+        return f"{self.policy} is locked to {self.locked_id}; the newest is {self.newest}"
 
 
 def resolve(
@@ -133,20 +160,20 @@ def outdated(
         if lock is not None and locked is not None and lock.is_ahead_of(catalogue):
             continue
         newest = _choose(name, policies[name], catalogue, within, at).model
-        if locked is None or newest is None or newest.id != locked.model:
-            model = find_listed(catalogue, locked.model) if locked is not None else None
+        if locked is None or newest is None or newest.id != locked.model_id:
+            model = find_listed(catalogue, locked.model_id) if locked is not None else None
             adds, lacks = (
                 _compared(model, newest) if model is not None and newest is not None else ((), ())
             )
             found.append(
-                Outdated(name, locked.model if locked is not None else None, newest, adds, lacks)
+                Outdated(name, locked.model_id if locked is not None else None, newest, adds, lacks)
             )
     return tuple(found)
 
 
 def _keep_or_replace(before: Locked | None, after: Locked) -> Locked:
     """Return the old entry if policy and model are the same, so that `why` stays as written."""
-    same = before is not None and (before.policy, before.model) == (after.policy, after.model)
+    same = before is not None and (before.policy, before.model_id) == (after.policy, after.model_id)
     return before if before is not None and same else after
 
 

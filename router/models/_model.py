@@ -18,7 +18,7 @@ from router._errors import (
     UnknownNameError,
     quoted,
 )
-from router._results import json_value
+from router._serialising import html_table, json_value
 from router.models._entry import (
     copy_json,
     overlay,
@@ -243,6 +243,12 @@ class Model:
     def to_reference(self) -> dict[str, Any]:
         """Return what identifies the model inside of another result."""
         return {"id": self.id, "provider": self.provider, "key": self.key}
+
+    def _repr_html_(self) -> str:
+        known = {**self.values, **dict(sorted(self.facts.items()))}
+        return html_table(
+            (self.key, ""), ((name, str(json_value(each))) for name, each in known.items())
+        )
 
     def __str__(self) -> str:
         return self.id

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from attrs import field, frozen
 
 from router._errors import CatalogueError
-from router._results import Result
+from router._serialising import Serialisable
 from router.models._vocabulary import read_packaged
 
 DocumentedPath = str | PathLike[str] | None
@@ -20,7 +20,7 @@ PACKAGED: Final = "packaged"
 
 
 @frozen(repr=False)
-class Correction(Result):
+class Correction(Serialisable):
     """A documented correction of a limit that the API reports wrongly."""
 
     reported: int

@@ -11,6 +11,7 @@ from router._errors import CatalogueError, CatalogueUnavailableError, Conflictin
 from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.models._entries import read_listing
+from router.models._model import MAKER
 from router.models._packaged_facts import DocumentedPath, documented_facts
 from router.refresh._http_errors import BAD_REQUEST, NOT_FOUND
 from router.refresh._listing import PATH, Get, Pages
@@ -88,9 +89,11 @@ def assemble(
     as_of: datetime,
     documented: DocumentedPath,
     validators: Mapping[str, str] = MappingProxyType({}),
+    *,
+    provider: str = MAKER,
 ) -> Catalogue:
     """Return the catalogue of the readable entries; too many unreadable ones are an error."""
-    models, malformed = read_listing(entries, documented_facts(documented), owned=True)
+    models, malformed = read_listing(entries, documented_facts(documented), provider, owned=True)
     for error in malformed:
         if isinstance(error, ConflictingEntriesError):
             raise error

@@ -21,7 +21,7 @@ from router._errors import (
 )
 from router._fork import register_fork_reset
 from router.catalogue._catalogue import Catalogue
-from router.models._model import Model, is_id, read_model
+from router.models._model import MAKER, Model, check_provider, is_id, read_model
 from router.models._packaged_facts import PACKAGED, DocumentedPath, documented_facts
 from router.refresh._assembly import assemble, fetch_catalogue
 from router.refresh._credential import Credential, check_header_value, strip_traceback
@@ -105,7 +105,10 @@ class BundledSource:
 
 
 class FileSource:
-    """A listing saved from the API, as `router models --source live --json` prints it."""
+    """A listing saved from the API, as `router models --source live --raw` prints it.
+
+    Entries that state no `provider` are of the one given here.
+    """
 
     remote = False
     identity: str | None = None
@@ -114,10 +117,16 @@ class FileSource:
     """Seconds after which a router looks whether the file has changed."""
 
     def __init__(
-        self, path: str | os.PathLike[str], *, documented: DocumentedPath = PACKAGED
+        self,
+        path: str | os.PathLike[str],
+        *,
+        documented: DocumentedPath = PACKAGED,
+        provider: str = MAKER,
     ) -> None:
+        check_provider(provider)
         self.path = os.fspath(path)
         self.documented = documented
+        self.provider = provider
 
     def fetch(
         self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
@@ -143,7 +152,10 @@ class FileSource:
             raise CatalogueUnavailableError(f"{self.path} has more than {MAX_FILE_BYTES} bytes")
         as_of = datetime.fromtimestamp(status.st_mtime, UTC)
         try:
-            return assemble(read_file(body), "file", as_of, self.documented, {"file": version})
+            entries, validators = read_file(body), {"file": version}
+            return assemble(
+                entries, "file", as_of, self.documented, validators, provider=self.provider
+            )
         except CatalogueError as error:
             raise CatalogueError(f"{self.path}: {error}") from error
 

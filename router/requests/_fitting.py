@@ -7,11 +7,12 @@ holds a change is copied.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, get_args
+from typing import Any, ClassVar, Final, Literal, get_args
 
 from attrs import frozen
 
 from router._errors import ConfigurationError, UnfitRequestError, printable, quoted, shortened
+from router._serialising import Serialisable
 from router.models._model import Model
 from router.models._vocabulary import CAPABILITIES, LEVELS
 from router.requests._reading import NOTHING, Demand, Remedy, read
@@ -36,14 +37,16 @@ _LEAST_BUDGET: Final = 1024
 _THINKING: Final = frozenset(name for name in CAPABILITIES if name.startswith("thinking."))
 
 
-@frozen
-class RequestChange:
+@frozen(repr=False)
+class RequestChange(Serialisable):
     """A change of a request; `after` is `None` for what was removed, with what that left empty."""
 
     path: str
     before: Any
     after: Any
     why: str
+
+    json_names: ClassVar = ("path", "before", "after", "why")
 
     def __str__(self) -> str:
         became = (
@@ -54,12 +57,17 @@ class RequestChange:
         return f"{shortened(self.path)}: {became}, as {printable(self.why)}"
 
 
-@frozen
-class Fitted:
+@frozen(repr=False)
+class Fitted(Serialisable):
     """A request that its model is not known to refuse, and every change that this took."""
 
     request: Mapping[str, Any]
     changes: tuple[RequestChange, ...] = ()
+
+    json_names: ClassVar = ("request", "changes")
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.changes)) or "unchanged"
 
 
 def check_on_unsupported(value: object) -> None:

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import evolve, field, frozen
 
 from router._errors import UnfitRequestError
 from router._log import Log
+from router._serialising import Serialisable
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._decision import Decision
-from router.catalogue._explanation import NoModelError
+from router.catalogue._decision import Decision, NoModelError, changed
+from router.catalogue._explanation import Explanation
 from router.catalogue._policy import Policy, RequirementLike
 from router.catalogue._terms import format_value
 from router.locking._answers import LockedAnswer
@@ -31,14 +32,19 @@ log: Final = Log(__package__)
 _BATCH: Final = format_path(BATCH)
 
 
-@frozen
-class Routed:
+@frozen(repr=False)
+class Routed(Serialisable):
     """Where a request goes: the model, the request as it takes it, and the reason."""
 
     model: Model
     request: Mapping[str, Any] = field(repr=False)
     decision: Decision
     changes: tuple[RequestChange, ...] = ()
+
+    json_names: ClassVar = ("model", "request", "changes", "decision")
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.decision), *(f"changed: {each}" for each in self.changes)])
 
 
 @frozen
@@ -69,12 +75,15 @@ class Routes:
         held = self.held
         if held is not None and held.model in {None, model}:
             decision = held.apply_to(decision)
-        elif held is not None:
-            decision = evolve(decision, notes=(_format_lock_note(held), *decision.notes))
-        if decision.model is not None and decision.model is not model:
-            decision = _decide_for(decision, model)
-        decision = evolve(decision, notes=(*decision.notes, *_notes(self.need)))
-        return Routed(model, request_for(model, fitted), decision, fitted.changes)
+
+        def explain(explanation: Explanation) -> Explanation:
+            if held is not None and held.model not in {None, model}:
+                explanation = explanation.noting(_format_lock_note(held))
+            if explanation.model is not None and explanation.model is not model:
+                explanation = _explain_for(explanation, model)
+            return evolve(explanation, notes=(*explanation.notes, *_notes(self.need)))
+
+        return Routed(model, request_for(model, fitted), changed(decision, explain), fitted.changes)
 
 
 def request_for(model: Model, fitted: Fitted) -> dict[str, Any]:
@@ -140,17 +149,14 @@ def _fit_locked(
     return {}
 
 
-def _decide_for(decision: Decision, model: Model) -> Decision:
-    """Return the decision for the model of the request, not for another that takes the changes."""
-    assert decision.model is not None  # noqa: S101 - for the type checker
-    others = (id for id in decision.candidates if id != model.id)
+def _explain_for(explanation: Explanation, model: Model) -> Explanation:
+    """Return the explanation of the request's model, not of another that takes the changes."""
+    others = (each for each in explanation.candidates if each is not model)
     note = (
-        f"{decision.model.id} takes what the request was changed to, "
+        f"{explanation.model} takes what the request was changed to, "
         "but is not known to take it as it was"
     )
-    return evolve(
-        decision, model=model, candidates=(model.id, *others), notes=(note, *decision.notes)
-    )
+    return evolve(explanation.noting(note), model=model, candidates=(model, *others))
 
 
 def _format_lock_note(held: LockedAnswer) -> str:

@@ -16,10 +16,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Final
+from typing import ClassVar, Final
 
 from attrs import frozen
 
+from router._serialising import Serialisable
 from router.catalogue._catalogue import Catalogue
 from router.models._field_types import read_days, shift_days
 from router.models._model import Model, is_id
@@ -64,8 +65,8 @@ class AuditVerdict(Enum):
         return self in {AuditVerdict.RETIRING, AuditVerdict.RETIRED}
 
 
-@frozen(kw_only=True)
-class Finding:
+@frozen(kw_only=True, repr=False)
+class Finding(Serialisable):
     """One place where a file names a model, with the state of that model."""
 
     path: str
@@ -75,7 +76,7 @@ class Finding:
     """In characters, counted from 1."""
     text: str
     """The name in the file: an id, an alias, or a name from Amazon Bedrock or Google Cloud."""
-    model: str
+    model_id: str
     """The id of the model."""
     lifecycle: str | None
     retires_at: datetime | None
@@ -85,8 +86,13 @@ class Finding:
     """Whether only Amazon Bedrock or Google Cloud, which set their own dates, use the name."""
     verdict: AuditVerdict
 
+    json_names: ClassVar = (
+        *("path", "line", "column", "text", "model_id", "lifecycle", "retires_at"),
+        *("replacement", "on_partner", "verdict"),
+    )
+
     def __str__(self) -> str:
-        name = self.text if self.text == self.model else f"{self.text} ({self.model})"
+        name = self.text if self.text == self.model_id else f"{self.text} ({self.model_id})"
         day = f"{self.retires_at:%Y-%m-%d}" if self.retires_at else ""
         if self.verdict is AuditVerdict.RETIRED:
             said = f"was retired on {day}" if day else "is retired"
@@ -103,7 +109,7 @@ class _Known:
     on_partner: bool
 
 
-class Audit:
+class Audit(Serialisable):
     """Finds the names of models in text, and reports which are retired, or will be soon.
 
     A name is an id or alias of the catalogue, or the model's name on Amazon Bedrock or Google
@@ -112,9 +118,13 @@ class Audit:
     as `60d` or `2w`, counted from `now`; an invalid duration raises `ConfigurationError`.
     """
 
+    json_names: ClassVar = ("within", "source", "as_of")
+
     def __init__(
         self, catalogue: Catalogue, *, within: str = "60d", now: datetime | None = None
     ) -> None:
+        self.within = within
+        self.source, self.as_of = catalogue.source, catalogue.as_of
         self._until = shift_days(resolve_now(now), read_days("within", within))
         self._names = _known_names(catalogue)
         tails = {name.removeprefix(_BEDROCK) for name in self._names if name != _BEDROCK}
@@ -124,6 +134,9 @@ class Audit:
         # the fast search for a literal prefix; `_begins` checks the preceding text instead.
         longest_first = "|".join(map(re.escape, sorted(tails, key=lambda tail: (-len(tail), tail))))
         self._tail = re.compile(f"(?:{longest_first})(?P<context>{_CONTEXT}){_GOES_ON_AFTER}")
+
+    def __str__(self) -> str:
+        return f"of {len(self._names)} names, within {self.within}, by the {self.source} catalogue"
 
     def findings(self, content: str | bytes, path: str = "") -> tuple[Finding, ...]:
         """Return every place in a file's content that names a model.
@@ -152,7 +165,7 @@ class Audit:
                 line=line,
                 column=start - line_start + 1,
                 text=text[start:end],
-                model=model.id,
+                model_id=model.id,
                 lifecycle=model.lifecycle,
                 retires_at=model.retires_at,
                 replacement=model.replacement,

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import Any
 
 from attrs import frozen
 
 from router._errors import RequirementError, UnknownNameError, quoted
+from router._serialising import Serialisable
 from router.catalogue._catalogue import Catalogue
 from router.models._model import Model, Support
 from router.models._vocabulary import CAPABILITIES, LEVELS, capability_name
 
 
-@frozen
-class Matrix:
+@frozen(repr=False)
+class Matrix(Serialisable):
     """Models against capabilities."""
 
     models: tuple[Model, ...]
@@ -26,6 +28,22 @@ class Matrix:
     def families(self) -> tuple[tuple[str, ...], ...]:
         """The capabilities, grouped by their first key."""
         return tuple(tuple(group) for _, group in groupby(self.capabilities, family))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the rows, each with its support by capability: true, false, or null for unknown."""
+        rows = [
+            model.to_reference()
+            | {
+                "lifecycle": model.lifecycle,
+                "access": model.access,
+                "support": dict(zip(self.capabilities, self.supports(model), strict=True)),
+            }
+            for model in self.models
+        ]
+        return {"capabilities": list(self.capabilities), "models": rows}
+
+    def __str__(self) -> str:
+        return f"{len(self.models)} models, {len(self.capabilities)} capabilities"
 
     def supports(self, model: Model) -> tuple[Support, ...]:
         """Return the model's support for each column."""

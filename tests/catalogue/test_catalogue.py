@@ -22,7 +22,7 @@ from router._errors import (
     nearest,
 )
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._explanation import NoModelError
+from router.catalogue._decision import NoModelError
 from router.catalogue._policy import Policy, read_policy
 from router.locking._checking import check
 from router.locking._resolution import outdated, resolve

@@ -81,7 +81,7 @@ def test_keywords(router: Router) -> None:
 
 def test_an_alias(router: Router) -> None:
     """An alias is the model that it stands for."""
-    assert router.gate(HAIKU).explain("pdf_input", default=False).model == ID
+    assert router.gate(HAIKU).explain("pdf_input", default=False).model_id == ID
 
 
 def test_default_filters_do_not_apply(router: Router) -> None:
@@ -298,15 +298,22 @@ def test_the_command_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     )
     said = json.loads(capsys.readouterr().out)
 
-    assert said | {"catalogue": None} == {
-        "model": "claude-fake-0",
-        "requirement": str(require("citations and pdf_input")),
-        "value": True,
-        "reason": "supported",
-        "by_default": False,
-        "catalogue": None,
+    assert said == {
+        "schema": 1,
+        "catalogue": said["catalogue"],
+        "verdict": {
+            "value": True,
+            "reason": "supported",
+            "requirement": str(require("citations and pdf_input")),
+            "model_id": "claude-fake-0",
+            "by_default": False,
+            "nearest": [],
+            "source": "file",
+            "as_of": said["catalogue"]["as_of"],
+            "stale": False,
+        },
     }
-    assert said["catalogue"]["source"] == "file"
+    assert (said["catalogue"]["source"], said["catalogue"]["size"]) == ("file", 1)
 
 
 def test_an_answer_for_an_unlisted_model_searches_for_no_other() -> None:

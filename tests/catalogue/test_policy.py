@@ -93,7 +93,7 @@ def test_a_chain_is_what_the_definition_says(listing: list[Entry], policy: Polic
     assert catalogue.select(policy, default=None, now=NOW) is (expected[0] if expected else None)
     decision = catalogue.explain(policy, now=NOW)
     assert decision.model is (expected[0] if expected else None)
-    assert decision.candidates == tuple(model.id for model in expected)
+    assert decision.candidates == tuple(expected)
     assert (decision.reason is Reason.NO_MATCH) is (not expected)
     assert str(decision)
 

@@ -233,7 +233,7 @@ def test_an_unknown_model_names_the_nearest() -> None:
     """The error of a look-up suggests listed ids and aliases."""
     with pytest.raises(UnknownModelError) as raised:
         BUNDLED["claude-haiku-4.5"]
-    assert raised.value.id == "claude-haiku-4.5"
+    assert raised.value.model_id == "claude-haiku-4.5"
     assert "claude-haiku-4-5" in raised.value.nearest
 
 
@@ -394,7 +394,7 @@ def test_a_default_filter_is_the_requirement_that_it_reads_as() -> None:
             == "a"
         )
     assert [catalogue.passes(default_filter, catalogue[id]) for id in "abc"] == [False, True, False]
-    assert catalogue.explain("true").rejected.keys() == {"a", "c"}
+    assert catalogue.explain("true").rejected.keys() == {catalogue["a"], catalogue["c"]}
 
 
 def test_a_model_is_in_its_catalogue() -> None:

@@ -85,7 +85,7 @@ def test_json(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "line": 1,
         "column": 15,
         "text": "claude-opus-4-0",
-        "model": "claude-opus-4-20250514",
+        "model_id": "claude-opus-4-20250514",
         "lifecycle": "retired",
         "retires_at": "2026-06-15T00:00:00Z",
         "replacement": "claude-opus-4-8",

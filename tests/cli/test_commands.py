@@ -32,6 +32,8 @@ from terminal import (
     environment,
     on_terminal,
     read,
+    read_error,
+    reference,
     spawned,
     spawned_on_terminal,
     started,
@@ -425,7 +427,11 @@ def test_a_base_url_that_cannot_be_used_is_bad_usage(
 def test_an_api_that_is_named_must_answer(command: Command, arguments: list[str]) -> None:
     """Where the live catalogue was asked for, none is status 3, said once."""
     ran = command(*arguments)
-    assert (ran.status, ran.out) == (3, "")
+    if "--json" in arguments:
+        message = read_error(ran, 3, "CatalogueUnavailableError")
+        assert ran.err == f"router: {message}\n"
+    else:
+        assert (ran.status, ran.out) == (3, "")
     assert ran.err.startswith("router: the API cannot be reached")
     assert ran.err.count("\n") == 1
 
@@ -436,8 +442,8 @@ def test_an_api_that_is_not_named_is_stood_in_for(command: Command) -> None:
     status, out, err = command("select", "--json")
     answer = json.loads(out)
     assert status == 0
-    assert (answer["catalogue"]["source"], answer["catalogue"]["stale"]) == ("bundled", True)
-    assert answer["model"] == Catalogue.bundled().select().id
+    assert (answer["catalogue"]["source"], answer["decision"]["stale"]) == ("bundled", True)
+    assert answer["decision"]["model"] == Catalogue.bundled().select().to_reference()
     assert err.startswith("router: the catalogue could not be loaded")
     assert "bundled catalogue" in err
     assert err.count("\n") == 1
@@ -698,10 +704,10 @@ def test_a_fresh_catalogue_on_disk_needs_no_request(command: Command, api: Api) 
     assert command("select").out == "claude-small-2\n"
     asked = len(api.asked)
     answer = read(command("select", "effort.max", "--json"))
-    assert (answer["model"], answer["catalogue"]["source"]) == ("claude-large-2", "disk")
-    assert answer["catalogue"]["stale"] is False
+    assert answer["decision"]["model"] == reference("claude-large-2")
+    assert (answer["catalogue"]["source"], answer["decision"]["stale"]) == ("disk", False)
     assert len(api.asked) == asked == 2
-    assert read(command("refresh", "--json"))["source"] == "live"
+    assert read(command("refresh", "--json"))["catalogue"]["source"] == "live"
     assert len(api.asked) == 4
 
 
@@ -725,7 +731,8 @@ def test_an_old_catalogue_on_disk_is_renewed(command: Command, api: Api) -> None
         0,
         "router: the live catalogue is older than the last one: its newest model is gone\n",
     )
-    assert (answer["model"], answer["catalogue"]["source"]) == ("claude-large-2", "live")
+    assert answer["decision"]["model"] == reference("claude-large-2")
+    assert answer["catalogue"]["source"] == "live"
     assert len(api.asked) == 4
 
 
@@ -739,15 +746,16 @@ def test_an_old_catalogue_on_disk_stands_in(
     with Api(LISTING, status=403) as refusing:
         monkeypatch.setattr(api, "answer", refusing.answer)
     status, out, err = command("select", "--json")
-    catalogue = json.loads(out)["catalogue"]
-    assert (status, catalogue["source"], catalogue["stale"]) == (0, "disk", stale)
+    answer = json.loads(out)
+    assert (status, answer["catalogue"]["source"]) == (0, "disk")
+    assert answer["decision"]["stale"] is stale
     assert err.count("the catalogue could not be loaded") == 1
     assert "the disk catalogue is used" in err
 
 
 def test_status_without_a_key_is_of_the_bundled_catalogue(command: Command) -> None:
     """It never goes stale and is never due."""
-    standing = read(command("status", "--json"))
+    standing = read(command("status", "--json"))["status"]
     assert (standing["source"], standing["stale"], standing["next_refresh"]) == (
         "bundled",
         False,
@@ -777,7 +785,7 @@ def test_status_of_the_disk(command: Command, api: Api) -> None:
     aged(8)
     out = command("status").out
     assert "8 d old\n              stale: older than it may be\nnext refresh  now\n" in out
-    standing = read(command("status", "--json"))
+    standing = read(command("status", "--json"))["status"]
     assert (standing["source"], standing["stale"], standing["last_error"]) == ("disk", True, None)
     assert standing["as_of"].endswith("Z")
     assert len(api.asked) == 2
@@ -792,12 +800,13 @@ def test_cache(command: Command, tmp_path: Path) -> None:
     nothing = command("cache", "show")
     assert nothing == Ran(3, "", f"router: nothing is kept in {path}: router refresh fetches\n")
 
-    digest = read(command("refresh", "--json"))["digest"]
+    digest = read(command("refresh", "--json"))["catalogue"]["digest"]
     assert re.fullmatch(
         rf"4 models as of 20.*Z in {re.escape(path)}\n", command("cache", "show").out
     )
     shown = read(command("cache", "show", "--json"))
-    assert (shown["source"], shown["digest"], shown["path"]) == ("disk", digest, path)
+    assert (shown["catalogue"]["source"], shown["path"]) == ("disk", path)
+    assert shown["catalogue"]["digest"] == digest
 
     assert command("cache", "clear") == command("cache", "clear") == Ran(0, "", "")
     assert not Path(path).exists()
@@ -876,10 +885,10 @@ def test_diff_of_files(command: Command, files: tuple[str, str]) -> None:
 def test_diff_json(command: Command, files: tuple[str, str]) -> None:
     """The same for programs, with unknown as null, in ASCII."""
     ran = command("diff", "--json", *files)
-    difference = json.loads(ran.out)
+    difference = json.loads(ran.out)["diff"]
     assert (difference["added"], difference["removed"]) == (["claude-new"], ["claude-first"])
     assert {
-        (each["id"], each["name"]): (each["before"], each["after"])
+        (each["model_id"], each["name"]): (each["before"], each["after"])
         for each in difference["changed"]
     } == {
         ("claude-small-2", "display_name"): ("Claude Small 2", "Small\x1b[45m"),
@@ -894,7 +903,7 @@ def test_diff_json(command: Command, files: tuple[str, str]) -> None:
 def test_diff_of_every_kind_of_value_is_json(command: Command, listing: str) -> None:
     """Dates, lists and numbers among the values are JSON, too."""
     for pair in (["bundled", listing], [listing, "bundled"]):
-        assert read(command("diff", "--json", *pair))["added"]
+        assert read(command("diff", "--json", *pair))["diff"]["added"]
         assert command("diff", *pair).status == 0
 
 

@@ -4,68 +4,91 @@ from pathlib import Path
 
 import pytest
 from listings import LISTING, saved
-from terminal import Command, read
+from terminal import Command, read, reference
 
 from router import Catalogue
 
 
-def test_select_json_is_a_short_decision(command: Command, listing: str) -> None:
+def test_select_json_is_the_decision(command: Command, listing: str) -> None:
     """The model and its reason, who else would do, and which catalogue answered."""
     answer = read(command("select", "--effort", "high", "--source", listing, "--json"))
-    catalogue = answer.pop("catalogue")
+    as_of, digest = answer["catalogue"]["as_of"], Catalogue.from_listing(LISTING).digest
+    assert as_of.endswith("Z")
+    rejected = answer["decision"].pop("rejected")
     assert answer == {
-        "model": "claude-small-2",
-        "reason": "newest",
-        "requirement": "effort.high",
-        "policy": None,
-        "candidates": ["claude-small-2", "claude-large-2"],
-        "nearest": [],
-        "notes": [],
+        "schema": 1,
+        "catalogue": {"source": "file", "as_of": as_of, "digest": digest, "size": 4},
+        "decision": {
+            "model": reference("claude-small-2"),
+            "reason": "newest",
+            "requirement": "effort.high",
+            "policy": None,
+            "terms": [
+                {"requirement": "effort.high", "implicit": False},
+                {"requirement": "maybe lifecycle == active", "implicit": True},
+                {"requirement": "maybe access != limited", "implicit": True},
+            ],
+            "candidates": [reference("claude-small-2"), reference("claude-large-2")],
+            "nearest": [],
+            "notes": [],
+            "places": {},
+            "source": "file",
+            "as_of": as_of,
+            "digest": digest,
+            "stale": False,
+        },
     }
-    assert catalogue.pop("as_of").endswith("Z")
-    assert catalogue == {
-        "source": "file",
-        "digest": Catalogue.from_listing(LISTING).digest,
-        "models": 4,
-        "stale": False,
-    }
+    assert [each["model"]["id"] for each in rejected] == ["claude-large-1", "claude-first"]
+
+
+def test_explain_json_is_that_of_select(command: Command, listing: str) -> None:
+    """The two differ in what they say to people; a program gets the whole decision from each."""
+    for need, status in (("effort.high", 0), ("effort.max and line == small", 1)):
+        explained, selected = (
+            read(command(name, need, "--source", listing, "--json"), status)
+            for name in ("explain", "select")
+        )
+        assert explained == selected
 
 
 def test_select_json_without_a_model_is_an_answer_too(command: Command, listing: str) -> None:
     """Null, the reason and the nearest, with the exit status of an answer that found none."""
-    answer = read(
+    decision = read(
         command("select", "effort.max and line == small", "--source", listing, "--json"), status=1
-    )
-    assert (answer["model"], answer["reason"], answer["candidates"]) == (None, "no_match", [])
-    assert answer["nearest"] == ["claude-small-2", "claude-large-2"]
-    assert "rejected" not in answer
+    )["decision"]
+    assert (decision["model"], decision["reason"], decision["candidates"]) == (None, "no_match", [])
+    assert decision["nearest"] == [reference("claude-small-2"), reference("claude-large-2")]
 
 
 def test_explain_json_tells_what_each_other_model_lacks(command: Command, listing: str) -> None:
     """Every term with its answer, default filters marked as implicit."""
-    answer = read(
+    decision = read(
         command("explain", "effort.max and max_tokens >= 64k", "--source", listing, "--json")
-    )
-    assert (answer["model"], answer["requirement"]) == (
-        "claude-large-2",
+    )["decision"]
+    assert (decision["model"], decision["requirement"]) == (
+        reference("claude-large-2"),
         "effort.max and max_tokens >= 64k",
     )
-    assert answer["terms"] == [
-        {"term": "effort.max", "implicit": False},
-        {"term": "max_tokens >= 64k", "implicit": False},
-        {"term": "maybe lifecycle == active", "implicit": True},
-        {"term": "maybe access != limited", "implicit": True},
-    ]
-    assert list(answer["rejected"]) == ["claude-small-2", "claude-large-1", "claude-first"]
-    assert answer["rejected"]["claude-small-2"] == [
-        {"term": "effort.max", "support": False, "why": "unsupported", "implicit": False}
-    ]
-    assert answer["rejected"]["claude-large-1"][:2] == [
-        {"term": "effort.max", "support": None, "why": "unknown", "implicit": False},
-        {"term": "max_tokens >= 64k", "support": False, "why": "is 32k", "implicit": False},
-    ]
-    assert answer["rejected"]["claude-large-1"][2]["implicit"] is True
-    assert answer["catalogue"]["source"] == "file"
+    maximum, longest, lifecycle, access = decision["terms"]
+    assert maximum == {"requirement": "effort.max", "implicit": False}
+    assert longest == {"requirement": "max_tokens >= 64k", "implicit": False}
+    assert lifecycle == {"requirement": "maybe lifecycle == active", "implicit": True}
+    assert access == {"requirement": "maybe access != limited", "implicit": True}
+    small, large, first = decision["rejected"]
+    assert small == {
+        "model": reference("claude-small-2"),
+        "unmet": [{"term": maximum, "support": False, "why": "unsupported"}],
+    }
+    assert large == {
+        "model": reference("claude-large-1"),
+        "unmet": [
+            {"term": maximum, "support": None, "why": "unknown"},
+            {"term": longest, "support": False, "why": "is 32k"},
+            {"term": lifecycle, "support": False, "why": "is deprecated"},
+        ],
+    }
+    assert first["model"] == reference("claude-first")
+    assert [each["term"] for each in first["unmet"]] == [maximum, longest]
 
 
 def test_explain_json_carries_the_notes(command: Command, tmp_path: Path) -> None:
@@ -73,17 +96,18 @@ def test_explain_json_carries_the_notes(command: Command, tmp_path: Path) -> Non
     answer = read(
         command("explain", "--source", saved(tmp_path, [{"id": "claude-undated"}]), "--json")
     )
-    assert answer["notes"] == [
+    assert answer["decision"]["notes"] == [
         "claude-undated has no known release date, so it ranks after every dated model"
     ]
 
 
 def test_show_json_holds_what_is_known_of_a_model(command: Command, listing: str) -> None:
-    """Fields, capabilities in three values, dates in RFC 3339; what is relative to now is left out."""
+    """Values, capabilities in three values, dates in RFC 3339; what is relative to now is left out."""
     answer = read(command("show", "claude-large-2", "--source", listing, "--json"))
-    assert answer == {
-        "id": "claude-large-2",
-        "fields": {
+    assert answer["model"] == {
+        **reference("claude-large-2"),
+        "base": None,
+        "values": {
             "allowed_fallback_models": ["claude-large-1"],
             "created_at": "2026-09-21T00:00:00Z",
             "display_name": "Claude Large 2",
@@ -114,31 +138,38 @@ def test_show_json_holds_what_is_known_of_a_model(command: Command, listing: str
 def test_show_json_holds_documentation_and_corrections(command: Command) -> None:
     """What is documented has its sources, what is corrected what the API reports."""
     model = next(model for model in Catalogue.bundled() if model.corrections)
-    answer = read(command("show", model.id, "--json"))
-    assert answer["documented"] == {
+    shown = read(command("show", model.id, "--json"))["model"]
+    assert shown["documented"] == {
         name: list(keys) for name, keys in sorted(model.documented.items())
     }
-    assert answer["corrections"] == {
-        name: {"reported": each.reported, "value": each.value, "why": each.why}
+    assert shown["corrections"] == {
+        name: {
+            "reported": each.reported,
+            "value": each.value,
+            "why": each.why,
+            "source": list(each.source),
+        }
         for name, each in model.corrections.items()
     }
     assert all(
-        answer["fields"][name] == each["value"] for name, each in answer["corrections"].items()
+        shown["values"][name] == each["value"] for name, each in shown["corrections"].items()
     )
 
 
 def test_candidates_json_holds_the_models(command: Command, listing: str) -> None:
     """What `show` prints of each, newest first."""
     answer = read(command("candidates", "pdf_input", "--source", listing, "--json"))
-    assert [each["id"] for each in answer] == ["claude-small-2", "claude-large-2"]
-    assert answer[1] == read(command("show", "claude-large-2", "--source", listing, "--json"))
+    shown = read(command("show", "claude-large-2", "--source", listing, "--json"))
+    assert answer.keys() == {"schema", "catalogue", "models"}
+    assert [each["id"] for each in answer["models"]] == ["claude-small-2", "claude-large-2"]
+    assert answer["models"][1] == shown["model"]
+    assert answer["catalogue"] == shown["catalogue"]
 
 
 def test_candidates_json_of_none_is_an_empty_list(command: Command, listing: str) -> None:
     """With the exit status of an answer that found none."""
-    assert (
-        read(command("candidates", "line == none", "--source", listing, "--json"), status=1) == []
-    )
+    none = read(command("candidates", "line == none", "--source", listing, "--json"), status=1)
+    assert none["models"] == []
 
 
 @pytest.mark.parametrize(
@@ -148,12 +179,24 @@ def test_candidates_json_of_none_is_an_empty_list(command: Command, listing: str
         (
             "effort.max",
             False,
-            [{"term": "effort.max", "support": False, "why": "unsupported", "implicit": False}],
+            [
+                {
+                    "term": {"requirement": "effort.max", "implicit": False},
+                    "support": False,
+                    "why": "unsupported",
+                }
+            ],
         ),
         (
             "citations",
             None,
-            [{"term": "citations", "support": None, "why": "unknown", "implicit": False}],
+            [
+                {
+                    "term": {"requirement": "citations", "implicit": False},
+                    "support": None,
+                    "why": "unknown",
+                }
+            ],
         ),
     ],
 )
@@ -162,8 +205,10 @@ def test_supports_json_keeps_unknown_apart(
 ) -> None:
     """True, false or null, and what is lacking."""
     ran = command("supports", "claude-small-2", requirement, "--source", listing, "--json")
-    assert read(ran, status=0 if support else 1) == {
-        "id": "claude-small-2",
+    answer = read(ran, status=0 if support else 1)
+    assert (answer.pop("schema"), answer.pop("catalogue")["source"]) == (1, "file")
+    assert answer == {
+        "model": reference("claude-small-2"),
         "requirement": requirement,
         "support": support,
         "lacks": lacks,
@@ -175,16 +220,19 @@ def test_refresh_json_identifies_the_catalogue(command: Command) -> None:
     bundled = Catalogue.bundled()
     assert bundled.as_of
     assert read(command("refresh", "--source", "bundled", "--json")) == {
-        "source": "bundled",
-        "as_of": bundled.as_of.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "digest": bundled.digest,
-        "models": len(bundled),
+        "schema": 1,
+        "catalogue": {
+            "source": "bundled",
+            "as_of": bundled.as_of.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "digest": bundled.digest,
+            "size": len(bundled),
+        },
     }
 
 
-def test_models_json_is_a_page_of_the_api(command: Command, listing: str) -> None:
+def test_raw_models_are_a_page_of_the_api(command: Command, listing: str) -> None:
     """The entries as they came, newest first, whole."""
-    assert read(command("models", "--source", listing, "--json")) == {
+    assert read(command("models", "--source", listing, "--raw")) == {
         "data": LISTING,
         "has_more": False,
         "first_id": "claude-small-2",
@@ -192,12 +240,12 @@ def test_models_json_is_a_page_of_the_api(command: Command, listing: str) -> Non
     }
 
 
-def test_models_json_heeds_the_filter(command: Command, listing: str) -> None:
+def test_raw_models_heed_the_filter(command: Command, listing: str) -> None:
     """A saved listing can be a part of another; of nothing it has no first and no last."""
     some = read(
-        command("models", "--where", "lifecycle == deprecated", "--source", listing, "--json")
+        command("models", "--where", "lifecycle == deprecated", "--source", listing, "--raw")
     )
-    none = read(command("models", "--where", "line == none", "--source", listing, "--json"))
+    none = read(command("models", "--where", "line == none", "--source", listing, "--raw"))
     assert some == {
         "data": LISTING[2:3],
         "has_more": False,
@@ -208,22 +256,27 @@ def test_models_json_heeds_the_filter(command: Command, listing: str) -> None:
 
 
 def test_a_saved_listing_is_the_same_catalogue(command: Command, tmp_path: Path) -> None:
-    """What `models --json` prints, `--source FILE` reads again, to the digest."""
+    """What `models --raw` prints, `--source FILE` reads again, to the digest."""
     path = tmp_path / "saved.json"
-    path.write_text(command("models", "--json").out, encoding="utf-8")
+    path.write_text(command("models", "--raw").out, encoding="utf-8")
     first, again = (
-        read(command("refresh", "--source", source, "--json")) for source in ("bundled", str(path))
+        read(command("refresh", "--source", source, "--json"))["catalogue"]
+        for source in ("bundled", str(path))
     )
     assert again["digest"] == first["digest"]
-    assert (again["source"], again["models"]) == ("file", first["models"])
+    assert (again["source"], again["size"]) == ("file", first["size"])
 
 
-def test_a_number_beyond_measure_is_never_printed_as_one(command: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--raw", "--json"])
+def test_a_number_beyond_measure_is_never_printed_as_one(
+    command: Command, tmp_path: Path, option: str
+) -> None:
     """JSON knows no infinity: a listing that holds 1e400 is refused, or printed so that it can be read again."""
     path, again = tmp_path / "listing.json", tmp_path / "again.json"
     path.write_text('[{"id": "claude-a", "weight": 1e400}, {"id": "claude-b"}]', encoding="utf-8")
-    ran = command("models", "--source", str(path), "--json")
+    ran = command("models", "--source", str(path), option)
     if ran.status != 3:
         read(ran)
+    if ran.status != 3 and option == "--raw":
         again.write_text(ran.out, encoding="utf-8")
         assert command("refresh", "--source", str(again)).status == 0

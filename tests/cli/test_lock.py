@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from canary import KEY
 from fake_api import FakeAPI, serve
-from terminal import Ran, environment, on_terminal
+from terminal import Ran, environment, on_terminal, reference
 
 from router import Lock
 from router.cli._commands import run
@@ -96,7 +96,7 @@ def test_lock_writes_what_it_says(command: Command) -> None:
         WRITTEN,
     )
     lock = Lock.read("router.lock")
-    assert (lock.source, {name: each.model for name, each in lock.policies.items()}) == (
+    assert (lock.source, {name: each.model_id for name, each in lock.policies.items()}) == (
         "file",
         {"bulk": "claude-one", "reports": "claude-one"},
     )
@@ -193,7 +193,11 @@ def test_a_policy_that_nothing_meets_is_told_and_nothing_is_written(command: Com
     )
     assert "nothing is written" in err
     assert not os.path.exists("router.lock")
-    assert json.loads(command("lock", "--json").out)["unmet"]["best"]["model"] is None
+    found = json.loads(command("lock", "--json").out)
+    assert (found["path"], found["written"]) == (str(Path("router.lock").absolute()), False)
+    assert found["resolution"]["unmet"].keys() == {"best"}
+    assert found["resolution"]["unmet"]["best"]["model"] is None
+    assert [each["policy"] for each in found["resolution"]["changes"]] == ["bulk", "reports"]
 
 
 CHECKS: dict[str, tuple[list[dict[str, Any]], list[str], list[str]]] = {
@@ -240,7 +244,7 @@ def test_check_has_a_line_a_problem(command: Command, case: str, frozen: list[st
     assert err == ("" if expected else "every lock holds (2 policies)\n")
     assert text() == before
     found = json.loads(command("lock", "--check", "--json", *options, *frozen).out)
-    assert [f"{each['policy']}: {each['what']}" for each in found] == out.splitlines()
+    assert [f"{each['policy']}: {each['what']}" for each in found["problems"]] == out.splitlines()
 
 
 def test_check_of_a_policy_that_changed_or_is_not_locked(command: Command) -> None:
@@ -278,11 +282,23 @@ def test_what_a_lock_is_moved_by_is_told(command: Command) -> None:
         for name in ("bulk", "reports")
     ]
     found = json.loads(command("lock", "--json").out)
-    assert (found["written"], found["policies"][0]["before"], found["policies"][0]["cause"]) == (
+    locked = {
+        "policy": {
+            "name": "bulk",
+            "require": "pdf_input",
+            "prefer": [],
+            "minimum_age": None,
+            "alternatives": [],
+            "order": "largest_context",
+        },
+        "model_id": "claude-two",
+        "why": "the only candidate",
+    }
+    assert (found["written"], found["resolution"]["changes"][0]) == (
         False,
-        "claude-two",
-        None,
+        {"policy": "bulk", "before": locked, "after": locked, "cause": ""},
     )
+    assert found["resolution"]["lock"]["policies"]["bulk"] == locked
 
 
 @pytest.mark.parametrize("name", ["lock", "outdated"])
@@ -384,12 +400,12 @@ def test_outdated_is_a_table(command: Command) -> None:
         "",
     )
     assert command("outdated", "--exit-code").status == 1
-    assert json.loads(command("outdated", "--json").out) == [
+    assert json.loads(command("outdated", "--json").out)["outdated"] == [
         {
             "policy": "bulk",
-            "locked": "claude-one",
-            "newest": "claude-two",
-            "released": "2026-11-01T00:00:00Z",
+            "locked_id": "claude-one",
+            "newest": reference("claude-two"),
+            "released_at": "2026-11-01T00:00:00Z",
             "adds": ["batch", "nova", "nova.deep", "nova.wide", "max_input_tokens 200k to 1M"],
             "lacks": ["citations (unknown)"],
         }
@@ -411,7 +427,8 @@ def test_outdated_without_a_lock(command: Command) -> None:
     """What is not locked is outdated by whatever is newest, or by no model."""
     listing({**ONE, "lifecycle": "deprecated"})
     assert command("outdated").out.splitlines()[1] == "bulk     nothing  no model"
-    assert json.loads(command("outdated", "--json").out)[0]["newest"] is None
+    found = json.loads(command("outdated", "--json").out)["outdated"][0]
+    assert (found["locked_id"], found["newest"], found["released_at"]) == (None, None, None)
 
 
 def test_why(command: Command) -> None:
@@ -433,15 +450,19 @@ def test_why(command: Command) -> None:
     )
     status, out, _ = command("why", "claude-two", "--policy", "reports", "--json")
     assert status == 0
-    assert json.loads(out) == {
-        "id": "claude-two",
-        "selected": "claude-two",
+    found = json.loads(out)
+    assert found["why"] == {
+        "model": reference("claude-two"),
+        "selected": reference("claude-two"),
         "place": 1,
         "candidates": 2,
         "because": "it is newer, released 2026-11-01, claude-one 2026-06-01",
         "lacks": [],
-        "locked": "claude-one",
     }
+    assert (found["locked"]["model_id"], found["locked"]["policy"]["name"]) == (
+        "claude-one",
+        "reports",
+    )
 
 
 def test_diff_tells_the_impact(command: Command) -> None:
@@ -459,7 +480,9 @@ def test_diff_tells_the_impact(command: Command) -> None:
     found = json.loads(
         command("diff", "models.json", "new.json", "--impact", "--json", source="").out
     )
-    assert found["impact"] == [{"policy": "reports", "before": "claude-one", "after": "claude-two"}]
+    assert found["diff"]["impact"] == [
+        {"policy": "reports", "before": "claude-one", "after": "claude-two"}
+    ]
     status, _, err = command(
         "diff", "models.json", "new.json", "--policies", "router.toml", source=""
     )

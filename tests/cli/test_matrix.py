@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 from listings import saved
 from matrix_listings import MARKS
-from terminal import STYLED, Command, Ran, environment, on_terminal, spawned, spawned_on_terminal
+from terminal import (
+    STYLED,
+    Command,
+    Ran,
+    environment,
+    on_terminal,
+    reference,
+    spawned,
+    spawned_on_terminal,
+)
 
 from router import Catalogue
 from router.cli._commands import run
@@ -206,24 +215,25 @@ def test_json_keeps_unknown_apart(command: Command, matrix_listing: str) -> None
         "--json",
     )
     answer = json.loads(out)
+    shown = answer["matrix"]
 
     assert (status, err) == (0, "")
-    assert answer["capabilities"] == ["effort.max", "pdf_input"]
-    assert answer["models"] == [
+    assert shown["capabilities"] == ["effort.max", "pdf_input"]
+    assert shown["models"] == [
         {
-            "id": "claude-new",
+            **reference("claude-new"),
             "lifecycle": "active",
             "access": "limited",
             "support": {"effort.max": False, "pdf_input": True},
         },
         {
-            "id": "claude-old",
+            **reference("claude-old"),
             "lifecycle": "retired",
             "access": None,
             "support": {"effort.max": None, "pdf_input": None},
         },
     ]
-    assert answer["catalogue"]["models"] == 2
+    assert answer["catalogue"]["size"] == 2
 
 
 @pytest.mark.parametrize("arguments", [["--where", "pdf_imput"], ["--only", "pdf_imput"]])

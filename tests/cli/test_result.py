@@ -23,7 +23,7 @@ def ran(command: click.Command, *arguments: str) -> Ended:
 
 def result(**also: Any) -> Result[int]:
     """Return a result that is printed as a number, or as a list of it."""
-    return Result(7, lambda value: [value], click.echo, **also)
+    return Result(7, lambda value: {"number": value}, click.echo, **also)
 
 
 @pytest.mark.parametrize("decorate", [prints_result, prints_result_from_catalogue])
@@ -32,7 +32,7 @@ def test_a_result_is_printed_in_one_way(decorate: Callable[..., Any]) -> None:
     command = click.command()(decorate(lambda *_: result()))
 
     assert ran(command).stdout == "7\n"
-    assert json.loads(ran(command, "--json").stdout) == [7]
+    assert json.loads(ran(command, "--json").stdout) == {"schema": 1, "number": 7}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from request_corpus import CORPUS, load
+from terminal import reference
 
 from router import BundledSource, Router
 from router.cli._commands import run
@@ -103,12 +104,13 @@ def test_it_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["route", written(REQUEST), *asked, "--json"]) == 0
 
     printed = json.loads(capsys.readouterr().out)
-    assert printed["model"] == "claude-opus-5-5"
-    assert printed["places"] == {
+    routed = printed["routed"]
+    assert routed["model"] == reference("claude-opus-5-5")
+    assert routed["decision"]["places"] == {
         "image_input": ["messages[0].content[0].source"],
         "max_tokens >= 1k": ["max_tokens"],
     }
-    assert printed["changes"] == [
+    assert routed["changes"] == [
         {
             "path": "tool_choice",
             "before": {"type": "any"},
@@ -116,12 +118,13 @@ def test_it_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
             "why": "claude-opus-5-5 does not support traits.forced_tool_choice",
         }
     ]
-    assert printed["request"] == {
+    assert routed["request"] == {
         **REQUEST,
         "model": "claude-opus-5-5",
         "tool_choice": {"type": "auto"},
     }
-    assert printed["decision"]["candidates"] == ["claude-opus-5-5"]
+    assert routed["decision"]["candidates"] == [reference("claude-opus-5-5")]
+    assert printed.keys() == {"schema", "catalogue", "routed"}
 
 
 def test_it_prints_the_request_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +145,7 @@ def test_no_model_serves_it(capsys: pytest.CaptureFixture[str], as_json: bool) -
     out, err = capsys.readouterr()
     assert status == 1
     if as_json:
-        assert (json.loads(out)["reason"], err) == ("no_match", "")
+        assert (json.loads(out)["decision"]["reason"], err) == ("no_match", "")
     else:
         assert out == ""
         assert err.startswith("router: no model satisfies")
@@ -218,5 +221,6 @@ def test_the_corpus(capsys: pytest.CaptureFixture[str], path: Path) -> None:
     )
 
     printed = json.loads(capsys.readouterr().out)
-    assert (printed["model"] is None) is (status == 1)
+    assert printed.keys() == {"schema", "catalogue", "decision" if status else "routed"}
+    assert status == 0 or printed["decision"]["model"] is None
     assert status == 0 or path.stem == "fallbacks_named"

@@ -125,19 +125,20 @@ def test_json_of_a_hostile_listing_is_ascii_and_true(
     )
     answer = read(ran)
     if name == "show":
-        assert answer["fields"]["line"] == f"line {EVIL}"
-        assert answer["capabilities"][f"citations{EVIL}.deep{EVIL}"] is True
+        assert answer["model"]["values"]["line"] == f"line {EVIL}"
+        assert answer["model"]["capabilities"][f"citations{EVIL}.deep{EVIL}"] is True
     if name == "models":
-        assert answer["data"] == HOSTILE_FIELD
+        (shown,) = answer["models"]
+        assert shown == Catalogue.from_listing(HOSTILE_FIELD).models[0].to_dict()
 
 
 def test_a_hostile_listing_survives_the_round_trip(command: Command, tmp_path: Path) -> None:
     """Saved and read again it has the same digest."""
     first = saved(tmp_path, HOSTILE_FIELD)
     again = tmp_path / "again.json"
-    again.write_text(command("models", "--source", first, "--json").out, encoding="utf-8")
+    again.write_text(command("models", "--source", first, "--raw").out, encoding="utf-8")
     digests = {
-        read(command("refresh", "--source", path, "--json"))["digest"]
+        read(command("refresh", "--source", path, "--json"))["catalogue"]["digest"]
         for path in (first, str(again))
     }
     assert digests == {Catalogue.from_listing(HOSTILE_FIELD).digest}

@@ -365,7 +365,7 @@ def router_of(machine: Machine, catalogue: Catalogue = FOUR, **arguments: Any) -
 
 def cooling(router: Router) -> list[str]:
     """Return the ids of the models that are set aside."""
-    return sorted(each.model for each in router.status().cooling)
+    return sorted(each.model_id for each in router.status().cooling)
 
 
 def busy(headers: Mapping[str, str] | None = None) -> bytes:

@@ -117,7 +117,7 @@ def test_each_model_for_itself(bench: Bench) -> None:
     """R12: the outage of one model sets no other aside."""
     bench.fail(times=2)
 
-    assert [each.model for each in bench.cooldowns.cooling()] == ["a"]
+    assert [each.model_id for each in bench.cooldowns.cooling()] == ["a"]
     assert bench.cooldowns.take("b") is not None
 
 
@@ -241,7 +241,7 @@ def test_a_probe_before_a_fork(bench: Bench) -> None:
     bench.fail(times=2)
     bench.clock.now += FIRST_COOLDOWN
     bench.take()
-    assert [each.model for each in bench.cooldowns.cooling()] == ["a"]
+    assert [each.model_id for each in bench.cooldowns.cooling()] == ["a"]
 
     bench.cooldowns.reset_after_fork()
     assert bench.cooldowns.take("a") is not None
@@ -264,7 +264,7 @@ def test_first_due(bench: Bench) -> None:
 
     assert bench.cooldowns.take_first_due(["a", "b", "c"]).id == "b"
     assert bench.cooldowns.take_first_due(["a", "c", "b"]).id == "c"
-    assert [each.model for each in bench.cooldowns.cooling()] == ["b", "c", "a"]
+    assert [each.model_id for each in bench.cooldowns.cooling()] == ["b", "c", "a"]
 
 
 def test_what_is_told_of_it(bench: Bench) -> None:
@@ -272,7 +272,7 @@ def test_what_is_told_of_it(bench: Bench) -> None:
     bench.fail(times=2)
     (cooling,) = bench.cooldowns.cooling()
 
-    assert (cooling.model, cooling.failures, cooling.reason) == ("a", 2, BUSY.reason)
+    assert (cooling.model_id, cooling.failures, cooling.reason) == ("a", 2, BUSY.reason)
     assert cooling.until == datetime.fromtimestamp(NOON, UTC) + timedelta(seconds=FIRST_COOLDOWN)
     bench.clock.now += FIRST_COOLDOWN
     assert bench.cooldowns.cooling() == ()

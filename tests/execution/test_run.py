@@ -835,7 +835,7 @@ class Runs(RuleBasedStateMachine):
         expected = {id: until - now for id, until in self.definition.until.items() if now < until}
         noon = datetime.fromtimestamp(NOON, UTC)
         found = {
-            each.model: (each.until - noon).total_seconds()
+            each.model_id: (each.until - noon).total_seconds()
             for each in self.machine.router.status().cooling
         }
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 from fake_source import FakeClock, FakeSource, eventually
+from small_catalogues import ids
 from strategies import NAMES, NOW, Entry
 
 from router import (
@@ -134,7 +135,7 @@ def test_a_lock_that_does_not_hold_is_an_error(
     with pytest.raises(LockError) as caught:
         WAYS[way](router_of(catalogue))
     error = caught.value
-    assert (error.policy, error.id) == ("reports", "claude-one")
+    assert (error.policy, error.model_id) == ("reports", "claude-one")
     assert error.changed.startswith(f"{changed}, by the {catalogue.source} catalogue of 2026-11-23")
     assert str(error) == (
         f"the policy reports is locked to claude-one, and the lock does not hold: {error.changed}; "
@@ -219,15 +220,13 @@ def test_the_reason_is_the_lock() -> None:
     """An explanation names the lock, what was said when it was made, and the chain that a run follows."""
     decision = router_of(live(NEWER, DEPRECATED)).explain("reports")
     assert decision.reason is Reason.LOCKED
-    assert decision.candidates == ("claude-one", "claude-two")
+    assert ids(decision.candidates) == ["claude-one", "claude-two"]
     assert decision.notes == (
         "when it was locked: the only candidate",
         "without the lock it would be claude-two",
     )
-    assert router_of(live(NEWER, MODEL)).explain("reports").candidates == (
-        "claude-one",
-        "claude-two",
-    )
+    candidates = router_of(live(NEWER, MODEL)).explain("reports").candidates
+    assert ids(candidates) == ["claude-one", "claude-two"]
     assert router_of(live(MODEL)).explain("reports").notes == (
         "when it was locked: the only candidate",
     )
@@ -351,14 +350,14 @@ def test_a_lock_that_cannot_be_used(arguments: dict[str, Any], problem: str) -> 
 
 def breaks_on_deprecation(catalogue: Catalogue) -> bool:
     """Whether a naive lock that wants its model among the candidates would be broken."""
-    return LOCK.policies["reports"].model not in {
+    return LOCK.policies["reports"].model_id not in {
         model.id for model in catalogue.candidates(POLICIES["reports"])
     }
 
 
 def follows_the_newest(catalogue: Catalogue) -> bool:
     """Whether a naive lock that wants the same answer as today would be broken."""
-    return catalogue.select(POLICIES["reports"]).id != LOCK.policies["reports"].model
+    return catalogue.select(POLICIES["reports"]).id != LOCK.policies["reports"].model_id
 
 
 @pytest.mark.parametrize(

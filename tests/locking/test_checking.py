@@ -40,7 +40,7 @@ def holds(entry: Locked, lock: Lock, catalogue: Catalogue) -> bool:
         return True
     if lock.as_of is not None and lock.as_of >= catalogue.as_of:
         return True
-    models = [model for model in catalogue if model.id == entry.model]
+    models = [model for model in catalogue if model.id == entry.model_id]
     for tier in entry.policy.tiers if models else ():
         lasting = [term for term in tier.terms if not {"age", "retires_in"} & term.fields]
         is_retired = models[0].lifecycle == "retired" and "lifecycle" not in tier.fields
@@ -189,7 +189,7 @@ def test_a_policy_that_speaks_of_an_end_decides_by_itself(require: str, entry: E
     policy = {"old": Policy(require=require)}
     catalogue = live(entry, source="bundled")
     lock = locked(policy, catalogue, now=NOW)
-    assert lock.policies["old"].model == "claude-one"
+    assert lock.policies["old"].model_id == "claude-one"
     assert check(lock, policy, catalogue, now=NOW) == ()
     assert broken_by(lock.policies["old"], lock, live(entry, as_of=LATER)) is None
 

@@ -97,7 +97,7 @@ def test_what_holds_stays_and_what_moves_meets_its_policy(
     assert found.lock.policies.keys() == asked.keys()
     for name, entry in found.lock.policies.items():
         if name in wrong:
-            assert serves(entry.model, asked[name], catalogue, NOW)
+            assert serves(entry.model_id, asked[name], catalogue, NOW)
         else:
             assert entry is old.policies[name]
 
@@ -114,14 +114,14 @@ def test_an_upgrade_meets_the_policy(
         if old.is_ahead_of(catalogue) and entry is old.policies[name]:
             continue  # what is older upgrades nothing
         chain = [model.id for model in catalogue.candidates(asked[name], now=NOW)]
-        assert serves(entry.model, asked[name], catalogue, NOW)
-        assert entry.model in chain
+        assert serves(entry.model_id, asked[name], catalogue, NOW)
+        assert entry.model_id in chain
         if "retires_in" not in str([*asked[name].tiers]) and "retires_at" not in str(
             [*asked[name].tiers]
         ):
             soon = [
                 id
-                for id in chain[: chain.index(entry.model)]
+                for id in chain[: chain.index(entry.model_id)]
                 if catalogue[id].retires_at is None
                 or catalogue[id].retires_at >= NOW + timedelta(days=60)  # type: ignore[operator]
             ]
@@ -131,9 +131,11 @@ def test_an_upgrade_meets_the_policy(
 def test_who_retires_soon_is_not_locked() -> None:
     """The next of the chain is locked, else the policy cannot be met; `within` says how soon, and a check agrees."""
     soon = {**NEWER, "retires_at": "2026-12-24T00:00:00Z"}
-    assert locked(READS_PDF, live(soon, MODEL), now=NOW).policies["reports"].model == "claude-one"
     assert (
-        locked(READS_PDF, live(soon, MODEL), within=30, now=NOW).policies["reports"].model
+        locked(READS_PDF, live(soon, MODEL), now=NOW).policies["reports"].model_id == "claude-one"
+    )
+    assert (
+        locked(READS_PDF, live(soon, MODEL), within=30, now=NOW).policies["reports"].model_id
         == "claude-two"
     )
     found = resolve(READS_PDF, live(soon), now=NOW)
@@ -148,7 +150,7 @@ def test_what_a_newer_catalogue_has_shown_is_not_forgotten() -> None:
     found = resolve(
         more, live(MODEL, as_of=NOW - timedelta(days=9), source="bundled"), lock, now=NOW
     )
-    assert {name: each.model for name, each in found.lock.policies.items()} == {
+    assert {name: each.model_id for name, each in found.lock.policies.items()} == {
         "reports": "claude-two",
         "quotes": "claude-one",
     }
@@ -201,7 +203,7 @@ def test_an_upgrade_is_of_the_policies_named() -> None:
     assert resolve(both, newer, lock, now=NOW).lock is lock
     found = resolve(both, newer, lock, upgrade=["quotes"], now=NOW)
     assert found.lock.policies["reports"] is lock.policies["reports"]
-    assert found.lock.policies["quotes"].model == "claude-two"
+    assert found.lock.policies["quotes"].model_id == "claude-two"
     assert found.lock.as_of == LATER
     assert [(each.policy, each.cause) for each in found.changes] == [
         ("quotes", "upgraded"),
@@ -231,7 +233,7 @@ def test_outdated_tells_what_the_newest_brings() -> None:
     }
     lock = locked(READS_PDF, live(old), now=NOW)
     (found,) = outdated(lock, READS_PDF, live(old, new), now=NOW)
-    assert (found.policy, found.locked, found.newest and found.newest.id) == (
+    assert (found.policy, found.locked_id, found.newest and found.newest.id) == (
         "reports",
         "claude-one",
         "claude-two",
@@ -239,14 +241,14 @@ def test_outdated_tells_what_the_newest_brings() -> None:
     assert found.adds == ("nova", "max_input_tokens 200k to 1M")
     assert found.lacks == ("citations (unknown)", "max_tokens 64k to 32k")
     (gone,) = outdated(lock, READS_PDF, live(new), now=NOW)
-    assert (gone.locked, gone.newest, gone.adds, gone.lacks) == (
+    assert (gone.locked_id, gone.newest, gone.adds, gone.lacks) == (
         "claude-one",
         live(new)["claude-two"],
         (),
         (),
     )
     (none,) = outdated(None, READS_PDF, live(), now=NOW)
-    assert (none.locked, none.newest) == (None, None)
+    assert (none.locked_id, none.newest) == (None, None)
 
 
 def test_a_lock_of_october_moves_no_more_than_it_must() -> None:

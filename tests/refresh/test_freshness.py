@@ -569,7 +569,7 @@ def test_a_file_that_never_was(machine: Machine, tmp_path: Path) -> None:
     assert router.status().source == "bundled"
     write(path, entries(3), NOON)
     machine.passes(5)
-    assert router.explain("line == opus").catalogue.source == "file"
+    assert router.explain("line == opus").source == "file"
     assert not router.status().stale
 
 

@@ -345,7 +345,7 @@ def examples(api: FakeAPI) -> list[object]:
             decision,
             decision.reason,
             decision.terms[0],
-            *decision.rejected[catalogue.models[1].id],
+            *decision.rejected[catalogue.models[1]],
             diff,
             diff.changed[0],
         ),

@@ -499,7 +499,7 @@ def test_retrieve_unknown(api: FakeAPI) -> None:
     for _ in range(2):
         with pytest.raises(UnknownModelError, match="unknown model 'claude-gone'") as caught:
             live.retrieve("claude-gone")
-        assert caught.value.id == "claude-gone"
+        assert caught.value.model_id == "claude-gone"
         assert leaks(remains(caught.value)) == []
 
     assert len(api.requests) == 2
@@ -514,7 +514,7 @@ def test_retrieve_quotes_its_id(api: FakeAPI) -> None:
     for id in ("../messages", "a?b=c", "a#b", "é"):
         with pytest.raises(UnknownModelError) as caught:
             source(api).retrieve(id)
-        assert caught.value.id == id
+        assert caught.value.model_id == id
     assert all(
         request.path.startswith(f"{PATH}/") and not request.query for request in api.requests
     )
@@ -754,6 +754,16 @@ def test_file_with_documented_facts(tmp_path: Path) -> None:
     ]
 
     assert prices == [4, 77, None]
+
+
+def test_a_file_may_be_of_another_provider(tmp_path: Path) -> None:
+    """Entries that state no provider are of the one that the source was given."""
+    path = tmp_path / "models.json"
+    path.write_text('[{"id": "a"}, {"id": "b", "provider": "groq"}]', encoding="utf-8")
+    catalogue = FileSource(path, provider="mistral").fetch(Deadline(1))
+    assert sorted(model.key for model in catalogue) == ["groq:b", "mistral:a"]
+    with pytest.raises(CatalogueError, match="provider must be a name"):
+        FileSource(path, provider="Mistral AI")
 
 
 def directory(path: Path) -> None:

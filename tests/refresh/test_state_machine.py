@@ -47,6 +47,7 @@ from router import (
     RouterStatus,
     require,
 )
+from router.catalogue._decision import catalogue_of
 from router.catalogue._snapshot import Snapshot
 from router.models._entries import read_listing
 from router.refresh._deadline import Deadline
@@ -399,8 +400,9 @@ class World(RuleBasedStateMachine):
         stale = process.router.status().stale
         decision = process.router.explain(need)
         settled()
-        assert decision.model is newest(decision.catalogue, need)
-        assert set(decision.candidates) <= {model.id for model in decision.catalogue}
+        catalogue = catalogue_of(decision)
+        assert decision.model is newest(catalogue, need)
+        assert {*decision.candidates} <= {*catalogue}
         assert decision.stale == stale
         self.shows(decision)
 

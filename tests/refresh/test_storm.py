@@ -39,6 +39,7 @@ from sizes import at_length
 from router import Router
 from router._errors import CatalogueUnavailableError
 from router.catalogue._catalogue import Catalogue
+from router.catalogue._decision import catalogue_of
 from router.refresh._deadline import Deadline
 from router.refresh._sources import Source
 
@@ -510,11 +511,15 @@ def test_each_look_sees_one_generation(machine: Machine, swaps: int) -> None:
     def decision() -> set[object]:
         said = router.explain("pdf_input")
         assert not said.stale
-        parts = {of_moment(said.as_of), digests.get(said.digest), *map(of_id, said.candidates)}
+        parts = {
+            of_moment(said.as_of),
+            digests.get(said.digest),
+            *(of_id(model.id) for model in said.candidates),
+        }
         return {
             *parts,
             said.model and of_id(said.model.id),
-            *(of_id(model.id) for model in said.catalogue),
+            *(of_id(model.id) for model in catalogue_of(said)),
         }
 
     def status() -> set[object]:

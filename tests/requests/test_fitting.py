@@ -325,7 +325,7 @@ def test_what_is_never_taken_out(
         fit(request_, of, way)
     again = pickle.loads(pickle.dumps(raised.value))  # noqa: S301 - pickled on this very line
 
-    assert (again.model, list(again.unsupported), str(again)) == (
+    assert (again.model_id, list(again.unsupported), str(again)) == (
         of.id,
         unsupported,
         str(raised.value),

@@ -237,7 +237,7 @@ def test_what_a_request_is_changed_for_is_what_it_goes_to() -> None:
     assert routed.model.id == routed.request["model"] == "a"
     assert "output_config" not in routed.request
     assert routed.decision.model is routed.model
-    assert routed.decision.candidates == ("a", "b")
+    assert [model.id for model in routed.decision.candidates] == ["a", "b"]
     assert routed.decision.notes[0].startswith("b takes what the request was changed to")
 
 

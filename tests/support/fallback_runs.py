@@ -85,7 +85,7 @@ class Machine:
 
     def cooling(self) -> list[str]:
         """Return the ids of the models that are set aside."""
-        return [each.model for each in self.router.status().cooling]
+        return [each.model_id for each in self.router.status().cooling]
 
 
 def all_but(*ids: str) -> dict[str, object]:

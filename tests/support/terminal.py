@@ -75,6 +75,21 @@ def read(ran: Ran, status: int = 0) -> Any:
     return json.loads(ran.out, parse_constant=pytest.fail)
 
 
+def reference(id: str, provider: str = "anthropic") -> dict[str, str]:
+    """Return what identifies a model inside of another result."""
+    return {"id": id, "provider": provider, "key": f"{provider}:{id}"}
+
+
+def read_error(ran: Ran, status: int, kind: str = "ConfigurationError") -> str:
+    """Return the message of the error that a run with `--json` printed, and nothing else."""
+    assert ran.status == status
+    assert ran.out.isascii()
+    answer = json.loads(ran.out, parse_constant=pytest.fail)
+    message: str = answer["error"]["message"]
+    assert answer == {"schema": 1, "error": {"type": kind, "message": message}}
+    return message
+
+
 class Terminal:
     """A pseudo-terminal: `screen` has all that was written to it, once it is closed."""
 

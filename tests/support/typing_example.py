@@ -71,7 +71,7 @@ def answers(asked: Catalogue | Router, need: Requirement) -> None:
     assert_type(decision, Decision)
     assert_type(decision.model, Model | None)
     assert_type(decision.reason, Reason)
-    assert_type(decision.candidates, tuple[str, ...])
+    assert_type(decision.candidates, tuple[Model, ...])
     assert_type(decision.terms, tuple[Term, ...])
     assert_type(decision.unmet("claude-opus-5-5"), tuple[Unmet, ...])
     assert_type(decision.as_of, datetime | None)
@@ -164,7 +164,7 @@ def locks(lock: Lock) -> LockError | None:
     try:
         Router(BundledSource(), policies={"new": Policy()}, lock=lock).select("new")
     except LockError as error:
-        assert_type(error.id, str | None)
+        assert_type(error.model_id, str | None)
         return error
     return None
 

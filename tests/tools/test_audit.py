@@ -45,7 +45,7 @@ def test_the_corpus(name: str) -> None:
     findings = AUDIT.findings((CORPUS / name).read_bytes(), name)
 
     assert [
-        [each.line, each.text, each.model, each.verdict.value] for each in findings
+        [each.line, each.text, each.model_id, each.verdict.value] for each in findings
     ] == EXPECTED[name]
     assert {each.path for each in findings} == {name}
 
@@ -105,7 +105,7 @@ def test_a_name_between_what_goes_on_nowhere(name: str, before: str, after: str,
     text = f"x\n{before}{name}{after}{also}"
     finding = AUDIT.findings(text)[0]
 
-    assert (finding.text, finding.model) == (name, BUNDLED[name].id)
+    assert (finding.text, finding.model_id) == (name, BUNDLED[name].id)
     lines = text.split("\n")
     assert lines[finding.line - 1][finding.column - 1 :].startswith(name)
 
@@ -243,7 +243,7 @@ def test_what_a_finding_carries() -> None:
         line=2,
         column=12,
         text="anthropic.claude-3-opus-20240229-v1:0",
-        model="claude-3-opus-20240229",
+        model_id="claude-3-opus-20240229",
         lifecycle="retired",
         retires_at=datetime(2026, 1, 5, tzinfo=UTC),
         replacement="claude-opus-4-8",
@@ -285,7 +285,7 @@ def test_a_listed_id_goes_before_another_s_alias() -> None:
     audit = Audit(Catalogue.from_listing(listed, documented=None), now=NOW)
 
     assert [
-        finding.model for finding in audit.findings("claude-opus-4-1 claude-opus-4-1@20250805")
+        finding.model_id for finding in audit.findings("claude-opus-4-1 claude-opus-4-1@20250805")
     ] == [
         "claude-opus-4-1",
         "claude-opus-4-1@20250805",

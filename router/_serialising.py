@@ -1,4 +1,4 @@
-"""Results: how a value that the library returns becomes JSON and one line of text."""
+"""Serialising: how a value that the library returns becomes JSON and one line of text."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar, Final
 
-from router._errors import shortened
+from router._errors import printable_lines, shortened
 
 _LONGEST: Final = 300
 """The most characters of a `repr`."""
 
 
-class Result:
+class Serialisable:
     """A value that the library returns: `to_dict()` and a `repr` of one line."""
 
     __slots__ = ()
@@ -29,9 +29,25 @@ class Result:
         """
         return {name: json_value(getattr(self, name)) for name in self.json_names}
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(printable_lines(str(self)))}</pre>"
+
     def __repr__(self) -> str:
         text = shortened(" ".join(str(self).split()), _LONGEST - len(type(self).__name__) - 8)
         return f"<{type(self).__name__}: {text}>"
+
+
+def html_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table for a notebook; the text of its cells is escaped."""
+    from html import escape
+
+    def line(tag: str, cells: Iterable[str]) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(each)}</{tag}>" for each in cells) + "</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    return f"<table><thead>{line('th', header)}</thead><tbody>{body}</tbody></table>"
 
 
 def json_value(value: Any) -> Any:

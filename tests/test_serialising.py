@@ -1,4 +1,4 @@
-"""Results: how values become JSON, and a line of text."""
+"""Serialising: how values become JSON, and a line of text."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from attrs import frozen
 
 from router import Model, Reason, require
-from router._results import Result, json_value
+from router._serialising import Serialisable, json_value
 
 
 @frozen(repr=False)
-class Pair(Result):
+class Pair(Serialisable):
     """A result of two values, and one that JSON leaves out."""
 
     first: object
