@@ -15,4 +15,4 @@ def call_hook(name: str, hook: Callable[[], object]) -> None:
     try:
         hook()
     except Exception:
-        log.exception("the hook %s failed", name)
+        log.exception("the hook %s failed", name, event="hook_failed", hook=name)

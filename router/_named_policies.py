@@ -92,6 +92,15 @@ class NamedPolicies:
                 raise UnknownNameError(need, meant, policies=tuple(by_name))
         return need
 
+    def name_of(self, need: RequirementLike) -> str | None:
+        """Return the name of a policy, `None` for a requirement or a policy without a name."""
+        if isinstance(need, str):
+            return need if need in self.by_name else None
+        if not isinstance(need, Policy):
+            return None
+        known = self._policies.items() if isinstance(self._policies, Mapping) else ()
+        return next((name for name, each in known if each is need), need.name)
+
     def held(self, need: RequirementLike, catalogue: Catalogue) -> LockedAnswer | None:
         """Return the locked answer for a policy or its name, `None` without a lock."""
         return None if self._locked is None else self._locked.held(need, catalogue)

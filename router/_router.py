@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from router.locking._lockfile import Lock
     from router.refresh._disk_cache import Store
     from router.requests._fitting import Fitted, OnUnsupported
-    from router.requests._routing import Routed, Routes
+    from router.requests._routing import Purpose, Routed, Routes
     from router.requests._tokens import InputTokens
 
 Value = TypeVar("Value")
@@ -219,18 +219,19 @@ class Router(ModelChooser):
         if request is None:
             if on_unsupported != "error" or input_tokens is not None:
                 raise ConfigurationError("on_unsupported and input_tokens need a request")
-            fits, text = self._chain(need)
+            fits, purpose = self._chain(need)
         else:
             most = options.get("max_attempts", MAX_ATTEMPTS) + _SPARE_MODELS
             routes = self._routes(
                 request, need, on_unsupported, most=most, input_tokens=input_tokens
             )
-            fits, text = routes.fits, routes.text
-        return Run(state, fits, text, began, options, first)
+            fits, purpose = routes.fits, routes.purpose(self._policies.name_of(need))
+        return Run(state, fits, purpose, began, options, first)
 
-    def _chain(self, need: RequirementLike) -> tuple[Mapping[Model, Fitted], str]:
-        """Return the models that meet a need, best first, with empty requests, and its text."""
+    def _chain(self, need: RequirementLike) -> tuple[Mapping[Model, Fitted], Purpose]:
+        """Return the models that meet a need, best first, with empty requests, and its purpose."""
         from router.requests._fitting import Fitted
+        from router.requests._routing import Purpose
 
         catalogue, asked, now = self._loader.catalogue(), self._named(need), resolve_now(None)
         models = catalogue.candidates(asked, now=now)
@@ -238,7 +239,10 @@ class Router(ModelChooser):
         if locked is not None:
             models = (locked, *(model for model in models if model is not locked))
         models = models or (catalogue.select(asked, now=now),)  # which raises
-        return dict.fromkeys(models, Fitted({})), str(require(asked) if asked is None else asked)
+        text = str(require(asked) if asked is None else asked)
+        return dict.fromkeys(models, Fitted({})), Purpose.of(
+            asked, text, self._policies.name_of(need)
+        )
 
     def _first_call_state(self) -> CallState:
         """Return the state that all runs share, made once even if many threads begin the first."""
@@ -350,10 +354,13 @@ class Router(ModelChooser):
         unless it is known not to serve the request; the decision notes that. Raises
         `NoModelError`, with the places in the request, if no model can serve it.
         """
+        from router.requests._routing import log_route
+
         found = self._routes(
             request, need, on_unsupported, now=now, most=1, batch=batch, input_tokens=input_tokens
         )
         routed = found.first()
+        log_route(found.purpose(self._policies.name_of(policy)), routed.model, routed.changes)
         stale = self._loader.is_stale(found.catalogue)
         return evolve(routed, decision=changed(routed.decision, stale=stale))
 

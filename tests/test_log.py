@@ -25,7 +25,7 @@ def test_a_record_says_where_it_was_written(level: str, caplog: pytest.LogCaptur
     frame = currentframe()
     assert frame is not None
 
-    getattr(LOG, level)("%s of %d", "one", 2); line = frame.f_lineno  # fmt: skip # noqa: E702 - the same line
+    getattr(LOG, level)("%s of %d", "one", 2, event="counted"); line = frame.f_lineno  # fmt: skip # noqa: E702 - the same line
 
     (record,) = caplog.records
     assert (record.name, record.pathname, record.lineno) == ("router.somewhere", __file__, line)
@@ -50,26 +50,17 @@ TEXTS = {
     "name", [name for name, text in TEXTS.items() if "\nlog: Final = " in text]
 )
 def test_each_module_logs_under_its_own_name(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A module writes its log with the logger of its package, and an integration, which is public, with its own."""
-    importlib.import_module(name).log.warning("here")
+    """A module writes its log with the logger of its package."""
+    importlib.import_module(name).log.warning("here", event="here")
 
-    own = name if name.startswith("router.integrations.") else name.rpartition(".")[0]
-    assert [record.name for record in caplog.records] == [own]
+    assert [record.name for record in caplog.records] == [name.rpartition(".")[0]]
 
 
 def test_nobody_else_takes_a_logger() -> None:
-    """Others are the command, which shows the log, the wire, which watches that of httpx, and integrations.
-
-    Those use public names only, and logging is the standard library's.
-    """
+    """Others are the command, which shows the log, and the wire, which watches that of httpx."""
     takers = {name for name, text in TEXTS.items() if "getLogger" in text}
 
-    assert takers == {
-        "router._log",
-        "router.cli._session",
-        "router.integrations.anthropic",
-        "router.refresh._http",
-    }
+    assert takers == {"router._log", "router.cli._session", "router.refresh._http"}
 
 
 FOREIGN = {
@@ -84,7 +75,7 @@ def test_text_of_others_is_escaped(
     text: str, written: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What others name, or say in an error, ends no line of a log, and every handler can write it."""
-    LOG.warning("%s and %s", text, ValueError(text))
+    LOG.warning("%s and %s", text, ValueError(text), event="escaped")
 
     assert caplog.messages == [f"{written} and {written}"]
 
@@ -93,7 +84,7 @@ def test_an_argument_stays_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
     """A handler finds the arguments as they were given, where their text is harmless."""
     error = CatalogueUnavailableError("down")
 
-    LOG.warning("%d %s", 3, error)
+    LOG.warning("%d %s", 3, error, event="kept")
 
     assert caplog.records[0].args == (3, error)
 
@@ -105,7 +96,7 @@ class _Unspeakable:
 
 def test_what_cannot_be_logged_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """An argument that raises where it is written raises nothing here."""
-    LOG.warning("%s", _Unspeakable())
+    LOG.warning("%s", _Unspeakable(), event="lost")
 
     assert caplog.messages == []
 
@@ -116,7 +107,7 @@ def test_logging_is_imported_when_something_is_logged() -> None:
         import sys
         from router._log import Log
         before = "logging" in sys.modules
-        Log("router").debug("nothing")
+        Log("router").debug("nothing", event="nothing")
         print(before, "logging" in sys.modules)"""
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own text
 

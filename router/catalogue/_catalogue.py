@@ -266,4 +266,4 @@ def _cell(value: Any) -> Any:
 def _check_bundled(text: bytes) -> None:
     """Say so where the bundled catalogue is not the one that was packaged; it may have been edited with intent."""
     if crc32(text) != BUNDLED_CRC32:
-        log.warning("the bundled catalogue does not match its checksum")
+        log.warning("the bundled catalogue does not match its checksum", event="bundle_changed")

@@ -104,24 +104,30 @@ class Cooldowns:
         with self._lock:
             self._health.pop(turn.id, None)
 
-    def failed(self, turn: Turn, failure: Failure) -> None:
-        """Record that the model has failed for a reason of its own."""
+    def failed(self, turn: Turn, failure: Failure) -> float | None:
+        """Record that the model has failed for a reason of its own.
+
+        Returns the seconds of the cooldown that this begins, `None` if it begins none.
+        """
         with self._lock:
             health = self._health.setdefault(turn.id, _ModelHealth())
             if health.probe is turn:
                 health.probe = None
             is_late = health.until is not None and turn.taken_at <= health.since
             if is_late and not failure.retry_after:
-                return  # the call had begun before the cooldown, and says nothing new
+                return None  # the call had begun before the cooldown, and says nothing new
             health.failures += 1
             health.reason = failure.reason
             cooldown = self._cooldown(health, failure)
-            if cooldown is not None:
-                now = self._clock()
-                if health.until is None or now >= health.until:
-                    health.coolings += 1
-                    health.since = now
-                health.until = max(health.until or 0.0, now + cooldown)
+            if cooldown is None:
+                return None
+            now = self._clock()
+            begins = health.until is None or now >= health.until
+            if begins:
+                health.coolings += 1
+                health.since = now
+            health.until = max(health.until or 0.0, now + cooldown)
+            return cooldown if begins else None
 
     def _cooldown(self, health: _ModelHealth, failure: Failure) -> float | None:
         """Return the seconds that a model cools, `None` if it does not yet."""

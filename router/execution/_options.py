@@ -7,7 +7,7 @@ from typing import Final, TypedDict
 
 from router._arguments import check_count, check_hook, check_seconds
 from router._errors import ConfigurationError
-from router.execution._attempts import Classify, OnFallback
+from router.execution._attempts import Classify, OnDisagreement, OnFallback
 
 MAX_ATTEMPTS: Final = 3
 """The models that a run calls at most, unless `max_attempts` says otherwise."""
@@ -24,6 +24,8 @@ class RunOptions(TypedDict, total=False):
     stays with the model that last answered for it. `classify(error, model)` (`router.classify`):
     returns the `Failure` of a call, or `None` for an exception that is the caller's own.
     `on_fallback(attempt, model)` (none): called with the attempt that failed and the next model.
+    `on_disagreement(attempt)` (that of the router): called with the attempt if the API refuses a
+    model for what it is known to support.
     """
 
     max_attempts: int
@@ -31,6 +33,7 @@ class RunOptions(TypedDict, total=False):
     sticky: Hashable
     classify: Classify | None
     on_fallback: OnFallback | None
+    on_disagreement: OnDisagreement | None
 
 
 def check_options(options: Mapping[str, object]) -> None:
@@ -61,4 +64,5 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], None]]] = {
     "sticky": _check_key,
     "classify": check_hook,
     "on_fallback": check_hook,
+    "on_disagreement": check_hook,
 }

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 
 from attrs import define, field
 
-from router._errors import ConfigurationError, printable, quoted
+from router._errors import ConfigurationError, quoted
 from router._hooks import call_hook
 from router._log import Log
 from router._status import Cooling
@@ -25,7 +25,7 @@ from router.execution._failures import Failure, FailureClass, read_failure
 from router.execution._options import MAX_ATTEMPTS, RunOptions
 from router.models._model import Model
 from router.requests._fitting import Fitted, RequestChange
-from router.requests._routing import request_for
+from router.requests._routing import Purpose, log_route, request_for
 
 Value = TypeVar("Value")
 
@@ -72,7 +72,7 @@ class Run:
     _state: CallState
     _fits: Mapping[Model, Fitted]
     """The models to call, best first, and the request as each of them takes it."""
-    _need: str = field(converter=printable)
+    _purpose: Purpose
     _began: float
     _options: RunOptions
     _first: str | None = None
@@ -103,7 +103,10 @@ class Run:
                 log.warning(
                     "%s does not meet %s: its conversation moves on",
                     self._conversation_with,
-                    self._need,
+                    self._purpose.need,
+                    event="conversation_moved",
+                    policy=self._purpose.policy,
+                    previous_model_id=self._conversation_with,
                 )
         self._move_on()
 
@@ -175,7 +178,7 @@ class Run:
 
     def __repr__(self) -> str:
         ended = ", ended" if self._turn is None else ""
-        return f"<Run for {self._need[:100]}, model {self.model.id}{ended}>"
+        return f"<Run for {self._purpose.need[:100]}, model {self.model.id}{ended}>"
 
     def _classified(self, error: Exception) -> Failure | None:
         classify = self._options.get("classify")
@@ -190,7 +193,9 @@ class Run:
 
     def _learn_from(self, failure: Failure, turn: Turn) -> None:
         if failure.kind is FailureClass.NEXT_MODEL:
-            self._state.cooldowns.failed(turn, failure)
+            cooldown = self._state.cooldowns.failed(turn, failure)
+            if cooldown is not None:
+                self._report_cooldown(self._attempts[-1], cooldown)
             if failure.is_gone:
                 self._state.on_gone()
             return
@@ -207,6 +212,7 @@ class Run:
         try:
             if self._attempts:
                 self._report_fallback(self._attempts[-1], model)
+            log_route(self._purpose, model, self._fits[model].changes, len(self._attempts) + 1)
         except BaseException:  # an interrupt while the hook was called: the turn was not used
             self._state.cooldowns.released(turn)
             raise
@@ -250,8 +256,9 @@ class Run:
     def _exhaust(self, why: str) -> NoReturn:
         skipped = self._skipped_ids()
         error = FallbackExhaustedError(
-            f"no model answered for {self._need}: {why}", self._end(), skipped
+            f"no model answered for {self._purpose.need}: {why}", self._end(), skipped
         )
+        self._report_exhausted(error)
         try:
             raise error
         finally:
@@ -281,7 +288,18 @@ class Run:
 
     def _report_fallback(self, last: Attempt, model: Model) -> None:
         assert last.failure is not None  # noqa: S101 - for the type checker
-        log.warning("%s failed (%s): trying %s", last.model.id, last.failure.reason, model.id)
+        log.warning(
+            "%s failed (%s): trying %s%s",
+            last.model.id,
+            last.failure.reason,
+            model.id,
+            _price_change(last.model, model),
+            event="fallback",
+            model_id=model.id,
+            attempt=len(self._attempts) + 1,
+            previous_model_id=last.model.id,
+            **self._fields_of(last),
+        )
         on_fallback = self._options.get("on_fallback")
         if on_fallback is not None:
             call_hook("on_fallback", partial(on_fallback, last, model))
@@ -291,11 +309,62 @@ class Run:
         log.warning(
             "%s meets %s by the catalogue, but not by the API: %s",
             attempt.model.id,
-            self._need,
+            self._purpose.need,
             attempt.failure.reason,
+            event="disagreement",
+            model_id=attempt.model.id,
+            attempt=len(self._attempts),
+            **self._fields_of(attempt),
         )
-        if self._state.on_disagreement is not None:
-            call_hook("on_disagreement", partial(self._state.on_disagreement, attempt))
+        on_disagreement = self._options.get("on_disagreement")
+        if on_disagreement is None:
+            on_disagreement = self._state.on_disagreement
+        if on_disagreement is not None:
+            call_hook("on_disagreement", partial(on_disagreement, attempt))
+
+    def _report_exhausted(self, error: FallbackExhaustedError) -> None:
+        last = error.attempts[-1]
+        log.warning(
+            "%s",
+            "; ".join(map(str.strip, str(error).split("\n"))),
+            event="exhausted",
+            model_id=last.model.id,
+            attempt=len(error.attempts),
+            **self._fields_of(last),
+        )
+
+    def _report_cooldown(self, attempt: Attempt, seconds: float) -> None:
+        assert attempt.failure is not None  # noqa: S101 - for the type checker
+        log.info(
+            "%s cools down for %.1f s (%s)",
+            attempt.model.id,
+            seconds,
+            attempt.failure.reason,
+            event="cooldown",
+            model_id=attempt.model.id,
+            attempt=len(self._attempts),
+            seconds=seconds,
+            **self._fields_of(attempt),
+        )
+
+    def _fields_of(self, attempt: Attempt) -> dict[str, object]:
+        """Return what the log record of each failed attempt has."""
+        assert attempt.failure is not None  # noqa: S101 - for the type checker
+        return {
+            "policy": self._purpose.policy,
+            "failure": attempt.failure.kind.value,
+            "status": attempt.failure.status,
+            "error_type": attempt.failure.error_type,
+            "duration": attempt.duration,
+        }
+
+
+def _price_change(before: Model, after: Model) -> str:
+    """Return the change of the price from one model to the next, empty if there is none known."""
+    old, new = (model.values.get("price.output") for model in (before, after))
+    if old is None or new is None or old == new:
+        return ""
+    return f" (output {new:g} USD per million tokens, was {old:g})"
 
 
 def _note(error: BaseException, before: Sequence[Attempt]) -> None:
@@ -345,7 +414,18 @@ def _check_value(value: Value) -> Value:
 
 def _check_awaitable(value: object) -> None:
     """Raise `ConfigurationError` for the value of a call that cannot be awaited."""
-    if not isawaitable(value):
-        raise ConfigurationError(
-            "call is not asynchronous: run calls it, arun awaits what it returns"
-        )
+    if isawaitable(value):
+        return
+    if hasattr(type(value), "__aenter__"):
+        for each in vars(value).values():
+            if iscoroutine(each):  # of the request: Python warns of one that nobody awaits
+                each.close()
+        raise _unopened(value)
+    raise ConfigurationError("call is not asynchronous: run calls it, arun awaits what it returns")
+
+
+def _unopened(value: object) -> ConfigurationError:
+    return ConfigurationError(
+        f"call returned a {type(value).__name__}, which sends nothing until it is opened: "
+        "to stream, call client.messages.create with stream=True, or give the client auto_model"
+    )

@@ -5,24 +5,27 @@ The only importer of that package, when it is used. Of `router` it uses public n
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
+from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import field, frozen
 
 from router import (
+    Attempt,
     Catalogue,
     ConfigurationError,
+    Failure,
     FallbackExhaustedError,
     Model,
-    RequestChange,
+    NoModelError,
     Router,
     RouterError,
     Run,
+    RunOptions,
     StaticSource,
 )
 
@@ -36,16 +39,11 @@ if TYPE_CHECKING:
         Middleware,
     )
 
-log: Final = logging.getLogger(__name__)
-
 OnUnsupported = Literal["error", "drop", "downgrade"]
 
 _AUTO: Final = re.compile(r"auto(?::(.*))?", re.DOTALL)
 _VERSION: Final = "2026-10-21"
 """The version of the API that the SDK uses since its own version 2."""
-
-_CHANGES_LOGGED: Final = 10
-"""How many changes a line of the log has."""
 
 _KEPT: Final = 10_000
 """The most calls remembered for a retry; then all are forgotten, and choose anew."""
@@ -58,6 +56,11 @@ def auto_model(
     *,
     on_unsupported: OnUnsupported = "error",
     max_attempts: int = 3,
+    deadline: float | None = None,
+    sticky: Callable[[APIRequest], Hashable] | None = None,
+    classify: Callable[[Exception, Model], Failure | None] | None = None,
+    on_fallback: Callable[[Attempt, Model], object] | None = None,
+    on_disagreement: Callable[[Attempt], object] | None = None,
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Middleware:
     """Return a middleware that chooses the model: `Anthropic(middleware=[auto_model(router)])`.
@@ -67,15 +70,27 @@ def auto_model(
     effort.max` to the best for that requirement, as `Router.route` chooses with this
     `on_unsupported`. Every other request passes unchanged. A call goes on to the next model if an
     answer says that another one may cure it, and stays with its model over the SDK's own retries.
-    At most `max_attempts` models are tried each time that the SDK tries. `headers` are the
-    client's own `default_headers`, if these name a version or betas of the API. Raises
-    `ConfigurationError` without version 2 or later of the package.
+
+    `max_attempts`, `deadline`, `classify`, `on_fallback` and `on_disagreement` are those of
+    `RunOptions`; the first two count anew each time that the SDK tries. The error of an attempt has
+    the `status_code` and the `response` of the answer; it is not an exception of the SDK.
+    `sticky(request)`: a function that returns the key of a request's conversation, for example
+    from its headers or its `json`, or `None`; a conversation stays with the model that last
+    answered it.
+    `headers`: the client's own `default_headers`, if these name a version or betas of the API.
+
+    Raises `ConfigurationError` without version 2 or later of the package.
     """
     if not isinstance(router, Router):
         raise ConfigurationError(f"a Router was expected (got {type(router).__name__})")
-    # Invalid arguments raise here, as they would for every request.
-    trial = Router(StaticSource(Catalogue.from_listing([{"id": "any"}])), cache_dir=False)
-    trial.begin(request={}, on_unsupported=on_unsupported, max_attempts=max_attempts).close()
+    options = RunOptions(
+        max_attempts=max_attempts,
+        deadline=deadline,
+        classify=classify,
+        on_fallback=on_fallback,
+        on_disagreement=on_disagreement,
+    )
+    _check_options(on_unsupported, options, sticky)
     try:
         from anthropic import Middleware
     except ImportError as error:
@@ -86,27 +101,39 @@ def auto_model(
     class AutoModel(_AutoModel, Middleware):
         """The middleware as the client takes it."""
 
-    return AutoModel(router, on_unsupported, max_attempts, headers)
+    return AutoModel(router, on_unsupported, options, sticky, headers)
+
+
+def _check_options(on_unsupported: OnUnsupported, options: RunOptions, sticky: object) -> None:
+    """Raise `ConfigurationError` for a value that every request would raise it for."""
+    with suppress(NoModelError):  # there is none: arguments are checked first
+        Router(StaticSource(Catalogue.from_listing([])), cache_dir=False).begin(
+            request={}, on_unsupported=on_unsupported, **options
+        )
+    if sticky is not None and (not callable(sticky) or iscoroutinefunction(sticky)):
+        raise ConfigurationError(
+            f"sticky must be a plain function of the SDK's request (got {type(sticky).__name__})"
+        )
 
 
 class _RefusedError(Exception):
     """An answer that is not a success, as an error that a run reads like any client's."""
 
-    def __init__(self, answer: Any) -> None:
-        super().__init__(answer)
-        self.response = _response_of(answer)
+    def __init__(self, response: Any) -> None:
+        self.response = response
+        self.status_code = getattr(response, "status_code", None)
+        super().__init__(f"status {self.status_code}")
 
 
 @frozen
 class _Call:
     """One attempt of a call of the SDK that is to be routed."""
 
-    asked: str
-    """The model as the request names it."""
     need: str | None
     request: Mapping[str, Any] = field(repr=False)
     key: str | None
     """The attempts of one call share it."""
+    conversation: Hashable
     is_retry: bool
 
 
@@ -117,12 +144,14 @@ class _AutoModel:
         self,
         router: Router,
         on_unsupported: OnUnsupported,
-        max_attempts: int,
+        options: RunOptions,
+        sticky: Callable[[APIRequest], Hashable] | None,
         headers: Mapping[str, str],
     ) -> None:
         self._router = router
         self._on_unsupported = on_unsupported
-        self._max_attempts = max_attempts
+        self._options = options
+        self._sticky = sticky
         self._headers = headers
         self._models: dict[str, str] = {}
         """By the key of a call, the id of the model that the SDK is about to try again."""
@@ -135,7 +164,7 @@ class _AutoModel:
         with self._begin(call) as run:
             while True:
                 try:
-                    answer = call_next(_request_for(run, call, request))
+                    answer = call_next(_request_for(run, request))
                     if is_refused := _is_refused(answer):
                         _response_of(answer).read()
                 except Exception:  # without an answer the SDK tries again by itself
@@ -156,7 +185,7 @@ class _AutoModel:
         with self._begin(call) as run:
             while True:
                 try:
-                    answer = await call_next(_request_for(run, call, request))
+                    answer = await call_next(_request_for(run, request))
                     if is_refused := _is_refused(answer):
                         await _response_of(answer).aread()
                 except Exception:  # without an answer the SDK tries again by itself
@@ -169,20 +198,20 @@ class _AutoModel:
 
     def _begin(self, call: _Call) -> Run:
         first = self._models.get(call.key) if call.is_retry and call.key is not None else None
+        options: RunOptions = {**self._options, "sticky": call.conversation}
         return self._router.begin(
             call.need,
             request=call.request,
             on_unsupported=self._on_unsupported,
             first=first,
-            max_attempts=self._max_attempts,
+            **options,
         )
 
     def _goes_on(self, run: Run, call: _Call, answer: Any) -> bool:
         """Return whether to send a request that was refused to the run's next model."""
         try:
-            goes_on = run.failed(_RefusedError(answer))
-        except FallbackExhaustedError as error:
-            _log(logging.WARNING, "%s", "; ".join(map(str.strip, str(error).split("\n"))))
+            goes_on = run.failed(_RefusedError(_response_of(answer)))
+        except FallbackExhaustedError:  # it is in the log, and the SDK raises the last failure
             return False
         if not goes_on:
             self._keep(call, run.model)
@@ -211,15 +240,13 @@ class _AutoModel:
         auto = _read_auto(params) if isinstance(params, Mapping) else None
         if params is None or auto is None:
             return entry
-        asked, need = auto
         try:
             routed = self._router.route(
-                {**params, **beside}, need, self._on_unsupported, batch=True
+                {**params, **beside}, auto.need, self._on_unsupported, batch=True
             )
         except RouterError as error:
             error.add_note(f"asked by requests[{at}].params of the batch")
             raise
-        _log_choice(asked, routed.model, routed.changes)
         return {**entry, "params": _without_headers(routed.request)}
 
     def _read_call(self, request: APIRequest) -> _Call | None:
@@ -228,9 +255,12 @@ class _AutoModel:
         auto = _read_auto(body) if body is not None else None
         if body is None or auto is None:
             return None
-        asked = {**body, **self._beside(request)}
         return _Call(
-            *auto, asked, request.options.idempotency_key, is_retry=request.retries_taken > 0
+            auto.need,
+            {**body, **self._beside(request)},
+            request.options.idempotency_key,
+            self._sticky(request) if self._sticky is not None else None,
+            is_retry=request.retries_taken > 0,
         )
 
     def _beside(self, request: APIRequest) -> dict[str, Any]:
@@ -257,15 +287,22 @@ def _body_of(request: APIRequest, *ends: str | None) -> Mapping[str, Any] | None
     return body if url is not None and url[1] in ends and isinstance(body, Mapping) else None
 
 
-def _read_auto(body: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    """Return the model that a body names, and the need after its colon, if that is `auto`."""
+@frozen
+class _Auto:
+    """The model of a request that is to be routed."""
+
+    need: str | None
+    """What follows the colon."""
+
+
+def _read_auto(body: Mapping[str, Any]) -> _Auto | None:
+    """Return what a body says in the place of a model, `None` if that is not `auto`."""
     model = body.get("model")
     auto = _AUTO.fullmatch(model) if isinstance(model, str) else None
-    return None if auto is None else (auto[0], auto[1])
+    return None if auto is None else _Auto(auto[1])
 
 
-def _request_for(run: Run, call: _Call, request: APIRequest) -> APIRequest:
-    _log_choice(call.asked, run.model, run.changes)
+def _request_for(run: Run, request: APIRequest) -> APIRequest:
     return request.copy(body=_without_headers(run.request))
 
 
@@ -273,18 +310,3 @@ def _without_headers(request: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value for name, value in request.items() if name not in {"extra_headers", "betas"}
     }
-
-
-def _log_choice(asked: str, model: Model, changes: Sequence[RequestChange]) -> None:
-    hidden = len(changes) - _CHANGES_LOGGED
-    more = f"; and {hidden} more" if hidden > 0 else ""
-    changed = (
-        f"; changed: {'; '.join(map(str, changes[:_CHANGES_LOGGED]))}{more}" if changes else ""
-    )
-    shown = asked if asked.isprintable() else ascii(asked)  # a line stays a line
-    _log(logging.INFO, "%s goes to %s%s", shown, model.id, changed)
-
-
-def _log(level: int, message: str, *arguments: object) -> None:
-    with suppress(Exception):  # of a handler of the application: logging must not end a call
-        log.log(level, message, *arguments, stacklevel=2)

@@ -90,7 +90,14 @@ class LockedModels:
         error = LockError(name, found.id, found.changed)
         if self._on_broken == "error":
             raise error
-        self._warn_once(name, found.id, f"{error}; using the newest model that meets it")
+        if self._is_news(name, found.id):
+            log.warning(
+                "%s; using the newest model that meets it",
+                error,
+                event="lock_broken",
+                model_id=found.id,
+                policy=name,
+            )
         return LockedAnswer(name, None, f"not the locked model: {found.changed}")
 
     def _name_of(self, asked: RequirementLike) -> str | None:
@@ -117,11 +124,12 @@ class LockedModels:
             f"{locked.model_id} is not listed by the {catalogue.source} catalogue, which cannot end the lock: "
             "nothing but its id is known"
         )
-        self._warn_once(name, locked.model_id, note)
+        if self._is_news(name, locked.model_id):
+            log.warning("%s", note, event="lock_unverified", model_id=locked.model_id, policy=name)
         return LockedAnswer(name, Model.from_api({"id": locked.model_id}), note)
 
-    def _warn_once(self, name: str, id: str | None, message: str) -> None:
-        """Log a warning once per policy and model."""
-        if (name, id) not in self._warned:
-            self._warned.add((name, id))
-            log.warning("%s", message)
+    def _is_news(self, name: str, id: str | None) -> bool:
+        """Return whether nothing was logged yet about a policy and its model."""
+        is_news = (name, id) not in self._warned
+        self._warned.add((name, id))
+        return is_news

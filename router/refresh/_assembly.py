@@ -108,6 +108,9 @@ def assemble(
             len(entries),
             source,
             malformed[0],
+            event="entries_left_out",
+            source=source,
+            entries=len(malformed),
         )
     return Catalogue(
         models, source=source, as_of=as_of, quarantined=malformed, validators=validators

@@ -210,7 +210,15 @@ class Store:
         if reason in self._complained:
             return
         self._complained.add(reason)
-        log.warning("cannot %s the catalogue on disk in %s: %s", what, self.directory, reason)
+        log.warning(
+            "cannot %s the catalogue on disk in %s: %s",
+            what,
+            self.directory,
+            reason,
+            event="disk_cache_failed",
+            action=what,
+            directory=self.directory,
+        )
 
 
 def default_directory() -> str:

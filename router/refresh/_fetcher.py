@@ -56,7 +56,12 @@ class Fetcher:
             raise CatalogueUnavailableError(
                 f"the listing has only {count} models, and the next one differs"
             )
-        log.warning("the listing has only %d models now: two answers agree on that", count)
+        log.warning(
+            "the listing has only %d models now: two answers agree on that",
+            count,
+            event="listing_shrank",
+            models=count,
+        )
         return catalogue
 
     def _attempt(self, deadline: Deadline, held: Catalogue | None) -> Catalogue:
@@ -86,6 +91,16 @@ class Fetcher:
 def is_older(catalogue: Catalogue, than: Catalogue) -> bool:
     """Return whether the newest model of a listing is older than that of another."""
     return _newest(catalogue) < _newest(than)
+
+
+def log_regression(catalogue: Catalogue) -> None:
+    """Log that a catalogue lacks the newest model of the last one."""
+    log.warning(
+        "the %s catalogue is older than the last one: its newest model is gone",
+        catalogue.source,
+        event="catalogue_regressed",
+        source=catalogue.source,
+    )
 
 
 def _newest(catalogue: Catalogue) -> datetime:

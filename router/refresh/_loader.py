@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Final
 from router._arguments import check_seconds
 from router._errors import CatalogueUnavailableError, RouterError
 from router._fork import register_fork_reset
-from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.models._packaged_facts import PACKAGED
-from router.refresh._fetcher import Fetcher, is_older
+from router.refresh._fetcher import Fetcher, is_older, log_regression
 from router.refresh._flight import (
     GRACE,
     Flight,
@@ -50,8 +49,6 @@ from router.refresh._sources import Source
 if TYPE_CHECKING:
     from router._status import RouterStatus
     from router.refresh._disk_cache import Store
-
-log: Final = Log(__package__)
 
 Swap = tuple[Catalogue | None, Catalogue]
 """What was held before a load has landed, and what is held then."""
@@ -418,10 +415,7 @@ class Loader:
                 )
             )
         if is_regressed and held is not catalogue:
-            log.warning(
-                "the %s catalogue is older than the last one: its newest model is gone",
-                catalogue.source,
-            )
+            log_regression(catalogue)
         return held, catalogue
 
     def _fail(self, flight: Flight, error: CatalogueUnavailableError) -> None:

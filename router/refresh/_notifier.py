@@ -86,10 +86,20 @@ def log_failure(before: Freshness, after: Freshness, held: Catalogue | None) -> 
     as_of = f" (of {held.as_of:%Y-%m-%d %H:%MZ})" if held is not None and held.as_of else ""
     is_news = before.error is None or error is None or before.error.status != error.status
     write = log.warning if is_news else log.debug
-    write("the catalogue could not be loaded: %s; %s%s", error, source, as_of)
+    write(
+        "the catalogue could not be loaded: %s; %s%s",
+        error,
+        source,
+        as_of,
+        event="refresh_failed",
+        status=error.status if error is not None else None,
+        source=held.source if held is not None else None,
+    )
     if after.was_stale and not before.was_stale:
         log.warning(
             "the catalogue%s is older than max_stale, %g s, and has not been renewed",
             as_of,
             after.limits.max_stale,
+            event="catalogue_stale",
+            source=held.source if held is not None else None,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 from attrs import evolve, field, frozen
 
-from router._errors import UnfitRequestError
+from router._errors import UnfitRequestError, printable, shortened
 from router._log import Log
 from router._serialising import Serialisable
 from router.catalogue._catalogue import Catalogue
@@ -30,6 +30,48 @@ from router.requirements._parser import require
 log: Final = Log(__package__)
 
 _BATCH: Final = format_path(BATCH)
+
+_CHANGES_LOGGED: Final = 10
+"""How many changes a line of the log has."""
+
+
+@frozen
+class Purpose:
+    """What a call is for, in the words of its errors and log records."""
+
+    need: str
+    """All that the model must meet: the policy, or the requirement."""
+    asked: str = ""
+    """The part of it that the application states, or the name of its policy; empty if it has none."""
+    policy: str | None = None
+
+    @classmethod
+    def of(cls, asked: RequirementLike, need: str, policy: str | None) -> Purpose:
+        """Return the purpose of a call for a requirement, or for the policy of that name."""
+        text = policy or ("" if asked is None else str(asked))
+        return cls(printable(need), "" if text == "true" else shortened(text), policy)
+
+
+def log_route(
+    purpose: Purpose, model: Model, changes: Sequence[RequestChange], attempt: int | None = None
+) -> None:
+    """Log which model a call goes to."""
+    hidden = len(changes) - _CHANGES_LOGGED
+    more = f"; and {hidden} more" if hidden > 0 else ""
+    changed = (
+        f"; changed: {'; '.join(map(str, changes[:_CHANGES_LOGGED]))}{more}" if changes else ""
+    )
+    log.info(
+        "a call%s goes to %s%s",
+        f" for {purpose.asked}" if purpose.asked else "",
+        model.id,
+        changed,
+        event="route",
+        model_id=model.id,
+        policy=purpose.policy,
+        attempt=attempt,
+        changes=len(changes),
+    )
 
 
 @frozen(repr=False)
@@ -61,10 +103,10 @@ class Routes:
     held: LockedAnswer | None = None
     """The answer of a lock for the policy."""
 
-    @property
-    def text(self) -> str:
-        """The need as text, or the name of the policy."""
-        return str(self.asked) if isinstance(self.asked, Policy) else str(self.asked & self.need)
+    def purpose(self, policy: str | None) -> Purpose:
+        """Return what the request is for; `policy` is the name under which the router has it."""
+        need = self.asked if isinstance(self.asked, Policy) else self.asked & self.need
+        return Purpose.of(self.asked, str(need), policy)
 
     def first(self) -> Routed:
         """Return where the request goes, with the reason."""
@@ -130,7 +172,13 @@ def routes(
         raise NoModelError(_combine(beside, need), catalogue, now)
     found = Routes(beside, need, catalogue, now, fits, held)
     if held is not None and held.model is not None and held.model not in fits:
-        log.warning("%s", _format_lock_note(held))
+        log.warning(
+            "%s",
+            _format_lock_note(held),
+            event="lock_unfit",
+            model_id=held.model.id,
+            policy=held.policy,
+        )
     return found
 
 

@@ -85,7 +85,9 @@ def test_the_next_model_answers(machine: Machine, caplog: pytest.LogCaptureFixtu
     )
     assert told == [(IDS[0], IDS[1])]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{IDS[0]} failed (529 x: Overloaded): trying {IDS[1]}"
+        f"a call for pdf_input goes to {IDS[0]}",
+        f"{IDS[0]} failed (529 x: Overloaded): trying {IDS[1]}",
+        f"a call for pdf_input goes to {IDS[1]}",
     ]
 
 
@@ -196,9 +198,11 @@ def test_a_disagreement_with_the_catalogue(caplog: pytest.LogCaptureFixture) -> 
     assert client.called == IDS[:2] * 5
     assert [(each.model.id, each.error) for each in told] == [(IDS[0], LACKS)] * 5
     disagreement = f"{IDS[0]} meets pdf_input by the catalogue, but not by the API: 400 x: {LACKS}"
-    assert [record.getMessage() for record in caplog.records[:2]] == [
+    assert [record.getMessage() for record in caplog.records[:4]] == [
+        f"a call for pdf_input goes to {IDS[0]}",
         disagreement,
         f"{IDS[0]} failed (400 x: {LACKS}): trying {IDS[1]}",
+        f"a call for pdf_input goes to {IDS[1]}",
     ]
     assert machine.router.catalogue is held
     assert machine.cooling() == []
@@ -636,7 +640,8 @@ def test_a_conversation_moves_when_its_model_no_longer_will_do(
 
     assert (moved.model.id, moved.moved_from) == (IDS[2], IDS[0])
     assert [record.getMessage() for record in caplog.records] == [
-        f"{IDS[0]} does not meet line == opus: its conversation moves on"
+        f"{IDS[0]} does not meet line == opus: its conversation moves on",
+        f"a call for line == opus goes to {IDS[2]}",
     ]
 
 

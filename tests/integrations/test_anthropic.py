@@ -20,6 +20,7 @@ from canary import KEY
 from fake_api import End, Scripted, failure
 from fake_messages import MESSAGES, Posted, event, streamed
 from fake_source import PATIENCE
+from log_records import extras
 from request_corpus import CORPUS, NOT_OF_THE_SDK, load
 from strict_messages import StrictMessages, listing, serve_strictly
 
@@ -276,15 +277,21 @@ def test_the_newest_refuses_some_of_the_corpus(api: StrictMessages) -> None:
 
 @by_all
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("asked", "found", "logged"),
     [
-        ("auto", NEWEST),
-        (f"auto:{OPUS}", OPUSES[0]),
-        ("auto:thrifty", CATALOGUE.select("line == haiku").id),
+        ("auto", NEWEST, ("a call", None)),
+        (f"auto:{OPUS}", OPUSES[0], (f"a call for {require(OPUS)}", None)),
+        ("auto:thrifty", CATALOGUE.select("line == haiku").id, ("a call for thrifty", "thrifty")),
     ],
 )
 def test_the_model_is_chosen(
-    api: StrictMessages, caplog: pytest.LogCaptureFixture, way: Any, asked: str, found: str
+    api: StrictMessages,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    way: Any,
+    asked: str,
+    found: str,
+    logged: tuple[str, str | None],
 ) -> None:
     """`auto`, a requirement and a policy each have their model, seen in the answer and in one line of the log."""
     router = router_of(policies={"thrifty": Policy(require="line == haiku")})
@@ -292,9 +299,15 @@ def test_the_model_is_chosen(
         answer = way(api, [auto_model(router)], create(asked))
 
     assert (answer.model, api.asked) == (found, [found])
-    assert [each.getMessage() for each in caplog.records if each.name.startswith("router")] == [
-        f"{asked} goes to {found}"
-    ]
+    (record,) = (each for each in caplog.records if each.name.startswith("router"))
+    assert (record.name, record.getMessage()) == ("router.requests", f"{logged[0]} goes to {found}")
+    assert extras(record) == {
+        "router_event": "route",
+        "model_id": found,
+        "policy": logged[1],
+        "attempt": 1,
+        "router_changes": 0,
+    }
 
 
 def test_what_is_changed_is_logged(api: StrictMessages, caplog: pytest.LogCaptureFixture) -> None:
@@ -305,7 +318,9 @@ def test_what_is_changed_is_logged(api: StrictMessages, caplog: pytest.LogCaptur
         answer = blocking(api, [auto_model(router, on_unsupported="drop")], ask)
 
     assert answer.model == NEWEST
-    assert f"auto:reports goes to {NEWEST}; changed: temperature: taken out, as" in caplog.text
+    assert (
+        f"a call for reports goes to {NEWEST}; changed: temperature: taken out, as" in caplog.text
+    )
 
 
 def test_a_line_of_the_log_stays_a_line(
@@ -313,9 +328,9 @@ def test_a_line_of_the_log_stays_a_line(
 ) -> None:
     """What a request asks for is escaped where it would end a line."""
     with caplog.at_level(logging.INFO, "router"):
-        blocking(api, [auto_model(router_of())], create("auto:pdf_input\nand batch"))
+        blocking(api, [auto_model(router_of())], create('auto:id != "a\\u0085b"\nand batch'))
 
-    assert caplog.messages == [f"'auto:pdf_input\\nand batch' goes to {NEWEST}"]
+    assert caplog.messages == [f'a call for batch and id != "a\\u0085b" goes to {NEWEST}']
 
 
 def test_a_log_that_fails_ends_no_call(api: StrictMessages) -> None:
@@ -324,7 +339,7 @@ def test_a_log_that_fails_ends_no_call(api: StrictMessages) -> None:
     def failing(_: logging.LogRecord) -> bool:
         raise ZeroDivisionError
 
-    logger = logging.getLogger("router.integrations.anthropic")
+    logger = logging.getLogger("router.requests")
     level, logger.level = logger.level, logging.INFO
     logger.addFilter(failing)
     try:
