@@ -31,6 +31,9 @@ Value = TypeVar("Value")
 
 log: Final = Log(__package__)
 
+_SDKS: Final = frozenset({"anthropic", "openai"})
+"""The packages that return context managers which send the request when they are entered."""
+
 _LARGER_THAN_ANY: Final = 1 << 62
 """Tokens: a window that no model is known to have."""
 
@@ -409,6 +412,8 @@ def _check_value(value: Value) -> Value:
         if iscoroutine(value):
             value.close()
         raise ConfigurationError("call is asynchronous: arun awaits it, run does not")
+    if _is_unopened(value):
+        raise _unopened(value)
     return value
 
 
@@ -416,15 +421,23 @@ def _check_awaitable(value: object) -> None:
     """Raise `ConfigurationError` for the value of a call that cannot be awaited."""
     if isawaitable(value):
         return
-    if hasattr(type(value), "__aenter__"):
-        for each in vars(value).values():
-            if iscoroutine(each):  # of the request: Python warns of one that nobody awaits
-                each.close()
+    if _is_unopened(value) or hasattr(type(value), "__aenter__"):
         raise _unopened(value)
     raise ConfigurationError("call is not asynchronous: run calls it, arun awaits what it returns")
 
 
+def _is_unopened(value: object) -> bool:
+    """Return whether a value is a context manager of an SDK that has not sent its request yet."""
+    kind = type(value)
+    is_manager = hasattr(kind, "__enter__") or hasattr(kind, "__aenter__")
+    is_open = hasattr(kind, "close")  # as the streams of `create(stream=True)` are
+    return kind.__module__.partition(".")[0] in _SDKS and is_manager and not is_open
+
+
 def _unopened(value: object) -> ConfigurationError:
+    for each in getattr(value, "__dict__", {}).values():
+        if iscoroutine(each):  # of the request: Python warns of one that nobody awaits
+            each.close()
     return ConfigurationError(
         f"call returned a {type(value).__name__}, which sends nothing until it is opened: "
         "to stream, call client.messages.create with stream=True, or give the client auto_model"

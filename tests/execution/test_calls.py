@@ -23,6 +23,7 @@ from collections.abc import (
 )
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 import anthropic
@@ -42,6 +43,7 @@ from router import (
     Answer,
     Attempt,
     Catalogue,
+    ConfigurationError,
     FailureClass,
     FallbackExhaustedError,
     Model,
@@ -1310,3 +1312,57 @@ def test_naive_chains_lose_and_double(api: FakeMessages, chain: type[Naive], pro
     found = problems(in_tasks(chain(), api, 100, int), api, half)
 
     assert any(problem in each for each in found)
+
+
+HELLO: Final = {"max_tokens": 16, "messages": [{"role": "user", "content": PROMPT}]}
+NOT_SENT = (
+    r"returned a \w+Manager, which sends nothing until it is opened: to stream, .*stream=True"
+)
+
+
+@pytest.mark.parametrize("managed", ["stream", "with_streaming_response.create"])
+def test_a_context_manager_of_the_sdk(api: FakeMessages, managed: str) -> None:
+    """The SDK's context managers send nothing until they are opened: the run says so, and how to stream."""
+    router = router_of(Machine())
+
+    def method(client: Any) -> Any:
+        return attrgetter(managed)(client.messages)
+
+    async def asked() -> None:
+        async with anthropic.AsyncAnthropic(
+            api_key=KEY, http_client=anthropic.DefaultAsyncHttpxClient(verify=NO_TRUST)
+        ) as client:
+            with pytest.raises(ConfigurationError, match=NOT_SENT):
+                await router.arun_request(HELLO, method(client))
+            with pytest.raises(ConfigurationError, match=NOT_SENT):
+                router.run_request(HELLO, method(client))
+
+    asyncio.run(asked())
+    with (
+        anthropic.Anthropic(
+            api_key=KEY, http_client=anthropic.DefaultHttpxClient(verify=NO_TRUST)
+        ) as client,
+        pytest.raises(ConfigurationError, match=NOT_SENT),
+    ):
+        router.run_request(HELLO, method(client))
+    assert api.requests == []
+
+
+def test_a_stream_of_the_request(api: FakeMessages) -> None:
+    """`create` streams through a request with `stream=True`, and a refused stream goes to the next model."""
+    api.faults[FIRST] = busy()
+    request = {**HELLO, "stream": True}
+
+    async def asked() -> list[str]:
+        async with anthropic.AsyncAnthropic(
+            api_key=KEY,
+            base_url=api.url,
+            max_retries=0,
+            http_client=anthropic.DefaultAsyncHttpxClient(verify=NO_TRUST),
+        ) as client:
+            answer = await router_of(Machine()).arun_request(request, client.messages.create)
+            stream: Any = answer.value
+            return [each.type async for each in stream]
+
+    assert asyncio.run(asked())[-1] == "message_stop"
+    assert api.asked == [FIRST, SECOND]

@@ -113,6 +113,18 @@ def test_a_server_that_says_now(bench: Bench) -> None:
     assert bench.left() == FIRST_COOLDOWN
 
 
+def test_who_begins_a_cooldown_is_told_its_length(bench: Bench) -> None:
+    """The failure that begins a cooldown gets its seconds; one before it, and one of a call from before, get none."""
+    late = bench.take()
+    first, second = bench.take(), bench.take()
+
+    assert bench.cooldowns.failed(first, BUSY) is None
+    assert bench.cooldowns.failed(second, BUSY) == FIRST_COOLDOWN
+    assert bench.cooldowns.failed(late, BUSY) is None
+    assert bench.cooldowns.failed(late, told(99.0)) is None
+    assert bench.left() == 99.0
+
+
 def test_each_model_for_itself(bench: Bench) -> None:
     """R12: the outage of one model sets no other aside."""
     bench.fail(times=2)

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any, get_type_hints
 
 import pytest
-from fallback_runs import ANY, Client, Machine
+from fallback_runs import ANY, CATALOGUE, Client, Machine
 
-from router import ConfigurationError, Router, RunOptions
+from router import ConfigurationError, Router, RunOptions, StaticSource, auto_model
 from router.execution._options import check_options
 
 REQUEST = {"max_tokens": 10, "messages": [{"role": "user", "content": "Hello."}]}
@@ -37,6 +37,7 @@ REQUEST = {"max_tokens": 10, "messages": [{"role": "user", "content": "Hello."}]
         ({"sticky": []}, "sticky must be a key such as a conversation's id (got list)"),
         ({"on_fallback": 1}, "on_fallback must be a function (got int)"),
         ({"classify": "x"}, "classify must be a function (got str)"),
+        ({"on_disagreement": "x"}, "on_disagreement must be a function (got str)"),
     ],
     ids=str,
 )
@@ -48,6 +49,34 @@ def test_terms_that_cannot_be_kept(machine: Machine, terms: Mapping[str, Any], s
 
     assert said in str(raised.value)
     assert client.called == []
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [0, -1, 1e-9, 1, 2.5, 1e9, 1e9 + 1, float("inf"), float("nan"), True, "5", []],
+)
+def test_deadlines_have_one_limit(seconds: Any) -> None:
+    """`Router`, a run and `auto_model` take the same deadlines, and refuse the others with the same message."""
+    router = Machine().router
+    takers: list[Callable[[], object]] = [
+        partial(Router, StaticSource(CATALOGUE), deadline=seconds),
+        partial(router.run, ANY, Client(), deadline=seconds),
+        partial(router.run_request, REQUEST, dict, deadline=seconds),
+        partial(router.begin, ANY, deadline=seconds),
+        partial(auto_model, router, deadline=seconds),
+    ]
+    told = set()
+    for taker in takers:
+        try:
+            taker()
+        except ConfigurationError as error:
+            told.add(str(error))
+        else:
+            told.add("")
+
+    assert len(told) == 1
+    is_taken = isinstance(seconds, int | float) and seconds is not True and 0 < seconds <= 1e9
+    assert (told == {""}) is is_taken
 
 
 def test_an_unknown_option() -> None:
@@ -87,7 +116,7 @@ def test_options_are_said_once() -> None:
     [
         {},
         {"max_attempts": 1, "deadline": 0.1, "sticky": ("a", 1), "classify": None},
-        {"deadline": None, "sticky": None, "on_fallback": print},
+        {"deadline": None, "sticky": None, "on_fallback": print, "on_disagreement": None},
     ],
     ids=str,
 )

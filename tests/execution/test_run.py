@@ -32,10 +32,12 @@ from fallback_runs import (
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from log_records import extras
 
 from router import (
     Answer,
     Attempt,
+    Catalogue,
     ConfigurationError,
     FailureClass,
     FallbackExhaustedError,
@@ -43,6 +45,7 @@ from router import (
     NoModelError,
     Policy,
     Router,
+    StaticSource,
     classify,
 )
 from router.execution._cooldown import FIRST_COOLDOWN, LONGEST_COOLDOWN
@@ -89,6 +92,81 @@ def test_the_next_model_answers(machine: Machine, caplog: pytest.LogCaptureFixtu
         f"{IDS[0]} failed (529 x: Overloaded): trying {IDS[1]}",
         f"a call for pdf_input goes to {IDS[1]}",
     ]
+
+
+def test_records_have_fields(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    """A record of a failed call has the failure, how long the call took, and the models before and after it."""
+
+    def slow() -> None:
+        machine.clock.sleep(2.5)
+        raise BUSY
+
+    ends = {IDS[0]: slow, IDS[1]: RefusedError(404), IDS[2]: LACKS}
+    caplog.set_level(logging.INFO, "router")
+    with pytest.raises(FallbackExhaustedError):
+        machine.run(Client(ends), Policy(require=ANY, name="reports"))
+
+    busy = {"failure": "next_model", "status": 529, "error_type": "x", "duration": 2.5}
+    gone = {"failure": "next_model", "status": 404, "error_type": None, "duration": 0.0}
+    lacks = {"failure": "lacks_feature", "status": 400, "error_type": "x", "duration": 0.0}
+    expected: list[tuple[str, int, Mapping[str, Any]]] = [
+        ("route", 1, {"changes": 0}),
+        ("fallback", 2, {"previous_model_id": IDS[0], **busy}),
+        ("route", 2, {"changes": 0}),
+        ("cooldown", 2, {"seconds": FIRST_COOLDOWN, **gone}),
+        ("fallback", 3, {"previous_model_id": IDS[1], **gone}),
+        ("route", 3, {"changes": 0}),
+        ("disagreement", 3, lacks),
+        ("exhausted", 3, lacks),
+    ]
+    assert [extras(each) for each in caplog.records] == [
+        {
+            "router_event": event,
+            "model_id": IDS[attempt - 1],
+            "policy": "reports",
+            "attempt": attempt,
+            **{f"router_{name}": value for name, value in fields.items()},
+        }
+        for event, attempt, fields in expected
+    ]
+
+
+def test_a_run_that_fails_leaves_one_record(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last failure of an exhausted run is in the log too, with every attempt, in one line."""
+    with pytest.raises(FallbackExhaustedError):
+        machine.run(Client(all_but()), max_attempts=1)
+
+    assert caplog.messages == [
+        f"no model answered for pdf_input: max_attempts is 1; {IDS[0]} after 0.0 s: next_model, 529 x: Overloaded"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prices", "told"),
+    [
+        ((25, 40), " (output 40 USD per million tokens, was 25)"),
+        ((25.5, 5), " (output 5 USD per million tokens, was 25.5)"),
+        ((25, 25), ""),
+        ((None, 40), ""),
+        ((25, None), ""),
+    ],
+)
+def test_a_fallback_says_that_the_price_changes(
+    prices: tuple[float | None, float | None], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line of a fallback has both prices if they are known and differ."""
+    listed = [
+        {"id": name, **({} if price is None else {"price": {"output": price}})}
+        for name, price in zip("ab", prices, strict=True)
+    ]
+    router = Router(StaticSource(Catalogue.from_listing(listed)))
+
+    router.run("id == a", Client(), max_attempts=1)
+    router.run(Policy(require="id == a", alternatives=["id == b"]), Client({"a": BUSY}))
+
+    assert caplog.messages == [f"a failed (529 x: Overloaded): trying b{told}"]
 
 
 def test_every_member_meets_the_need(machine: Machine) -> None:
@@ -206,6 +284,17 @@ def test_a_disagreement_with_the_catalogue(caplog: pytest.LogCaptureFixture) -> 
     ]
     assert machine.router.catalogue is held
     assert machine.cooling() == []
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_disagreement_of_one_run(*, own: bool) -> None:
+    """`on_disagreement` of a run is called in the place of the router's; without it, the router's is called."""
+    told: list[tuple[str, Attempt]] = []
+    machine = Machine(on_disagreement=lambda attempt: told.append(("router", attempt)))
+    hook = (lambda attempt: told.append(("run", attempt))) if own else None
+    machine.run(Client({IDS[0]: LACKS}), on_disagreement=hook)
+
+    assert [(who, each.model.id) for who, each in told] == [("run" if own else "router", IDS[0])]
 
 
 def test_a_catalogue_that_lists_what_is_gone() -> None:
@@ -330,6 +419,32 @@ def test_a_call_that_is_not_asynchronous() -> None:
     """What `arun` cannot await is told, as is what `run` does not await."""
     with pytest.raises(ConfigurationError, match="call is not asynchronous"):
         asyncio.run(Machine().router.arun(ANY, Client()))  # type: ignore[arg-type]
+
+
+UNOPENED = (
+    r"call returned a \w+, which sends nothing until it is opened: to stream, call .*stream=True"
+)
+
+
+def test_a_stream_that_was_not_opened() -> None:
+    """A manager of a stream has sent nothing: the error says how to stream, and no coroutine is left unawaited."""
+
+    class Opening:
+        """What an asynchronous client returns to be opened with `async with`."""
+
+        def __init__(self) -> None:
+            self.request = asyncio.sleep(0)
+
+        async def __aenter__(self) -> None:
+            await self.request
+
+        async def __aexit__(self, *_: object) -> None: ...
+
+    def opening(_: Model) -> Any:
+        return Opening()
+
+    with pytest.raises(ConfigurationError, match=UNOPENED):
+        asyncio.run(Machine().router.arun(ANY, opening))
 
 
 def test_hooks_that_nobody_would_await() -> None:

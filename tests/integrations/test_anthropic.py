@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import ssl
 import subprocess
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 import anthropic
 import httpx2
@@ -19,18 +20,23 @@ import trio
 from canary import KEY
 from fake_api import End, Scripted, failure
 from fake_messages import MESSAGES, Posted, event, streamed
-from fake_source import PATIENCE
+from fake_source import PATIENCE, FakeClock
 from log_records import extras
 from request_corpus import CORPUS, NOT_OF_THE_SDK, load
 from strict_messages import StrictMessages, listing, serve_strictly
 
 from router import (
+    Attempt,
     Catalogue,
     ConfigurationError,
+    Failure,
+    FailureClass,
+    Model,
     NoModelError,
     Policy,
     RequirementError,
     Router,
+    RunOptions,
     StaticSource,
     auto_model,
     fit,
@@ -239,6 +245,188 @@ def test_attempts_are_counted(api: StrictMessages, attempts: int) -> None:
     assert len(api.asked) == attempts
     with pytest.raises(ConfigurationError, match="max_attempts must be"):
         auto_model(router_of(), max_attempts=0)
+
+
+LACKS = failure(400, "invalid_request_error", "This model does not support the effort parameter.")
+
+
+def test_it_takes_the_options_of_a_run() -> None:
+    """Every option of `run_request` is an argument, with the same default; `headers` is one of its own."""
+    taken = inspect.signature(auto_model).parameters.keys()
+
+    assert taken == {"router", "on_unsupported", "headers", *get_type_hints(RunOptions)}
+
+
+def streaming(client: Any) -> Any:
+    """Ask for a stream, and read it."""
+    if isinstance(client, anthropic.Anthropic):
+        with client.messages.stream(model="auto", **HELLO) as stream:
+            return stream.get_final_message()
+    return _astreaming(client)
+
+
+async def _astreaming(client: anthropic.AsyncAnthropic) -> Any:
+    async with client.messages.stream(model="auto", **HELLO) as stream:
+        return await stream.get_final_message()
+
+
+by_message_and_stream = pytest.mark.parametrize(
+    "ask", [create("auto"), streaming], ids=["message", "stream"]
+)
+
+
+@by_all
+@by_message_and_stream
+def test_hooks_are_called(api: StrictMessages, way: Any, ask: Ask) -> None:
+    """`on_fallback` gets the failed attempt and the next model, `on_disagreement` the attempt that was refused."""
+    api.faults |= {NEWEST: LACKS, SECOND: BUSY}
+    fell: list[tuple[Attempt, Model]] = []
+    refused: list[Attempt] = []
+    middle = auto_model(
+        router_of(), on_fallback=lambda *told: fell.append(told), on_disagreement=refused.append
+    )
+
+    assert way(api, [middle], ask).model == THIRD
+    assert [(attempt.model.id, model.id) for attempt, model in fell] == [
+        (NEWEST, SECOND),
+        (SECOND, THIRD),
+    ]
+    assert [each.model.id for each in refused] == [NEWEST]
+    error: Any = fell[1][0].error
+    assert (error.status_code, error.response.status_code, str(error)) == (529, 529, "status 529")
+    failed = fell[1][0].failure
+    assert failed is not None
+    assert (failed.status, failed.reason) == (529, "529 overloaded_error: Overloaded")
+
+
+@by_all
+def test_hooks_of_the_router_are_called(api: StrictMessages, way: Any) -> None:
+    """Without an `on_disagreement` of its own, the router's is called."""
+    api.faults[NEWEST] = LACKS
+    refused: list[Attempt] = []
+
+    way(api, [auto_model(router_of(on_disagreement=refused.append))], create("auto"))
+
+    assert [each.model.id for each in refused] == [NEWEST]
+
+
+@by_all
+@by_message_and_stream
+def test_the_deadline(api: StrictMessages, way: Any, ask: Ask) -> None:
+    """No other model is called after the deadline, and the SDK raises the failure; its own retry has a new one."""
+    clock = FakeClock()
+
+    def slow(_: object) -> Any:
+        clock.sleep(5.0)
+        return BUSY
+
+    api.script(slow, slow, slow)
+    middle = [auto_model(router_of(clock=clock), deadline=7)]
+
+    assert isinstance(way(api, middle, ask), anthropic.OverloadedError)
+    assert api.asked == [NEWEST, SECOND]
+    assert way(api, middle, ask, 1).model == SECOND
+    assert api.asked == [NEWEST, SECOND, NEWEST, SECOND]
+
+
+@by_all
+@by_message_and_stream
+def test_failures_are_classified(api: StrictMessages, way: Any, ask: Ask) -> None:
+    """`classify` gets the refused answer as an error, and says what may cure it."""
+    api.faults[NEWEST] = failure(401, "authentication_error")
+    seen: list[tuple[int, str]] = []
+
+    def classify(error: Exception, model: Model) -> Failure:
+        seen.append((getattr(error, "status_code", 0), model.id))
+        return Failure(kind=FailureClass.NEXT_MODEL, reason="a key of that model alone")
+
+    assert way(api, [auto_model(router_of(), classify=classify)], ask).model == SECOND
+    assert seen == [(401, NEWEST)]
+
+
+@by_all
+def test_a_conversation_stays_with_its_model(api: StrictMessages, way: Any) -> None:
+    """`sticky` names the conversation of a request, such as by a header; each keeps the model that answered it last."""
+    middle = [auto_model(router_of(), sticky=lambda request: request.headers.get("x-conversation"))]
+
+    def told(key: str | None) -> str:
+        headers = {} if key is None else {"x-conversation": key}
+        return str(way(api, middle, create("auto", extra_headers=headers)).model)
+
+    api.script(BUSY)
+    assert told("a") == SECOND
+    assert [told("a"), told("b"), told(None)] == [SECOND, NEWEST, NEWEST]
+
+
+async def _never(_: object) -> str:
+    return "never awaited"
+
+
+@pytest.mark.parametrize("sticky", ["conversation", 1, _never], ids=str)
+def test_what_names_no_conversation(sticky: Any) -> None:
+    """`sticky` is a function here, and no coroutine function."""
+    with pytest.raises(ConfigurationError, match="sticky must be a plain function"):
+        auto_model(router_of(), sticky=sticky)
+
+
+@by_all
+def test_a_key_that_is_none(api: StrictMessages, way: Any) -> None:
+    """A conversation whose key has no hash is refused before anything is sent."""
+    middle: Any = auto_model(router_of(), sticky=lambda request: request.json)
+
+    assert "sticky must be a key" in str(way(api, [middle], create("auto")))
+    assert api.requests == []
+
+
+def test_nothing_is_logged_before_a_request(caplog: pytest.LogCaptureFixture) -> None:
+    """To check the arguments leaves no record of a call."""
+    with caplog.at_level(logging.DEBUG, "router"):
+        auto_model(router_of(), max_attempts=2, deadline=5)
+
+    assert caplog.messages == []
+
+
+@by_all
+def test_the_end_of_a_chain_is_logged(
+    api: StrictMessages, caplog: pytest.LogCaptureFixture, way: Any
+) -> None:
+    """The SDK raises the last failure alone: the log has its model, policy and number, and all that was tried."""
+    api.faults = dict.fromkeys([model.id for model in CATALOGUE], BUSY)
+    router = router_of(policies={"thrifty": Policy(require="line == haiku")})
+    way(api, [auto_model(router, max_attempts=1)], create("auto:thrifty"))
+
+    (record,) = caplog.records
+    fields = extras(record)
+    assert fields.pop("router_duration") >= 0
+    assert fields == {
+        "router_event": "exhausted",
+        "model_id": CATALOGUE.select("line == haiku").id,
+        "policy": "thrifty",
+        "attempt": 1,
+        "router_failure": "next_model",
+        "router_status": 529,
+        "router_error_type": "overloaded_error",
+    }
+
+
+def test_the_models_of_a_batch_are_logged(
+    api: StrictMessages, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each request of a batch that is routed leaves a record; there is no attempt of one."""
+    params = [{**HELLO, "model": each} for each in ("auto", SECOND, f"auto:{OPUS}")]
+    entries = [{"custom_id": str(at), "params": each} for at, each in enumerate(params)]
+    with caplog.at_level(logging.INFO, "router"):
+        blocking(
+            api,
+            [auto_model(router_of())],
+            lambda client: client.messages.batches.create(requests=entries),
+        )
+
+    records = [extras(each) for each in caplog.records if each.name.startswith("router")]
+    assert [(each["router_event"], each["model_id"], each["attempt"]) for each in records] == [
+        ("route", NEWEST, None),
+        ("route", OPUSES[0], None),
+    ]
 
 
 def test_a_key_of_the_callers_own(api: StrictMessages) -> None:
