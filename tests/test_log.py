@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import logging
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from inspect import currentframe
 from pathlib import Path
 
 import pytest
+from locations import TESTS
+from log_records import OWN, extras
 
 import router
 from router._errors import CatalogueUnavailableError
@@ -112,3 +117,152 @@ def test_logging_is_imported_when_something_is_logged() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own text
 
     assert run.stdout.split() == ["False", "True"]
+
+
+def test_a_record_has_an_event_and_three_fields(caplog: pytest.LogCaptureFixture) -> None:
+    """Each record has the same four fields, `None` where they do not apply, and others under a prefix."""
+    LOG.warning("one", event="counted")
+    LOG.warning("two", event="named", model_id="a", policy="b", attempt=3, name="c", status=529)
+
+    assert [extras(record) for record in caplog.records] == [
+        {"router_event": "counted", "model_id": None, "policy": None, "attempt": None},
+        {
+            "router_event": "named",
+            "model_id": "a",
+            "policy": "b",
+            "attempt": 3,
+            "router_name": "c",
+            "router_status": 529,
+        },
+    ]
+    formatter = logging.Formatter("%(router_event)s %(model_id)s %(message)s")
+    assert [*map(formatter.format, caplog.records)] == ["counted None one", "named a two"]
+
+
+@pytest.mark.parametrize(("text", "written"), FOREIGN.values(), ids=FOREIGN)
+def test_fields_are_escaped(text: str, written: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A field ends no line either, whoever writes it."""
+    LOG.warning("here", event="named", model_id=text, status=text)
+
+    fields = extras(caplog.records[0])
+    assert (fields["model_id"], fields["router_status"]) == (written, written)
+
+
+def test_the_logger_of_the_library_gets_all() -> None:
+    """A handler of `router` gets the records of every package, since they propagate."""
+    records: list[str] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record.name)
+
+    handler = Keeping()
+    logging.getLogger("router").addHandler(handler)
+    try:
+        Log("router.execution").warning("here", event="here")
+        Log("router").warning("here", event="here")
+    finally:
+        logging.getLogger("router").removeHandler(handler)
+
+    assert records == ["router.execution", "router"]
+
+
+def test_what_nobody_reads_is_not_written(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the level is off, no argument is made a text."""
+    caplog.set_level(logging.WARNING, "router")
+
+    class Counted:
+        texts = 0
+
+        def __str__(self) -> str:
+            Counted.texts += 1
+            return "counted"
+
+    LOG.info("%s", Counted(), event="counted", status=Counted())
+    assert Counted.texts == 0
+    LOG.warning("%s", Counted(), event="counted", status=Counted())
+    assert Counted.texts > 0
+
+
+LEVELS = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "exception": "ERROR"}
+
+
+def logged(tree: ast.Module) -> Iterator[tuple[str, str | None, frozenset[str]]]:
+    """Yield the event, the level and the fields of each record that a module writes."""
+    spread = {
+        function.name: {
+            key.value
+            for node in ast.walk(function)
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict)
+            for key in node.value.keys
+            if isinstance(key, ast.Constant)
+        }
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+    }
+    for node in ast.walk(tree):
+        given = {each.arg: each.value for each in getattr(node, "keywords", ())}
+        if not isinstance(node, ast.Call) or "event" not in given:
+            continue
+        fields = {name for name in given if name is not None} - {"event"}
+        if None in given:
+            fields |= spread[getattr(getattr(given[None], "func", None), "attr", "")]
+        yield (
+            str(ast.literal_eval(given["event"])),
+            LEVELS.get(getattr(node.func, "attr", "")),
+            frozenset(fields),
+        )
+
+
+LOGGED = sorted(
+    (event, level, fields)
+    for name, text in TEXTS.items()
+    if name != "router._log"
+    for event, level, fields in logged(ast.parse(text))
+)
+PAGE = (TESTS.parent / "docs" / "observability.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| `([a-z_]+)` \| ([A-Z]+) \| (.*) \| (.*?) ?\|$", PAGE, re.MULTILINE)
+
+
+def test_the_page_lists_each_event() -> None:
+    """The table of events on the page is that of the code: words, levels and fields, no more and no fewer."""
+    written = {event: (level, fields) for event, level, fields in LOGGED}
+    listed = {event: (level, {*re.findall("`(\\w+)`", more)}) for event, level, _, more in ROWS}
+
+    assert len(written) == len(LOGGED)
+    assert listed.keys() == written.keys()
+    assert len(listed) == len(ROWS)
+    for event, (level, fields) in written.items():
+        own = {f"router_{name}" for name in fields - {"model_id", "policy", "attempt"}}
+        assert listed[event] == (level or listed[event][0], own), event
+
+
+def test_the_page_explains_each_field() -> None:
+    """Each field of the table of events is explained on the page, and no other."""
+    explained = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| [^|]* \|$", PAGE, re.MULTILINE)
+    names = {name for cell in explained for name in re.findall("`(\\w+)`", cell)}
+
+    used = {name for *_, more in ROWS for name in re.findall("`(\\w+)`", more)}
+    assert names == used | {"model_id", "policy", "attempt"}
+
+
+def test_no_field_is_one_of_logging() -> None:
+    """No field has the name of an attribute of every record, which `logging` refuses."""
+    names = {name for *_, fields in LOGGED for name in fields}
+
+    assert not {f"router_{name}" for name in names} & OWN
+    assert not {"model_id", "policy", "attempt", "router_event"} & OWN
+
+
+def test_records_are_found() -> None:
+    """A call that logs is seen, with the fields that a method of its module returns."""
+    tree = ast.parse(
+        "log.info('one', event='a', model_id=1, **self._more(x))\n"
+        "write('two', event='b')\n"
+        "def _more(self, x):\n    return {'status': 1}\n"
+    )
+
+    assert [*logged(tree)] == [
+        ("a", "INFO", frozenset({"model_id", "status"})),
+        ("b", None, frozenset()),
+    ]

@@ -1,24 +1,19 @@
 """The README is a program: its examples run, and print what it says they print."""
 
-import io
 import re
 import shlex
-from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+from examples import fenced, printed_by, programs
 from locations import ROOT
 
 from router import Lock, _errors
 from router.cli._commands import run
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-FENCED = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-PROGRAMS = [
-    (code, FENCED[at + 1][1] if at + 1 < len(FENCED) and FENCED[at + 1][0] == "text" else "")
-    for at, (language, code) in enumerate(FENCED)
-    if language == "python"
-]
+FENCED = fenced(TEXT)
+PROGRAMS = programs(TEXT)
 COMMANDS = [
     example.split("\n", 1)
     for language, console in FENCED
@@ -53,11 +48,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("code", "output"), PROGRAMS, ids=range(len(PROGRAMS)))
 def test_a_program_prints_what_stands_below_it(code: str, output: str) -> None:
     """A Python example runs and prints the text block that follows it."""
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the README's own code
-
-    assert printed.getvalue() == output
+    assert printed_by(code, "README.md") == output
 
 
 @pytest.mark.parametrize(
