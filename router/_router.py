@@ -360,7 +360,7 @@ class Router(ModelChooser):
             request, need, on_unsupported, now=now, most=1, batch=batch, input_tokens=input_tokens
         )
         routed = found.first()
-        log_route(found.purpose(self._policies.name_of(policy)), routed.model, routed.changes)
+        log_route(found.purpose(self._policies.name_of(need)), routed.model, routed.changes)
         stale = self._loader.is_stale(found.catalogue)
         return evolve(routed, decision=changed(routed.decision, stale=stale))
 

@@ -74,9 +74,9 @@ def auto_model(
     `max_attempts`, `deadline`, `classify`, `on_fallback` and `on_disagreement` are those of
     `RunOptions`; the first two count anew each time that the SDK tries. The error of an attempt has
     the `status_code` and the `response` of the answer; it is not an exception of the SDK.
-    `sticky(request)`: a function that returns the key of a request's conversation, for example
-    from its headers or its `json`, or `None`; a conversation stays with the model that last
-    answered it.
+    `sticky(request)`: returns the key of the conversation of the SDK's `APIRequest`, for example
+    from its `headers` or `json`, or `None`; a conversation stays with the model that last answered
+    it.
     `headers`: the client's own `default_headers`, if these name a version or betas of the API.
 
     Raises `ConfigurationError` without version 2 or later of the package.
@@ -242,7 +242,7 @@ class _AutoModel:
             return entry
         try:
             routed = self._router.route(
-                {**params, **beside}, auto.need, self._on_unsupported, batch=True
+                {**params, **beside}, auto[1], self._on_unsupported, batch=True
             )
         except RouterError as error:
             error.add_note(f"asked by requests[{at}].params of the batch")
@@ -256,7 +256,7 @@ class _AutoModel:
         if body is None or auto is None:
             return None
         return _Call(
-            auto.need,
+            auto[1],
             {**body, **self._beside(request)},
             request.options.idempotency_key,
             self._sticky(request) if self._sticky is not None else None,
@@ -287,19 +287,10 @@ def _body_of(request: APIRequest, *ends: str | None) -> Mapping[str, Any] | None
     return body if url is not None and url[1] in ends and isinstance(body, Mapping) else None
 
 
-@frozen
-class _Auto:
-    """The model of a request that is to be routed."""
-
-    need: str | None
-    """What follows the colon."""
-
-
-def _read_auto(body: Mapping[str, Any]) -> _Auto | None:
-    """Return what a body says in the place of a model, `None` if that is not `auto`."""
+def _read_auto(body: Mapping[str, Any]) -> re.Match[str] | None:
+    """Return the match of a body's model with `auto`, whose group is the need after the colon."""
     model = body.get("model")
-    auto = _AUTO.fullmatch(model) if isinstance(model, str) else None
-    return None if auto is None else _Auto(auto[1])
+    return _AUTO.fullmatch(model) if isinstance(model, str) else None
 
 
 def _request_for(run: Run, request: APIRequest) -> APIRequest:
