@@ -14,7 +14,7 @@ RouterError
 ├── CatalogueUnavailableError (OSError)      a source that gave no catalogue
 ├── UnfitRequestError (ValueError)           a request that a model is known not to serve
 ├── FallbackExhaustedError (ExceptionGroup)  every model that a run could try has failed
-└── ConfigurationError (ValueError)          an argument or environment variable that cannot be used
+└── ConfigurationError (ValueError)          an argument, environment variable or file that cannot be used
 """
 
 from __future__ import annotations
@@ -117,7 +117,20 @@ class RouterError(Exception):
 
 
 class RequirementError(RouterError, ValueError):
-    """A requirement that is invalid for every catalogue."""
+    """A requirement that is invalid for every catalogue.
+
+    `where` is its place if it comes from a policy: `router.toml: policies.reports.require`.
+    """
+
+    where: str | None = None
+
+    @property
+    def message(self) -> str:
+        """What is wrong, without the place."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return self.message if self.where is None else f"{printable(self.where)}: {self.message}"
 
 
 class RequirementSyntaxError(RequirementError):
@@ -129,7 +142,9 @@ class RequirementSyntaxError(RequirementError):
         self.column = column
         self.problem = problem
 
-    def __str__(self) -> str:
+    @property
+    def message(self) -> str:
+        """What is wrong, with the text around the column and a caret."""
         start = max(0, self.column - _WINDOW)
         before = ("..." if start else "") + printable(self.text[start : self.column])
         after = self.text[self.column : self.column + _WINDOW]
@@ -151,7 +166,9 @@ class UnknownNameError(RequirementError, LookupError):
         self.nearest = tuple(nearest)
         self.policies = tuple(policies)
 
-    def __str__(self) -> str:
+    @property
+    def message(self) -> str:
+        """What is wrong, with the names that may be meant."""
         policies = f" (policies: {join_names(self.policies)})" if self.policies else ""
         return f"unknown name {quoted(self.name)}{did_you_mean(self.nearest)}{policies}"
 
@@ -291,4 +308,25 @@ class UnfitRequestError(RouterError, ValueError):
 
 
 class ConfigurationError(RouterError, ValueError):
-    """An invalid argument or environment variable; the message never has a secret value."""
+    """An invalid argument, environment variable or file; the message never has a secret value.
+
+    `problems` has a string for each problem: several, if files have several. `places` are the
+    files that they are in.
+    """
+
+    def __init__(self, *problems: str, places: Iterable[str] = ()) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+        self.places = tuple(places)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return self.problems[0]
+        lines = (f"  {line}" for each in self.problems for line in each.split("\n"))
+        return "\n".join((count_problems(self.problems, self.places), *lines))
+
+
+def count_problems(problems: Sequence[str], places: Sequence[str]) -> str:
+    """Return the first line of a message with several problems: how many, and where."""
+    where = f" in {' and '.join(map(printable, places))}" if places else ""
+    return f"{len(problems):,} problems{where}:"

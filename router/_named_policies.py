@@ -13,13 +13,8 @@ from attrs import evolve
 from router._errors import ConfigurationError, UnknownNameError, nearest, quoted
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._diff import CatalogueDiff, impact_of
-from router.catalogue._policy import (
-    Policy,
-    RequirementLike,
-    check_policies,
-    is_policy_name,
-    read_policies,
-)
+from router.catalogue._policy import Policy, RequirementLike, check_policies, is_policy_name
+from router.catalogue._policy_file import PolicyFile, read_policies, read_policy_file
 from router.models._model import Model
 from router.refresh._notifier import OnRefresh
 
@@ -42,8 +37,9 @@ class NamedPolicies:
         if not isinstance(policies, (str, os.PathLike)):
             check_policies(policies)
         self.are_given: Final = policies is not NO_POLICIES
+        self._given: Final = policies
         self._policies = policies
-        self._locked = self._open_lock(lock, on_lock_broken)
+        self.locked: Final = self._open_lock(lock, on_lock_broken)
 
     def _open_lock(
         self, lock: str | os.PathLike[str] | Lock | None, on_lock_broken: OnLockBroken
@@ -72,6 +68,25 @@ class NamedPolicies:
         if not isinstance(self._policies, Mapping):
             self._policies = read_policies(self._policies)
         return self._policies
+
+    @property
+    def where(self) -> str:
+        """The file of the policies, or what a message calls them if there is none."""
+        return "the policies" if isinstance(self._given, Mapping) else os.fspath(self._given)
+
+    def read(self) -> PolicyFile:
+        """Return the policies with all problems; raises `ConfigurationError` without a TOML file."""
+        if not isinstance(self._policies, Mapping):
+            found = read_policy_file(self._policies)
+            if not found.problems:
+                self._policies = found.policies
+            return found
+        placed = (
+            (f"{policy.location or f'policies.{name}'}.{key}", part)
+            for name, policy in self._policies.items()
+            for key, part in policy.parts
+        )
+        return PolicyFile(self._policies, tuple(placed))
 
     def find(self, need: RequirementLike, current: Callable[[], Catalogue]) -> RequirementLike:
         """Return the policy with the name `need`, or `need` itself if it is not a policy name.
@@ -103,7 +118,7 @@ class NamedPolicies:
 
     def held(self, need: RequirementLike, catalogue: Catalogue) -> LockedAnswer | None:
         """Return the locked answer for a policy or its name, `None` without a lock."""
-        return None if self._locked is None else self._locked.held(need, catalogue)
+        return None if self.locked is None else self.locked.held(need, catalogue)
 
     def locked_model(self, need: RequirementLike, catalogue: Catalogue) -> Model | None:
         """Return the locked model of a policy, `None` if it is not locked or the lock is broken."""

@@ -16,6 +16,7 @@ from router._choosing import ModelChooser
 from router._errors import ConfigurationError, quoted
 from router._fork import fork_lock
 from router._named_policies import NO_POLICIES, NamedPolicies
+from router._startup_check import StartupCheck
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import changed
 from router.catalogue._policy import Policy, RequirementLike
@@ -95,7 +96,8 @@ class Router(ModelChooser):
 
     Constructing does no I/O. The first answer looks on disk, then waits for the source, at most
     `deadline` seconds, and falls back to the bundled catalogue; inside a running event loop it
-    never waits. A context manager; as an async one it waits for the first catalogue.
+    never waits, and says so once in the log. `async with`, or `await router.ready()`, waits for the
+    first catalogue. Both, and `with`, first check the policies and the lock, as `check` does.
 
     `source`: by default the live API if `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN` is set,
     else the bundled catalogue.
@@ -146,6 +148,7 @@ class Router(ModelChooser):
         check_hook("on_disagreement", on_disagreement)
         check_hook("on_refresh", on_refresh)
         self._policies = NamedPolicies(policies, lock, on_lock_broken)
+        self._startup = StartupCheck(self._policies)
         self._loader = Loader(
             source,
             ttl=ttl,
@@ -161,6 +164,7 @@ class Router(ModelChooser):
             progress=progress,
             on_refresh=self._policies.with_impact(on_refresh),
             on_error=on_error,
+            on_load=self._startup.check_again,
         )
         self._call_state: CallState | None = None
         self._open_call_state: Callable[[], CallState] = partial(
@@ -408,14 +412,34 @@ class Router(ModelChooser):
         """Stop refreshing the catalogue; the current one goes on answering."""
         self._loader.close()
 
+    def check(self) -> None:
+        """Check the policies and the lock, as `with` and `async with` do when they begin.
+
+        Raises one `ConfigurationError` that lists every mistake: in a file, in a name, or a policy
+        that has changed since it was locked. A locked model that is gone or retired, and a name
+        that only the bundled catalogue was asked for, is logged as a WARNING instead. With
+        policies, this loads the first catalogue, as the first answer would.
+        """
+        if self._policies.are_given:
+            self._startup.check(self._loader)
+
+    async def ready(self) -> None:
+        """Wait for the first catalogue, at most `deadline` seconds, then `check`.
+
+        This does not block the event loop, under asyncio and trio.
+        """
+        await self._loader.afirst()
+        self.check()
+
     def __enter__(self) -> Self:
+        self.check()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
-        await self._loader.afirst()
+        await self.ready()
         return self
 
     async def __aexit__(self, *_: object) -> None:

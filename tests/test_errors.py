@@ -90,6 +90,38 @@ def test_an_error_travels_whole(error: RouterError) -> None:
         assert vars(again) == vars(error)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        RequirementError("it is wrong"),
+        RequirementSyntaxError("a ~ b", 2, "unexpected '~'"),
+        UnknownNameError("pdf_imput", ["pdf_input"]),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_requirement_of_a_file_says_where_it_is(error: RequirementError) -> None:
+    """The place comes first, if there is one, and travels with the error."""
+    message = str(error)
+    assert (error.where, error.message) == (None, message)
+
+    error.where = "router.toml\x1b: policies.reports.require"
+    for each in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - our own
+        assert str(each) == f"router.toml\\x1b: policies.reports.require: {message}"
+        assert each.message == message
+
+
+def test_several_problems_are_one_error() -> None:
+    """The first line says how many problems there are and where; each follows, indented with all of its lines."""
+    error = ConfigurationError("a: b: wrong\n  x\n  ^", "c: missing", places=["a", "c\x1b"])
+    for each in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - our own
+        assert each.problems == ("a: b: wrong\n  x\n  ^", "c: missing")
+        assert str(each) == (
+            "2 problems in a and c\\x1b:\n  a: b: wrong\n    x\n    ^\n  c: missing"
+        )
+    assert str(ConfigurationError("only this", places=["a"])) == "only this"
+    assert str(ConfigurationError("one", "two")) == "2 problems:\n  one\n  two"
+
+
 def test_an_unavailable_catalogue_carries_what_a_retry_needs() -> None:
     """Status, the API's name of the failure, the wait it asked for, and whether trying again makes sense."""
     error = CatalogueUnavailableError(

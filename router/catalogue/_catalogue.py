@@ -181,7 +181,7 @@ class Catalogue(Snapshot):
         raise NoModelError(asked, self, resolve_now(now))
 
     def _select_by(self, policy: Policy, default: Any, now: datetime | None) -> Any:
-        self._check_policy(policy)
+        self.check_policy(policy)
         now = resolve_now(now)
         for tier in policy.tiers:
             rows = self._met(tier, now)

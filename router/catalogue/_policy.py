@@ -12,22 +12,14 @@ A policy holds no catalogue; a catalogue ranks its models by a policy.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from attrs import evolve, field, frozen
 
-from router._errors import (
-    ConfigurationError,
-    RequirementError,
-    did_you_mean,
-    nearest,
-    quoted,
-    shortened,
-)
+from router._errors import ConfigurationError, RequirementError, quoted, shortened
 from router._serialising import Serialisable
 from router.models._field_types import read_days
 from router.models._model import Model
@@ -35,7 +27,7 @@ from router.models._vocabulary import CAPABILITIES, FIELDS
 from router.requirements._expression import Requirement, conjunction
 from router.requirements._literals import Comparison
 from router.requirements._needs import KEYWORDS
-from router.requirements._parser import parse, require
+from router.requirements._parser import require
 
 ORDERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -50,7 +42,6 @@ POLICY_KEYS: Final = ("require", "prefer", "minimum_age", "alternatives", "order
 """The keys that a policy table may have."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
-_OWN_TABLE: Final = re.compile(rb"^\s*\[tool\.router[].]", re.MULTILINE)
 _UNKNOWN_LAST: Final = float("inf")
 
 
@@ -62,13 +53,15 @@ def _read_all(requirements: Sequence[str | Requirement]) -> tuple[Requirement, .
     return tuple(map(require, requirements))
 
 
-def _read_age(age: str | Requirement | None) -> Requirement | None:
+def read_age(age: str | Requirement | None) -> Requirement | None:
+    """Return the requirement of a minimum age; raises `ConfigurationError` if it is no duration."""
     if age is None or (isinstance(age, Comparison) and (age.field, age.op) == ("age", ">=")):
         return age
     return Comparison("age", "duration", ">=", read_days("minimum_age", age))
 
 
-def _read_order(order: str) -> str:
+def read_order(order: str) -> str:
+    """Return a known order; raises `ConfigurationError` for any other."""
     if order not in ORDERS:
         raise ConfigurationError(f"order must be one of {', '.join(ORDERS)} (got {quoted(order)})")
     return order
@@ -90,10 +83,12 @@ class Policy(Serialisable):
 
     require: Requirement = field(default=None, converter=require)
     prefer: tuple[Requirement, ...] = field(default=(), converter=_read_all)
-    minimum_age: Requirement | None = field(default=None, converter=_read_age)
+    minimum_age: Requirement | None = field(default=None, converter=read_age)
     alternatives: tuple[Requirement, ...] = field(default=(), converter=_read_all)
-    order: str = field(default="newest", converter=_read_order)
+    order: str = field(default="newest", converter=read_order)
     name: str | None = None
+    location: str | None = field(default=None, repr=False, eq=False)
+    """Where it was read from, such as `router.toml: policies.reports`."""
 
     tiers: tuple[Requirement, ...] = field(init=False, repr=False, eq=False)
     """The requirement, then the alternatives in order, each with the minimum age added."""
@@ -109,9 +104,17 @@ class Policy(Serialisable):
         """Return the policy with `requirement` added to its own and to each alternative."""
         return evolve(
             self,
+            location=None,  # what is added is not in the file
             require=self.require & requirement,
             alternatives=tuple(each & requirement for each in self.alternatives),
         )
+
+    @property
+    def parts(self) -> Iterator[tuple[str, Requirement]]:
+        """Each requirement as it is written, with its key in the table of the policy."""
+        yield "require", self.require
+        for key, several in (("prefer", self.prefer), ("alternatives", self.alternatives)):
+            yield from ((f"{key}[{at}]", each) for at, each in enumerate(several))
 
     @property
     def is_relative(self) -> bool:
@@ -152,48 +155,19 @@ def reject_keywords(policy: Policy, needs: Mapping[str, object]) -> Policy:
     return policy
 
 
-def read_policies(path: str | os.PathLike[str]) -> Mapping[str, Policy]:
-    """Read policies by name from `router.toml`, or from `tool.router` in `pyproject.toml`.
-
-    Raises `ConfigurationError` with the file, the key and the expected value.
-    """
-    where = os.fspath(path)
-    document = read_toml(where)
-    prefix = ""
-    if os.path.basename(where) == "pyproject.toml":
-        prefix = "tool.router."
-        document = read_table(
-            where,
-            "tool.router",
-            read_table(where, "tool", document.get("tool", {})).get("router", {}),
-        )
-    check_keys(where, prefix, document, ("policies",))
-    named = read_table(where, f"{prefix}policies", document.get("policies", {}))
-    return MappingProxyType(
-        {
-            name: read_policy(where, f"{prefix}policies", name, table)
-            for name, table in named.items()
-        }
-    )
-
-
 def is_policy_name(text: str) -> bool:
     """Return whether `text` is a valid policy name."""
     return _NAME.fullmatch(text) is not None and text not in KEYWORDS
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Raise `ConfigurationError` for an invalid policy name, or one that is already in use."""
-    for name in names:
-        if not _NAME.fullmatch(str(name)):
-            raise ConfigurationError(
-                f"a policy is named with letters, digits, - and _ (got {quoted(name)})"
-            )
-        # `Router.select` takes a policy name or a requirement: the two must not overlap.
-        if name in CAPABILITIES or name in FIELDS or name in KEYWORDS:
-            raise ConfigurationError(
-                f"{name} is a capability, a field or a keyword; name the policy otherwise"
-            )
+def name_problem(name: object) -> str | None:
+    """Return why a policy cannot have that name, `None` if it can."""
+    if not _NAME.fullmatch(str(name)):
+        return f"a policy is named with letters, digits, - and _ (got {quoted(name)})"
+    # `Router.select` takes a policy name or a requirement: the two must not overlap.
+    if name in CAPABILITIES or name in FIELDS or name in KEYWORDS:
+        return f"{name} is a capability, a field or a keyword; name the policy otherwise"
+    return None
 
 
 def check_policies(policies: object) -> None:
@@ -204,103 +178,5 @@ def check_policies(policies: object) -> None:
         raise ConfigurationError(
             f"policies must be a dict of a name to a Policy, or the file of them (got {quoted(policies)})"
         )
-    check_names(policies)
-
-
-def find_policies(directory: str | os.PathLike[str] = ".") -> str | None:
-    """Return the nearest file of policies, from the directory upward.
-
-    A directory's `router.toml` wins over its `pyproject.toml`, which needs a table `tool.router`.
-    """
-    here = os.path.abspath(directory)
-    while True:
-        own, project = os.path.join(here, "router.toml"), os.path.join(here, "pyproject.toml")
-        if os.path.isfile(own):
-            return own
-        if os.path.isfile(project) and _has_own_table(project):
-            return project
-        here, left = os.path.dirname(here), here
-        if here == left:
-            return None
-
-
-def _has_own_table(path: str) -> bool:
-    # A search of the bytes finds the table even if the file is not valid TOML, so that reading the
-    # file reports the error instead of the search skipping it.
-    try:
-        with open(path, "rb") as file:
-            return _OWN_TABLE.search(file.read()) is not None
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: str, error: OSError) -> ConfigurationError:
-    return ConfigurationError(f"{path} cannot be read: {error.strerror or error}")
-
-
-def read_toml(path: str) -> dict[str, Any]:
-    """Read a TOML file; raises `ConfigurationError` if it is unreadable or invalid."""
-    import tomllib
-
-    try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
-
-
-def read_policy(where: str, prefix: str, name: str, table: object) -> Policy:
-    """Read a policy table; raises `ConfigurationError` with the file, key and expected value."""
-    path = f"{prefix}.{name}"
-    try:
-        check_names((name,))
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{where}: {shortened(path)}: {error}") from None
-    stated = read_table(where, path, table)
-    check_keys(where, f"{path}.", stated, POLICY_KEYS)
-    if "require" not in stated:
-        raise ConfigurationError(f"{where}: {path}: require is missing")
-    read = {key: _value(where, f"{path}.{key}", key, value) for key, value in stated.items()}
-    return Policy(**read, name=name)
-
-
-def _value(where: str, path: str, key: str, value: object) -> Any:
-    """Check one value of a policy table, so that an error names its place in the file."""
-    is_list = key in {"prefer", "alternatives"}
-    texts: Any = value if is_list else [value]
-    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
-        raise ConfigurationError(
-            f"{where}: {path} must be {'a list of strings' if is_list else 'a string'} (got {quoted(value)})"
-        )
-    for at, text in enumerate(texts):
-        place = f"{where}: {path}[{at}]" if is_list else f"{where}: {path}"
-        try:
-            if key == "order":
-                _read_order(text)
-            elif key == "minimum_age":
-                _read_age(text)
-            else:
-                parse(text)
-        except RequirementError as error:
-            raise ConfigurationError(f"{place}: {error}") from error
-        except ConfigurationError as error:
-            # The message starts with the name of the argument, which `place` already gives.
-            raise ConfigurationError(f"{place}: {str(error).partition(' ')[2]}") from error
-    return value
-
-
-def read_table(where: str, path: str, value: object) -> dict[str, Any]:
-    """Return `value` if it is a table; raises `ConfigurationError` otherwise."""
-    if not isinstance(value, dict):
-        raise ConfigurationError(f"{where}: {path} must be a table (got {type(value).__name__})")
-    return value
-
-
-def check_keys(where: str, prefix: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Raise `ConfigurationError` for an unknown key of a table."""
-    for key in table:
-        if key not in known:
-            hint = did_you_mean(nearest(key, known, limit=1)) or f"; there is {', '.join(known)}"
-            raise ConfigurationError(f"{where}: {shortened(prefix + key)}: unknown key{hint}")
+    for problem in filter(None, map(name_problem, policies)):
+        raise ConfigurationError(problem)

@@ -280,7 +280,7 @@ class Snapshot:
 
     def _chain(self, policy: Policy, now: datetime | None) -> Iterator[Model]:
         """Yield every candidate of a policy, best first."""
-        self._check_policy(policy)
+        self.check_policy(policy)
         left = self._index.all
         for tier in policy.tiers:
             rows = self._met(tier, now) & left
@@ -343,30 +343,57 @@ class Snapshot:
             remember(self._default_rows, fields, rows)
         return rows
 
-    def _check_policy(self, policy: Policy) -> None:
-        """Check every name, even in tiers that this catalogue does not need: a later one may."""
+    def check_policy(self, policy: Policy) -> None:
+        """Raise `UnknownNameError`, with its place, for an unknown name in any tier or preference.
+
+        This includes tiers that this catalogue does not need, because a later one may.
+        """
         for each in (*policy.tiers, *policy.prefer):
-            self.check_names(each)
+            try:
+                self.check_names(each)
+            except RequirementError as error:
+                raise next(self._policy_errors(policy), error) from None
+
+    def _policy_errors(self, policy: Policy) -> Iterator[RequirementError]:
+        """Yield the errors of the names in a policy, with their places if it was read from a file."""
+        for key, part in policy.parts:
+            yield from self.name_errors(part, policy.location and f"{policy.location}.{key}")
 
     def check_names(self, requirement: Requirement) -> None:
         """Raise `UnknownNameError` for names unknown to the vocabulary and this catalogue."""
-        for name in sorted(requirement.capabilities):  # of several errors, always the same one
+        for error in self.name_errors(requirement):  # of several, always the same one
+            raise error
+
+    def name_errors(
+        self, requirement: Requirement, where: str | None = None
+    ) -> Iterator[RequirementError]:
+        """Yield an error for each unknown name, and for each field and capability used as the other.
+
+        `where` is the place of the requirement.
+        """
+        for name in sorted(requirement.capabilities):
             if not self.names.knows_capability(name):
-                if self.names.knows_field(name) or any(
-                    self.names.knows_field(name[:at]) for at, mark in enumerate(name) if mark == "."
-                ):
-                    raise RequirementError(
-                        f"{quoted(name)} is a field, not a capability: compare it, as in '{shortened(name)} == ...'"
-                    )
-                raise UnknownNameError(name, self.suggestions(name))
+                yield _placed(self._capability_error(name), where)
         for name in sorted(requirement.fields):
             if not self.names.knows_field(name):
-                if self.names.knows_capability(name):
-                    short = shortened(name)
-                    raise RequirementError(
-                        f"{quoted(name)} is a capability: write '{short}' or 'not {short}', without a comparison"
-                    )
-                raise UnknownNameError(name, self.suggestions(name))
+                yield _placed(self._field_error(name), where)
+
+    def _capability_error(self, name: str) -> RequirementError:
+        if self.names.knows_field(name) or any(
+            self.names.knows_field(name[:at]) for at, mark in enumerate(name) if mark == "."
+        ):
+            return RequirementError(
+                f"{quoted(name)} is a field, not a capability: compare it, as in '{shortened(name)} == ...'"
+            )
+        return UnknownNameError(name, self.suggestions(name))
+
+    def _field_error(self, name: str) -> RequirementError:
+        if self.names.knows_capability(name):
+            short = shortened(name)
+            return RequirementError(
+                f"{quoted(name)} is a capability: write '{short}' or 'not {short}', without a comparison"
+            )
+        return UnknownNameError(name, self.suggestions(name))
 
     def suggestions(self, name: str) -> tuple[str, ...]:
         """Return suggestions for an unknown name: a model, a line, or similar names."""
@@ -376,6 +403,11 @@ class Snapshot:
         if any(model.line == name for model in self):
             return (f"line == {name}",)
         return self.names.nearest(name)
+
+
+def _placed(error: RequirementError, where: str | None) -> RequirementError:
+    error.where = where
+    return error
 
 
 def _has_unreadable_lifecycle(model: Model) -> bool:

@@ -26,7 +26,8 @@ from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision
 from router.catalogue._diff import CatalogueDiff, impact_of
 from router.catalogue._gate import Gate, Verdict
-from router.catalogue._policy import Policy, read_policies
+from router.catalogue._policy import Policy
+from router.catalogue._policy_file import read_policies
 from router.catalogue._terms import unmet_terms
 from router.cli import _text
 from router.cli._audit import audit

@@ -12,7 +12,8 @@ import click
 from router._errors import ConfigurationError, printable, printable_lines
 from router._serialising import json_value
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._policy import Policy, read_policies
+from router.catalogue._policy import Policy
+from router.catalogue._policy_file import read_policies
 from router.catalogue._why import Why
 from router.catalogue._why import why as why_of
 from router.cli import _text

@@ -9,7 +9,8 @@ from typing import Any, Final
 import click
 
 from router._errors import ConfigurationError, RequirementError, join_names, nearest, quoted
-from router.catalogue._policy import Policy, find_policies, read_policies
+from router.catalogue._policy import Policy
+from router.catalogue._policy_file import find_policies, read_policies
 from router.models._field_types import read_days
 from router.requirements._expression import Requirement
 from router.requirements._parser import require

@@ -14,7 +14,7 @@ from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision, changed
 from router.catalogue._explanation import Explanation
 from router.catalogue._policy import Policy, RequirementLike
-from router.locking._checking import broken_by, find_listed
+from router.locking._checking import broken_by, find_listed, with_name
 from router.locking._lockfile import Lock
 from router.models._model import Model
 
@@ -30,6 +30,13 @@ class LockedAnswer:
     policy: str
     model: Model | None
     note: str
+    is_listed: bool = True
+    """Whether the catalogue lists the model."""
+
+    @property
+    def id(self) -> str | None:
+        """The id of the locked model."""
+        return self.model.id if self.model is not None else None
 
     def apply_to(self, decision: Decision) -> Decision:
         """Return the decision with the locked model, if there is one, and the note."""
@@ -48,6 +55,12 @@ class _Broken:
     id: str | None
     changed: str
 
+    @property
+    def note(self) -> str:
+        """What is wrong, and what to do."""
+        locked = f"locked to {self.id}, but " if self.id is not None else ""
+        return f"{locked}{self.changed}; `router lock` locks it anew"
+
 
 class LockedModels:
     """The models that a lock names for the policies of a router."""
@@ -58,12 +71,18 @@ class LockedModels:
         policies: Callable[[], Mapping[str, Policy]],
         on_broken: OnLockBroken,
     ) -> None:
+        self._given: Final = lock
         self._lock = lock
         self._policies = policies
         self._on_broken = on_broken
         self._looked_up: dict[str, tuple[Catalogue, LockedAnswer | _Broken]] = {}
         """Catalogue and answer by policy: one tuple, so that a thread never sees half of it."""
         self._warned: set[tuple[str, str | None]] = set()
+
+    @property
+    def where(self) -> str:
+        """The file of the lock, or what a message calls it if there is none."""
+        return "the lock" if isinstance(self._given, Lock) else os.fspath(self._given)
 
     @property
     def lock(self) -> Lock:
@@ -83,7 +102,11 @@ class LockedModels:
             return None
         seen = self._looked_up.get(name)
         if seen is None or seen[0] is not catalogue:
-            seen = self._looked_up[name] = (catalogue, self._look_up(name, catalogue))
+            policy = self._policies()[name]
+            found = self._edited(name, policy) or self._look_up(name, catalogue)
+            if isinstance(found, LockedAnswer) and not found.is_listed:
+                self._warn_unlisted(found)
+            seen = self._looked_up[name] = (catalogue, found)
         found = seen[1]
         if isinstance(found, LockedAnswer):
             return found
@@ -100,6 +123,16 @@ class LockedModels:
             )
         return LockedAnswer(name, None, f"not the locked model: {found.changed}")
 
+    def _warn_unlisted(self, found: LockedAnswer) -> None:
+        if self._is_news(found.policy, found.id):
+            log.warning(
+                "%s",
+                found.note,
+                event="lock_unverified",
+                model_id=found.id,
+                policy=found.policy,
+            )
+
     def _name_of(self, asked: RequirementLike) -> str | None:
         policies = self._policies()
         if isinstance(asked, str):
@@ -107,13 +140,40 @@ class LockedModels:
         # By identity: an equal policy that the application built itself is not locked.
         return next((name for name, each in policies.items() if each is asked), None)
 
-    def _look_up(self, name: str, catalogue: Catalogue) -> LockedAnswer | _Broken:
-        lock = self.lock
-        locked = lock.policies.get(name)
+    def check(
+        self, policies: Mapping[str, Policy], catalogue: Catalogue | None
+    ) -> tuple[list[str], list[str]]:
+        """Return the errors and the warnings of the lock for these policies, as lines.
+
+        A policy that was edited since it was locked is an error. News from a catalogue are not: an
+        application must be able to start on the day when its model retires.
+        """
+        errors, warnings = list[str](), list[str]()
+        _ = self.lock  # an invalid file is an error, even if no policy is valid
+        for name, policy in policies.items():
+            found: _Broken | LockedAnswer | None = self._edited(name, policy)
+            is_error = found is not None and self._on_broken == "error"
+            if found is None and catalogue is not None:
+                found = self._look_up(name, catalogue)
+            if isinstance(found, _Broken) or (found is not None and not found.is_listed):
+                line = f"{self.where}: policies.{name}: {found.note}"
+                (errors if is_error else warnings).append(line)
+                self._warned.add((name, found.id))
+        return errors, warnings
+
+    def _edited(self, name: str, policy: Policy) -> _Broken | None:
+        """Return why a policy is not the one that was locked, `None` if it is."""
+        locked = self.lock.policies.get(name)
         if locked is None:
             return _Broken(None, "is not in the lock")
-        if locked.policy != evolve(self._policies()[name], name=name):
+        if locked.policy != with_name(name, policy):
             return _Broken(locked.model_id, "the policy has changed since")
+        return None
+
+    def _look_up(self, name: str, catalogue: Catalogue) -> LockedAnswer | _Broken:
+        """Return the answer for a policy as it was locked, by that catalogue."""
+        lock = self.lock
+        locked = lock.policies[name]
         changed = broken_by(locked, lock, catalogue)
         if changed is not None:
             return _Broken(locked.model_id, changed)
@@ -124,9 +184,7 @@ class LockedModels:
             f"{locked.model_id} is not listed by the {catalogue.source} catalogue, which cannot end the lock: "
             "nothing but its id is known"
         )
-        if self._is_news(name, locked.model_id):
-            log.warning("%s", note, event="lock_unverified", model_id=locked.model_id, policy=name)
-        return LockedAnswer(name, Model.from_api({"id": locked.model_id}), note)
+        return LockedAnswer(name, Model.from_api({"id": locked.model_id}), note, is_listed=False)
 
     def _is_news(self, name: str, id: str | None) -> bool:
         """Return whether nothing was logged yet about a policy and its model."""

@@ -28,14 +28,9 @@ from attrs import field, frozen
 
 from router._errors import ConfigurationError, quoted
 from router._serialising import Serialisable
-from router.catalogue._policy import (
-    POLICY_KEYS,
-    Policy,
-    check_keys,
-    read_policy,
-    read_table,
-    read_toml,
-)
+from router._toml import TomlFile
+from router.catalogue._policy import Policy
+from router.catalogue._policy_file import PolicyReader
 from router.catalogue._snapshot import Snapshot
 from router.models._field_types import KINDS
 from router.models._model import is_id
@@ -90,28 +85,14 @@ class Lock(Serialisable):
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Lock:
         """Read a lock file; raises `ConfigurationError` with the file, key and expected value."""
-        where = os.fspath(path)
-        document = read_toml(where)
-        version = document.get("version")
-        if version is None:
-            raise ConfigurationError(f"{where}: version is missing")
-        # `type`, because True is an instance of int.
-        if type(version) is not int or version < VERSION:
-            raise ConfigurationError(f"{where}: version must be {VERSION} (got {quoted(version)})")
-        if version > VERSION:
-            raise ConfigurationError(
-                f"{where}: version {version} needs a later release of router; this one reads version {VERSION}"
-            )
-        check_keys(where, "", document, _TOP_KEYS)
-        about = read_table(where, "catalogue", document.get("catalogue", {}))
-        check_keys(where, "catalogue.", about, _CATALOGUE_KEYS)
-        policies = read_table(where, "policies", document.get("policies", {}))
-        return cls(
-            source=_read_text(where, "catalogue.source", about.get("source")),
-            as_of=_read_moment(where, "catalogue.as_of", about.get("as_of")),
-            digest=_read_text(where, "catalogue.digest", about.get("digest")),
-            policies={name: _read_locked(where, name, table) for name, table in policies.items()},
-        )
+        file = TomlFile(path)
+        document = file.load()
+        _check_version(file, document.get("version"))
+        file.check_keys("", document, _TOP_KEYS)
+        about = _read_about(file, document.get("catalogue", {}))
+        policies = _read_policies(file, document.get("policies", {}))
+        file.finish()
+        return cls(**about, policies=policies)
 
     def to_toml(self) -> str:
         """Return the text of the file, equal for equal locks; needs `tomli-w` (extra `cli`)."""
@@ -158,34 +139,60 @@ def _table_of(locked: Locked) -> dict[str, Any]:
     }
 
 
-def _read_locked(where: str, name: str, table: object) -> Locked:
-    path = f"policies.{name}"
-    stated = read_table(where, path, table)
-    check_keys(where, f"{path}.", stated, (*POLICY_KEYS, *_ENTRY_KEYS))
-    policy = read_policy(
-        where, "policies", name, {key: stated[key] for key in stated if key not in _ENTRY_KEYS}
-    )
-    model = _read_text(where, f"{path}.model", stated.get("model"))
-    if not is_id(model):
+def _check_version(file: TomlFile, version: object) -> None:
+    """Raise `ConfigurationError` for another version, which may have other keys."""
+    # `type`, because True is an instance of int.
+    if type(version) is int and version > VERSION:
         raise ConfigurationError(
-            f"{where}: {path}.model must be the id of a model (got {quoted(model)})"
+            f"{file.path}: version {version} needs a later release of router; this one reads version {VERSION}"
         )
-    return Locked(policy, model, _read_text(where, f"{path}.why", stated.get("why")))
+    if version is None:
+        raise ConfigurationError(f"{file.path}: version: is missing")
+    if type(version) is not int or version < VERSION:
+        raise ConfigurationError(f"{file.path}: version: must be {VERSION} (got {quoted(version)})")
 
 
-def _read_text(where: str, path: str, value: object) -> str:
+def _read_about(file: TomlFile, value: object) -> dict[str, Any]:
+    """Return what a lock says of its catalogue; the file reports what is invalid."""
+    about = file.table("catalogue", value)
+    if about is None:
+        return {}
+    file.check_keys("catalogue.", about, _CATALOGUE_KEYS)
+    return {
+        "source": _read_text(file, "catalogue.source", about.get("source")),
+        "as_of": _read_moment(file, "catalogue.as_of", about.get("as_of")),
+        "digest": _read_text(file, "catalogue.digest", about.get("digest")),
+    }
+
+
+def _read_policies(file: TomlFile, value: object) -> dict[str, Locked]:
+    """Return the valid entries of a lock; the file reports the others."""
+    reader = PolicyReader(file, "policies", _ENTRY_KEYS)
+    policies = {}
+    for name, table in (file.table("policies", value) or {}).items():
+        policy = reader.read(name, table)
+        if isinstance(table, dict):
+            path = f"policies.{name}"
+            model = _read_text(file, f"{path}.model", table.get("model"))
+            why = _read_text(file, f"{path}.why", table.get("why"))
+            if model is not None and not is_id(model):
+                file.report(f"{path}.model", f"must be the id of a model (got {quoted(model)})")
+            if policy is not None and model is not None and why is not None:
+                policies[name] = Locked(policy, model, why)
+    return policies
+
+
+def _read_text(file: TomlFile, path: str, value: object) -> str | None:
     if value is None:
-        raise ConfigurationError(f"{where}: {path} is missing")
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{where}: {path} must be a string (got {quoted(value)})")
-    return value
+        file.report_missing(path)
+        return None
+    return file.string(path, value)
 
 
-def _read_moment(where: str, path: str, value: object) -> datetime | None:
+def _read_moment(file: TomlFile, path: str, value: object) -> datetime | None:
     if value is None:
         return None
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise ConfigurationError(
-            f"{where}: {path} must be a date and time with its zone (got {quoted(value)})"
-        )
+        file.report(path, f"must be a date and time with its zone (got {quoted(value)})")
+        return None
     return value.astimezone(UTC)

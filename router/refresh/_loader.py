@@ -82,10 +82,11 @@ class Loader:
         progress: Progress | None = None,
         on_refresh: OnRefresh | None = None,
         on_error: OnError | None = None,
+        on_load: Callable[[Catalogue], object] = lambda _: None,
     ) -> None:
         for name, seconds in (("ttl", ttl), ("max_stale", max_stale), ("deadline", deadline)):
             check_seconds(name, seconds)
-        self._notifier = Notifier(on_refresh, on_error)
+        self._notifier = Notifier(on_refresh, on_error, on_load)
         self.source = source
         self.clock = clock
         self._wall = wall
@@ -93,7 +94,8 @@ class Loader:
         self._fetcher = Fetcher(source, sleep, random, progress)
         self._disk = SharedCache(source, open_store, wall)
         self._flights = Flights(deadline, clock)
-        self._bundled: Catalogue | None = None
+        self.stand_in: Catalogue | None = None
+        """The bundled catalogue, if it had to answer in the place of one of the source."""
         self._closed = False
         self.held: Catalogue | None = None
         """The current catalogue: the same as `catalogue()` while `clock()` is below `next_check_at`."""
@@ -122,9 +124,7 @@ class Loader:
         held = self.held
         if held is None:
             return self._first()
-        if self.clock() >= self.next_check_at:
-            return self._checked(held)
-        return held
+        return self._checked(held) if self.clock() >= self.next_check_at else held
 
     def refresh(self) -> Catalogue:
         """Fetch now; raises `CatalogueUnavailableError`, and keeps what is held, if that fails."""
@@ -153,9 +153,8 @@ class Loader:
 
     def is_stale(self, catalogue: Catalogue | None) -> bool:
         """Return whether a catalogue is older than `max_stale`, or stands in for a first one."""
-        if catalogue is None or catalogue is self._bundled:
-            return True
-        return catalogue is self.held and self._freshness.is_stale(self.clock())
+        stands_in = catalogue is None or catalogue is self.stand_in
+        return stands_in or (catalogue is self.held and self._freshness.is_stale(self.clock()))
 
     def status(self) -> RouterStatus:
         """Return the state of the catalogue; this may read the disk, and never the source."""
@@ -181,7 +180,7 @@ class Loader:
 
     def _as_of(self, held: Catalogue) -> datetime | None:
         with suppress(OverflowError, ValueError, OSError):
-            if self.source.remote and held is not self._bundled:
+            if self.source.remote and held is not self.stand_in:
                 return datetime.fromtimestamp(self._freshness.confirmed_at, UTC)
         return held.as_of
 
@@ -212,7 +211,7 @@ class Loader:
         waits = not in_event_loop()
         flight = self._start(in_line=waits)
         failure = CatalogueUnavailableError(
-            "no catalogue yet: in an event loop, wait for the first one with `async with`"
+            "no catalogue yet: in an event loop, wait for the first one with `async with` or `ready()`"
         )
         if flight.has_ended or waits:
             try:
@@ -221,7 +220,8 @@ class Loader:
                 failure = error
         if strict:
             raise failure
-        return self.held if self.held is not None else self._stand_in()
+        held = self.held
+        return held if held is not None else self._notifier.tell_stand_in(self._stand_in())
 
     def _hold_stand_in(self) -> Catalogue:
         """Hold the stand-in for good, if nothing is on disk and nothing may be fetched."""
@@ -234,13 +234,13 @@ class Loader:
             return self.held
 
     def _stand_in(self) -> Catalogue:
-        if self._bundled is None:
+        if self.stand_in is None:
             documented = getattr(self.source, "documented", PACKAGED)
             try:
-                self._bundled = Catalogue.bundled(documented=documented)
+                self.stand_in = Catalogue.bundled(documented=documented)
             except (RouterError, OSError, MemoryError) as error:
                 raise as_unavailable(error) from error
-        return self._bundled
+        return self.stand_in
 
     def _outcome(self, flight: Flight, wait: float = 0.0) -> Catalogue:
         """Return or raise how a flight has ended; end it after `wait` seconds."""
@@ -359,7 +359,7 @@ class Loader:
 
     def _fetch(self, flight: Flight) -> Catalogue:
         """Fetch, and let other processes know of a failure."""
-        held = self.held if self.held is not self._bundled else None
+        held = self.held if self.held is not self.stand_in else None
         try:
             return self._fetcher.fetch(flight.deadline, held, self._disk.known)
         except BaseException as error:
@@ -402,7 +402,7 @@ class Loader:
                 return held, held  # of a flight that was given up, and landed after a later one
             if held is not None and held is not catalogue:
                 catalogue = catalogue.with_names(held.names)
-                is_regressed = held is not self._bundled and is_older(catalogue, held)
+                is_regressed = held is not self.stand_in and is_older(catalogue, held)
             self.held = catalogue
             self._set(
                 self._freshness.succeed(

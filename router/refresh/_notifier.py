@@ -37,13 +37,23 @@ def in_error_hook() -> bool:
 
 
 class Notifier:
-    """The two hooks of a router, and the failures that they are still to be told of."""
+    """The hooks of a router, and the failures that they are still to be told of.
 
-    def __init__(self, on_refresh: OnRefresh | None, on_error: OnError | None) -> None:
+    `on_load` is the router's own: it is called with every catalogue that is loaded.
+    """
+
+    def __init__(
+        self,
+        on_refresh: OnRefresh | None,
+        on_error: OnError | None,
+        on_load: Callable[[Catalogue], object] = lambda _: None,
+    ) -> None:
         check_hook("on_refresh", on_refresh)
         check_hook("on_error", on_error)
         self._on_refresh = on_refresh
         self._on_error = on_error
+        self._on_load = on_load
+        self._told_of_stand_in = False
         self._pending: deque[CatalogueUnavailableError] = deque()
 
     def add_failure(self, error: CatalogueUnavailableError) -> None:
@@ -70,8 +80,22 @@ class Notifier:
         finally:
             _in_error_hook.value = outer
 
+    def tell_stand_in(self, stand_in: Catalogue) -> Catalogue:
+        """Log once that the bundled catalogue answers, because an event loop does not wait."""
+        if not self._told_of_stand_in:
+            self._told_of_stand_in = True
+            as_of = f" of {stand_in.as_of:%Y-%m-%d}" if stand_in.as_of is not None else ""
+            log.warning(
+                "no catalogue is loaded yet, and an event loop does not wait: the bundled one%s answers; "
+                "use `async with Router(...)` or `await router.ready()` to wait",
+                as_of,
+                event="bundle_answers",
+            )
+        return stand_in
+
     def tell_change(self, before: Catalogue | None, after: Catalogue) -> None:
         """Tell what a refresh has changed, if it did."""
+        self._on_load(after)
         if after is before or self._on_refresh is None:
             return
         diff = (Catalogue(()) if before is None else before).diff(after)

@@ -158,6 +158,8 @@ def routes(
     check_on_unsupported(on_unsupported)
     need = requirement_of(request, batch=batch, input_tokens=input_tokens)
     beside = asked if isinstance(asked, Policy) else require(asked)
+    if isinstance(beside, Policy):
+        catalogue.check_policy(beside)  # before the terms of the request join those of its file
     fits = dict.fromkeys(catalogue.candidates(_combine(beside, need), now=now), Fitted(request))
     if on_unsupported != "error":
         content = [each.term for each in read(request, batch=batch).demands if each.remedy is None]

@@ -23,7 +23,7 @@ from router._errors import (
 )
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import NoModelError
-from router.catalogue._policy import Policy, read_policy
+from router.catalogue._policy import Policy
 from router.locking._checking import check
 from router.locking._resolution import outdated, resolve
 from router.models._vocabulary import Names
@@ -365,8 +365,6 @@ def test_long_names_are_cut() -> None:
         lambda: matrix(listed({"id": "m", long: 1}), only=[long]),
         lambda: listed({"id": "m", long: 1})["m"].support(long),
         lambda: BUNDLED.select(Policy(), **{long: True}),  # type: ignore[call-overload]
-        lambda: read_policy("router.toml", "policies", long, {}),
-        lambda: read_policy("router.toml", "policies", "reports", {"require": "true", long: 1}),
     ):
         with pytest.raises(
             (UnknownModelError, RequirementError, CatalogueError, ConfigurationError)

@@ -1,10 +1,8 @@
-"""Policies: how a chain is ranked, held to the slow definition, and what a file of them may say."""
+"""Policies: how a chain is ranked, held to the slow definition."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,25 +25,12 @@ from router import (
     UnknownNameError,
     require,
 )
-from router.catalogue._policy import find_policies, read_policies
-from router.cli._commands import run
 from router.models._model import Model
 from router.requirements._expression import Requirement
 
 HERE = datetime(2026, 11, 22, tzinfo=UTC)
 BUNDLED = Catalogue.bundled()
 UNHEARD_OF = "max_input_tokens >= 900M"
-FILE = """
-[policies.reports]
-require      = "thinking.adaptive and pdf_input and max_input_tokens >= 200k"
-prefer       = ["line == opus", "effort.max"]
-minimum_age  = "14d"
-alternatives = ["thinking and pdf_input"]
-
-[policies.bulk]
-require = "structured_outputs"
-order   = "cheapest"
-"""
 
 
 def standing(policy: Policy, model: Model) -> tuple[float, ...]:
@@ -228,128 +213,7 @@ def test_a_policy_evolves() -> None:
     assert evolve(policy, name="x") == evolve(policy, minimum_age="2w", name="x")
 
 
-# Files
-
-
-def written(where: Path, text: str, name: str = "router.toml") -> str:
-    """Write a file, and return its path."""
-    path = where / name
-    path.write_text(text, encoding="utf-8")
-    return str(path)
-
-
-def test_a_file(tmp_path: Path) -> None:
-    """A file says what Python says, under names."""
-    policies = read_policies(written(tmp_path, FILE))
-
-    assert dict(policies) == {
-        "reports": Policy(
-            require="thinking.adaptive and pdf_input and max_input_tokens >= 200k",
-            prefer=["line == opus", "effort.max"],
-            minimum_age="14d",
-            alternatives=["thinking and pdf_input"],
-            name="reports",
-        ),
-        "bulk": Policy(require="structured_outputs", order="cheapest", name="bulk"),
-    }
-
-
-def test_a_table_of_a_project(tmp_path: Path) -> None:
-    """In `pyproject.toml` the same stands under `tool.router`; what else is there is nobody's business."""
-    project = "[project]\nname = 'x'\n" + FILE.replace("[policies.", "[tool.router.policies.")
-
-    assert read_policies(written(tmp_path, project, "pyproject.toml")) == read_policies(
-        written(tmp_path, FILE)
-    )
-    assert read_policies(written(tmp_path, "[project]\nname = 'x'\n", "pyproject.toml")) == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("[policies.x]\nrequre = 'a'", "policies.x.requre: unknown key; did you mean require?"),
-        ("[policies.x]\nzzz = 'a'", "policies.x.zzz: unknown key; there is require, prefer,"),
-        ("[policy.x]\nrequire = 'a'", "policy: unknown key; did you mean policies?"),
-        ("policies = 5", "policies must be a table (got int)"),
-        ("[policies]\nx = 'a'", "policies.x must be a table (got str)"),
-        ("[policies.x]\nprefer = ['a']", "policies.x: require is missing"),
-        ("[policies.x]\nrequire = ['a']", "policies.x.require must be a string (got ['a'])"),
-        (
-            "[policies.x]\nrequire = 'a'\nprefer = 'a'",
-            "policies.x.prefer must be a list of strings (got 'a')",
-        ),
-        (
-            "[policies.x]\nrequire = 'a'\nprefer = ['a', 'b and']",
-            "policies.x.prefer[1]: expected a name",
-        ),
-        (
-            "[policies.x]\nrequire = 'a'\nalternatives = ['']",
-            "policies.x.alternatives[0]: expected a requirement",
-        ),
-        (
-            "[policies.x]\nrequire = 'a'\nminimum_age = 'soon'",
-            "policies.x.minimum_age: must be a duration",
-        ),
-        (
-            "[policies.x]\nrequire = 'a'\nminimum_age = 14",
-            "policies.x.minimum_age must be a string (got 14)",
-        ),
-        (
-            "[policies.x]\nrequire = 'a'\norder = 'best'",
-            "policies.x.order: must be one of newest, cheapest",
-        ),
-        (
-            "[policies.pdf_input]\nrequire = 'a'",
-            "policies.pdf_input: pdf_input is a capability, a field",
-        ),
-        ("[policies.line]\nrequire = 'a'", "policies.line: line is a capability, a field"),
-        ("[policies.'a b']\nrequire = 'a'", "policies.a b: a policy is named with letters"),
-        ("[policies", " is not valid TOML: "),
-    ],
-)
-def test_a_file_that_means_nothing(tmp_path: Path, text: str, problem: str) -> None:
-    """An error names the file, the key path and what was expected."""
-    path = written(tmp_path, text)
-
-    with pytest.raises(ConfigurationError) as caught:
-        read_policies(path)
-    assert str(caught.value).startswith(path)
-    assert problem in str(caught.value)
-
-
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    """A file that cannot be read is named."""
-    with pytest.raises(ConfigurationError, match=r"none\.toml cannot be read: No such file"):
-        read_policies(tmp_path / "none.toml")
-
-
-def test_the_nearest_file(tmp_path: Path) -> None:
-    """The command looks here and above: `router.toml`, or a project's file that speaks of us."""
-    inside = tmp_path / "a" / "b"
-    inside.mkdir(parents=True)
-    written(inside, "[project]", "pyproject.toml")
-    project = written(tmp_path / "a", "[tool.router]", "pyproject.toml")
-    assert find_policies(inside) == project
-    own = written(tmp_path / "a", FILE)
-    assert find_policies(inside) == own
-
-
 # In a router
-
-
-def test_a_router_takes_policies_by_name_and_value(tmp_path: Path) -> None:
-    """Where a requirement is asked for a policy or its name is taken; the file is read at the first question."""
-    router = Router(FakeSource(BUNDLED), policies=str(tmp_path / "router.toml"), cache_dir=False)
-    written(tmp_path, FILE)
-    policy = router.policies["reports"]
-
-    assert router.select("reports") is router.select(policy) is BUNDLED.select(policy)
-    assert router.candidates("bulk") == BUNDLED.candidates(router.policies["bulk"])
-    assert router.explain("reports").policy is policy
-    assert router.selector("bulk")() is router.select("bulk")
-    assert router.select("pdf_input") is BUNDLED.select("pdf_input")
-    with pytest.raises(RequirementError, match="a policy cannot be combined with keywords"):
-        router.selector("bulk", pdf_input=True)
 
 
 @pytest.mark.parametrize("name", ["pdf_input", "line", "and", "a b", ""])
@@ -374,74 +238,3 @@ def test_a_selector_of_a_policy_follows_refreshes() -> None:
     assert [pick().id, pick().id] == ["claude-fake-2"] * 2
     router.refresh()
     assert pick().id == "claude-fake-5"
-
-
-# In the command
-
-
-@pytest.mark.parametrize(
-    ("arguments", "ended"),
-    [
-        (("select", "--policy", "reports"), (0, "claude-opus-5-5\n")),
-        (("explain", "--policy", "bulk"), (0, "claude-haiku-5-5: ordered of ")),
-        (
-            ("candidates", "--policy", "reports", "--limit", "1"),
-            (0, "claude-opus-5-5  preferred for line == opus, effort.max\n"),
-        ),
-        (
-            ("candidates", "--policy", "reports"),
-            (0, "\nclaude-haiku-4-5-20251001  alternative 1: "),
-        ),
-        (
-            ("candidates", "--policy", "bulk"),
-            (0, "\nclaude-sonnet-5-5          price.output 10; price.input 2\n"),
-        ),
-        (
-            ("candidates", "--policy", "bulk", "--json"),
-            (0, '"why": "price.output 10; price.input 2"'),
-        ),
-        (
-            ("select", "--policy", "repots"),
-            (2, "has no policy 'repots'; did you mean reports? (policies: reports, bulk)"),
-        ),
-        (("select", "--policy", "zzz"), (2, "has no policy 'zzz' (policies: reports, bulk)")),
-        (
-            ("select", "--policy", "reports", "pdf_input"),
-            (2, "--policy cannot be combined with REQUIREMENT or other needs"),
-        ),
-        (
-            ("select", "--policy", "reports", "--pdf"),
-            (2, "--policy cannot be combined with REQUIREMENT or other needs"),
-        ),
-        (("select", "--policy", "x", "--policies", "none.toml"), (2, "none.toml cannot be read")),
-    ],
-)
-def test_the_command_takes_a_policy(
-    arguments: Sequence[str],
-    ended: tuple[int, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """`--policy NAME` asks for what the nearest file says under that name."""
-    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    written(tmp_path, FILE)
-    monkeypatch.chdir(tmp_path)
-
-    status, said = ended
-    assert run(arguments) == status
-    out, error = capsys.readouterr()
-    assert said in (error if status else out)
-
-
-def test_no_file_of_policies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Where there is no file, the command says which one it looked for."""
-    monkeypatch.chdir(tmp_path)
-
-    assert run(["select", "--policy", "reports"]) == 2
-    assert (
-        "there is no router.toml here or above; --policies names a file" in capsys.readouterr().err
-    )

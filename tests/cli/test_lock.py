@@ -175,7 +175,7 @@ def test_a_place_that_takes_no_lock_is_told(command: Command) -> None:
     status, _, err = command("lock")
     assert status == 2
     assert (
-        "router.lock cannot be read: Is a directory; restore the file, or delete it and run router lock"
+        "router.lock: cannot be read: Is a directory; restore the file, or delete it and run router lock"
         in err
     )
 
@@ -328,7 +328,7 @@ def test_a_file_without_policies(command: Command, name: str) -> None:
         ),
         (["lock", "--within", "soon"], "--within must be a duration such as 14d"),
         (["lock", "--within", "-1d"], "--within must be a duration such as 14d"),
-        (["lock", "--policies", "none.toml"], "none.toml cannot be read"),
+        (["lock", "--policies", "none.toml"], "none.toml: cannot be read"),
         (
             ["why", "claude-one", "pdf_input", "--policy", "bulk"],
             "--policy cannot be combined with REQUIREMENT",
@@ -570,7 +570,7 @@ def test_outdated_offers_what_an_upgrade_does(command: Command) -> None:
 
 def test_a_broken_lock_has_a_way_out(command: Command) -> None:
     """What is wrong with the file is told, and what to do."""
-    for broken, told in (("", "version is missing"), ("<<<<<<< HEAD\n", "is not valid TOML")):
+    for broken, told in (("", "version: is missing"), ("<<<<<<< HEAD\n", "not a valid TOML file")):
         Path("router.lock").write_text(broken, encoding="utf-8")
         for arguments in (["lock"], ["lock", "--check"], ["outdated"]):
             status, _, err = command(*arguments)

@@ -362,7 +362,9 @@ async def _never(_: object) -> str:
     return "never awaited"
 
 
-@pytest.mark.parametrize("sticky", ["conversation", 1, _never], ids=["text", "number", "coroutine function"])
+@pytest.mark.parametrize(
+    "sticky", ["conversation", 1, _never], ids=["text", "number", "coroutine function"]
+)
 def test_what_names_no_conversation(sticky: Any) -> None:
     """`sticky` is a function here, and no coroutine function."""
     with pytest.raises(ConfigurationError, match="sticky must be a plain function"):

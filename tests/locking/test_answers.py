@@ -30,6 +30,7 @@ from router import (
     RequirementError,
     Router,
 )
+from router.locking._answers import LockedModels
 from router.locking._checking import broken_by
 from router.locking._resolution import resolve
 from router.refresh._disk_cache import Store, Stored
@@ -313,6 +314,32 @@ def test_a_lock_is_looked_up_once_a_catalogue() -> None:
     assert policies.looked > before
 
 
+def test_a_check_tells_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The lines of a check are the errors and the warnings of each policy, which its use does not log again."""
+    catalogue = live(NEWER, source="bundled")
+    edited = {**POLICIES, "quotes": Policy(require="true"), "new": Policy()}
+    locked = LockedModels(LOCK, lambda: edited, "newest")
+
+    assert locked.check(edited, None) == (
+        [],
+        [
+            (
+                "the lock: policies.quotes: locked to claude-one, but the policy has changed since; "
+                "`router lock` locks it anew"
+            ),
+            "the lock: policies.new: is not in the lock; `router lock` locks it anew",
+        ],
+    )
+    errors, warnings = locked.check(edited, catalogue)
+    assert (errors, len(warnings)) == ([], 3)
+    assert warnings[0].startswith("the lock: policies.reports: claude-one is not listed by the")
+    for name in edited:
+        assert locked.held(name, catalogue) is not None
+    assert caplog.records == []
+    errors, warnings = LockedModels(LOCK, lambda: edited, "error").check(edited, catalogue)
+    assert (len(errors), len(warnings)) == (2, 1)
+
+
 def test_files(tmp_path: Path) -> None:
     """Policies and lock are read from their files at the first question, not before; and nothing looks for one."""
     router = Router(
@@ -324,7 +351,7 @@ def test_files(tmp_path: Path) -> None:
     (tmp_path / "router.toml").write_text(
         "[policies.quotes]\nrequire = 'citations'\n", encoding="utf-8"
     )
-    with pytest.raises(ConfigurationError, match=r"router\.lock cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"router\.lock: cannot be read"):
         router.select("quotes")
     (tmp_path / "router.lock").write_text(LOCK.to_toml(), encoding="utf-8")
     assert router.select("quotes").id == "claude-one"

@@ -73,9 +73,9 @@ GOOD = golden("july.lock")
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("version = 1", "", ": version is missing"),
-        ("version = 1", "version = 0", ": version must be 1 (got 0)"),
-        ("version = 1", "version = true", ": version must be 1 (got True)"),
+        ("version = 1", "", ": version: is missing"),
+        ("version = 1", "version = 0", ": version: must be 1 (got 0)"),
+        ("version = 1", "version = true", ": version: must be 1 (got True)"),
         (
             "version = 1",
             "version = 2",
@@ -86,9 +86,9 @@ GOOD = golden("july.lock")
             "version = 1\nmade_by = 5",
             ": made_by: unknown key; there is version, catalogue, policies",
         ),
-        ("version = 1", "version = ", " is not valid TOML: "),
+        ("version = 1", "version = ", ": not a valid TOML file: "),
         ("[catalogue]", "[catalog]", ": catalog: unknown key; did you mean catalogue?"),
-        ('source = "live"', "source = 5", ": catalogue.source must be a string (got 5)"),
+        ('source = "live"', "source = 5", ": catalogue.source: must be a string (got 5)"),
         (
             'source = "live"',
             'sorce = "live"',
@@ -97,7 +97,7 @@ GOOD = golden("july.lock")
         (
             "2026-07-01 00:00:00+00:00",
             "2026-07-01",
-            ": catalogue.as_of must be a date and time with its zone",
+            ": catalogue.as_of: must be a date and time with its zone",
         ),
         ("digest = ", "disgest = ", ": catalogue.disgest: unknown key; did you mean digest?"),
         (
@@ -110,11 +110,11 @@ GOOD = golden("july.lock")
             "[policies.agents]\nmodle = 1",
             ": policies.agents.modle: unknown key; did you mean model?",
         ),
-        ('model = "claude-sonnet-5"', "", ": policies.agents.model is missing"),
+        ('model = "claude-sonnet-5"', "", ": policies.agents.model: is missing"),
         (
             'model = "claude-sonnet-5"',
             'model = "claude sonnet"',
-            ": policies.agents.model must be the id of a model",
+            ": policies.agents.model: must be the id of a model",
         ),
         (
             'minimum_age = "1d"',
@@ -124,7 +124,7 @@ GOOD = golden("july.lock")
         (
             "[policies.agents]",
             "[policies]\nagents = 5\n[policies.x]",
-            ": policies.agents must be a table (got int)",
+            ": policies.agents: must be a table (got int)",
         ),
         ('why = "newest', 'whi = "newest', ": policies.agents.whi: unknown key; did you mean why?"),
     ],

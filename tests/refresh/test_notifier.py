@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
+import trio
 from fake_source import FakeSource, Gate, at_most, eventually, gate
 from machine import DOWN, OTHER, SIX, TTL, Machine, asked, ids, listing
 
@@ -20,6 +22,24 @@ def shut() -> Iterator[Gate]:
     """A gate that is shut."""
     with gate() as shut:
         yield shut
+
+
+def on_asyncio(call: Callable[[], object]) -> None:
+    """Call in a loop of asyncio."""
+
+    async def main() -> None:
+        call()
+
+    asyncio.run(main())
+
+
+def on_trio(call: Callable[[], object]) -> None:
+    """Call in a loop of trio."""
+
+    async def main() -> None:
+        call()
+
+    trio.run(main)
 
 
 @pytest.fixture
@@ -272,3 +292,38 @@ def test_a_failing_hook_may_come_back(machine: Machine) -> None:
     with at_most(5.0):
         _ = router.catalogue
         assert eventually(lambda: answers == ["bundled", 6])
+
+
+@pytest.mark.parametrize("run", [on_asyncio, on_trio], ids=["asyncio", "trio"])
+def test_an_answer_before_the_first_catalogue_is_told_once(
+    run: Callable[[Callable[[], object]], None], shut: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In an event loop that did not wait, the first answer of the bundled catalogue says so, and what to do."""
+    router = Router(FakeSource(shut.before(SIX)), cache_dir=False)
+
+    def ask() -> None:
+        for _ in range(3):
+            assert router.select() is not None
+            assert router.catalogue.source == "bundled"
+
+    run(ask)
+    (record,) = caplog.records
+    assert (record.levelname, record.name) == ("WARNING", "router.refresh")
+    assert record.getMessage() == (
+        "no catalogue is loaded yet, and an event loop does not wait: the bundled one of 2026-11-22 "
+        "answers; use `async with Router(...)` or `await router.ready()` to wait"
+    )
+
+
+def test_nothing_is_told_where_an_answer_waits(caplog: pytest.LogCaptureFixture) -> None:
+    """Outside of an event loop, after `ready`, and of a source that needs no waiting there is nothing to tell."""
+    Router(FakeSource(SIX), cache_dir=False).select()
+
+    async def main() -> None:
+        Router(FakeSource(SIX, remote=False)).select()
+        router = Router(FakeSource(SIX), cache_dir=False)
+        await router.ready()
+        router.select()
+
+    asyncio.run(main())
+    assert caplog.records == []
