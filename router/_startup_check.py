@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from attrs import field, frozen
+from attrs import define, field
 
 from router._errors import CatalogueUnavailableError, ConfigurationError, count_problems
 from router._log import Log
@@ -106,7 +106,7 @@ class StartupCheck:
             warnings.add(locked.where, news)
 
 
-@frozen
+@define
 class _Problems:
     """Problems as lines, with the files that they are in."""
 

@@ -155,11 +155,10 @@ def test_sync_and_async_in_parity() -> None:
     methods = dict(inspect.getmembers(Router, inspect.isfunction))
     awaited = [name for name in methods if inspect.iscoroutinefunction(methods[name])]
 
-    assert awaited == ["__aenter__", "__aexit__", "arefresh", "arun", "arun_request"]
+    assert awaited == ["__aenter__", "__aexit__", "arefresh", "arun", "arun_request", "ready"]
+    called_instead = {"__aenter__": "__enter__", "__aexit__": "__exit__", "ready": "check"}
     for name in awaited:
-        sync = methods[
-            name.replace("__a", "__") if name.startswith("__") else name.removeprefix("a")
-        ]
+        sync = methods[called_instead.get(name, name.removeprefix("a"))]
         assert not inspect.iscoroutinefunction(sync)
         signature = inspect.signature(methods[name])
         for call in [

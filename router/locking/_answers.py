@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from router._errors import LockError
 from router._log import Log

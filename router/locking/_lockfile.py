@@ -84,7 +84,7 @@ class Lock(Serialisable):
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Lock:
-        """Read a lock file; raises `ConfigurationError` with the file, key and expected value."""
+        """Read a lock file; raises one `ConfigurationError` with all of its problems."""
         file = TomlFile(path)
         document = file.load()
         _check_version(file, document.get("version"))

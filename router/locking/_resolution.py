@@ -188,7 +188,8 @@ def _choose(name: str, policy: Policy, catalogue: Snapshot, within: int, now: da
         )
         return decide(catalogue, staying, now)
     except RequirementError as error:
-        raise ConfigurationError(f"policy {name}: {error}") from error
+        place = "" if error.where is not None else f"policy {name}: "
+        raise ConfigurationError(f"{place}{error}") from error
 
 
 def _lasting(requirement: Requirement, within: int) -> Requirement:

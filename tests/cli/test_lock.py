@@ -345,6 +345,17 @@ def test_bad_usage(command: Command, arguments: list[str], problem: str) -> None
     assert not os.path.exists("router.lock")
 
 
+def test_an_unknown_name_is_told_with_its_place(command: Command) -> None:
+    """A lock of policies with an unknown name is not made; the error says once where the name is."""
+    Path("router.toml").write_text("[policies.bulk]\nrequire = 'pdf_imput'\n", encoding="utf-8")
+    status, _, err = command("lock")
+    assert status == 2
+    assert err.endswith(
+        "router.toml: policies.bulk.require: unknown name 'pdf_imput'; did you mean pdf_input?\n"
+    )
+    assert err.count("bulk") == 1
+
+
 def test_a_lock_that_means_nothing_is_told(command: Command) -> None:
     """A broken lock is bad usage for every command that reads it, and stays as it is."""
     Path("router.lock").write_text("version = 2\n", encoding="utf-8")

@@ -139,6 +139,41 @@ def test_a_file_that_is_no_lock(tmp_path: Path, old: str, new: str, problem: str
     assert str(caught.value).startswith(f"{path}{problem}")
 
 
+def test_all_problems_of_a_lock_are_one_error(tmp_path: Path) -> None:
+    """Each is told once, and what a wrong table lacks is not told at all."""
+    path = tmp_path / "router.lock"
+    path.write_text(
+        """
+version = 1
+catalogue = 5
+[policies]
+a = 5
+[policies.b]
+requre = "pdf_input"
+model = "two words"
+[policies.c]
+require = "pdf_input and"
+modle = "claude-one"
+why = 5
+""",
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        Lock.read(path)
+    assert [
+        each.removeprefix(f"{path}: ").partition(": ")[0] for each in caught.value.problems
+    ] == [
+        "catalogue",
+        "policies.a",
+        "policies.b.requre",
+        "policies.b.why",
+        "policies.b.model",
+        "policies.c.modle",
+        "policies.c.require",
+        "policies.c.why",
+    ]
+
+
 def test_a_lock_is_a_value() -> None:
     """A lock is hashable, its policies cannot be set, and they are sorted however they were given."""
     lock = locked({**READS_PDF, "bulk": Policy()}, live(MODEL), now=NOW)
