@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from datetime import datetime
 from itertools import combinations, product
@@ -493,7 +494,7 @@ def test_the_canonical_text_means_the_same(need: Said, entry: Entry) -> None:
 
 
 @settings(max_examples=examples(300))
-@given(st.from_regex(r"[0-9]{1,30}(\.[0-9]{1,30})?[kM]?", fullmatch=True))
+@given(st.from_regex(r"[0-9]{1,30}(\.[0-9]{1,30})?[kKM]?", fullmatch=True))
 @example("99999999999999991611392.5")
 @example("0.000000000000000000000000000001")
 def test_every_number_goes_round(number: str) -> None:
@@ -530,6 +531,33 @@ def test_every_text_value_goes_round(value: str) -> None:
     assert parse(str(~requirement)).support(named) is False
 
 
+@settings(max_examples=examples(300))
+@given(st.text(), st.booleans())
+@example(value="it's", escapes_double=False)
+@example(value="\\'\"", escapes_double=True)
+@example(value="\\\\", escapes_double=False)
+def test_single_quotes_say_the_same_as_double_quotes(value: str, escapes_double: bool) -> None:
+    """A string in single quotes has JSON's escapes and one for its own quote; the canonical text has double quotes."""
+    body = json.dumps(value)[1:-1].replace("'", r"\'")
+    if not escapes_double:
+        body = re.sub(r'\\(["\\])', lambda each: '"' if each[1] == '"' else each[0], body)
+    single = parse(f"display_name == '{body}'")
+    assert single == parse(f"display_name == {json.dumps(value)}") == require(display_name=value)
+    assert str(single) == str(require(display_name=value))
+
+
+@given(st.integers(0, 10**6), st.sampled_from(("max_tokens >=", "price.input <", "max_tokens in")))
+def test_both_spellings_of_a_thousand_are_the_same(number: int, compared: str) -> None:
+    """`K` is `k`, which the canonical text has."""
+    texts = [
+        f"{compared} ({number}{each}, 1)" if "in" in compared[-2:] else f"{compared} {number}{each}"
+        for each in "kK"
+    ]
+    small, capital = map(parse, texts)
+    assert small == capital
+    assert "K" not in str(capital)
+
+
 TOKENS = (
     *(
         "and",
@@ -549,6 +577,7 @@ TOKENS = (
         ">=",
         '"',
         '"a"',
+        "'a'",
     ),
     *(
         "pdf_input",
@@ -558,6 +587,7 @@ TOKENS = (
         "opus",
         "max_tokens",
         "200k",
+        "200K",
         "age",
         "14d",
         "created_at",
@@ -596,7 +626,7 @@ def outcome(ask: Callable[[Any], Value], asked: Any) -> Value | RouterError:
 NEEDS = st.one_of(
     st.booleans(),
     st.sampled_from(
-        ("adaptive", "high", "opus", "200k", "2026-01-01", "14d", "", "a b", "-1", "1e5")
+        ("adaptive", "high", "opus", "200k", "200K", "2026-01-01", "14d", "", "a b", "-1", "1e5")
     ),
     st.text(max_size=3),
     st.integers(),

@@ -28,8 +28,8 @@ ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_.:@-]+")
 _RESERVED: Final = frozenset({"and", "or", "not", "maybe", "in", "like", "has"})
-_NUMBER: Final = re.compile(r"(\d[\d_]{0,29})(\.\d{1,30})?([kM]?)", re.ASCII)
-_SCALE: Final = {"": 1, "k": 1_000, "M": 1_000_000}
+_NUMBER: Final = re.compile(r"(\d[\d_]{0,29})(\.\d{1,30})?([kKM]?)", re.ASCII)
+_SCALE: Final = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000}
 _DURATION: Final = re.compile(r"(-?\d{1,9})([dw])", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _RFC_3339: Final = re.compile(

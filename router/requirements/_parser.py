@@ -46,8 +46,15 @@ from router.requirements._needs import KEYWORDS, NAME, KeywordValue, keyword_req
 
 OPERATORS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "like", "has", "in"})
 _TOKEN: Final = re.compile(
-    r'[A-Za-z0-9_.:@-]+|"(?:[^"\\]|\\.)*"|==|!=|<=|>=|<|>|[(),]|\S', re.ASCII | re.DOTALL
+    r"""[A-Za-z0-9_.:@-]+|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|==|!=|<=|>=|<|>|[(),]|\S""",
+    re.ASCII | re.DOTALL,
 )
+_QUOTES: Final = ("'", '"')
+_NO_CLOSING_QUOTE: Final = "; the string that starts here has no closing quote"
+_ESCAPE_OR_QUOTE: Final = re.compile(r'\\.|"', re.DOTALL)
+_IN_JSON: Final = {'"': r"\"", r"\'": "'"}
+"""What differs between a string in single quotes and the same string in JSON."""
+
 _MARKS: Final = (
     {"": "end"}
     | dict.fromkeys("(),", "mark")
@@ -59,8 +66,7 @@ _HINTS: Final = {
     "&": '; write "and"',
     "|": '; write "or"',
     "!": '; write "not"',
-    "'": "; text is quoted with double quotes",
-    '"': "; the text that starts here has no closing quote",
+    **dict.fromkeys(_QUOTES, _NO_CLOSING_QUOTE),
 }
 
 
@@ -127,7 +133,7 @@ class _Token(NamedTuple):
             return _MARKS[self.text]
         if _WORD.match(self.text):
             return "word"
-        return "string" if self.text[0] == '"' and len(self.text) > 1 else "odd"
+        return "string" if self.text[0] in _QUOTES and len(self.text) > 1 else "odd"
 
     @property
     def at(self) -> int:
@@ -276,8 +282,12 @@ class _Parser:
             raise self._error(f"{kind.expected} for {name}, got {token}", token) from None
 
     def _string(self, token: _Token) -> str:
+        text = token.text
+        if text[0] == "'":
+            body = _ESCAPE_OR_QUOTE.sub(lambda each: _IN_JSON.get(each[0], each[0]), text[1:-1])
+            text = f'"{body}"'
         try:
-            return str(json.loads(token.text))
+            return str(json.loads(text))
         except ValueError:
             raise self._error(f"a string with JSON escapes, got {token}") from None
 

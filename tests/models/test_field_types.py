@@ -158,6 +158,7 @@ def test_a_value_of_the_wrong_type_is_unknown(kind: str, value: object, read: ob
         ("200000", 200_000, "200k"),
         ("200_000", 200_000, "200k"),
         ("200k", 200_000, "200k"),
+        ("200K", 200_000, "200k"),
         ("1M", 1_000_000, "1M"),
         ("1000k", 1_000_000, "1M"),
         ("1_5_0", 150, "150"),
@@ -219,7 +220,7 @@ def test_fractions_are_numbers_but_no_limits(text: str, number: float, shown: st
             "1.5.0",
         ),
         *(
-            "1K",
+            "1kK",
             "1m",
             "1kk",
             "1G",

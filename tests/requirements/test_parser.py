@@ -21,6 +21,7 @@ END = 'expected "and", "or" or the end, got'
 WHOLE = "expected a whole number such as 200000, 200_000, 200k or 1M for"
 DAY = "expected a date such as 2026-01-01 or 2026-01-01T09:30:00Z for"
 SPAN = "expected a duration such as 14d or 2w, of at most 1000000 days for"
+UNCLOSED = "; the string that starts here has no closing quote"
 LEVEL = 'expected a level of "effort" (low, medium, high, xhigh, max), got'
 
 
@@ -148,8 +149,16 @@ LEVEL = 'expected a level of "effort" (low, medium, high, xhigh, max), got'
         ("pdf_input & citations", 10, "unexpected '&'; write \"and\""),
         ("pdf_input | citations", 10, "unexpected '|'; write \"or\""),
         ("!pdf_input", 0, "unexpected '!'; write \"not\""),
-        ("line == 'opus'", 8, 'unexpected "\'"; text is quoted with double quotes'),
-        ('line == "opus', 8, "unexpected '\"'; the text that starts here has no closing quote"),
+        ("line == 'opus", 8, f'unexpected "\'"{UNCLOSED}'),
+        ("it's", 2, f'unexpected "\'"{UNCLOSED}'),
+        ("line == 'opus\"", 8, f'unexpected "\'"{UNCLOSED}'),
+        ("line == 'o\\'", 8, f'unexpected "\'"{UNCLOSED}'),
+        ('line == "opus', 8, f"unexpected '\"'{UNCLOSED}"),
+        ("line == '\\x'", 8, "expected a string with JSON escapes, got '\\x'"),
+        ('line == "\\\'"', 8, 'expected a string with JSON escapes, got "\\\'"'),
+        ("'pdf_input'", 0, f"{NAME} 'pdf_input'"),
+        ("max_tokens >= 1m", 14, f'{WHOLE} "max_tokens", got "1m"'),
+        ("max_tokens >= 200KB", 14, f'{WHOLE} "max_tokens", got "200KB"'),
         ("id like claude-*", 15, "unexpected '*'"),
         ("pdf_input and é", 14, "unexpected 'é'"),
     ],
@@ -280,6 +289,16 @@ def test_a_name_alone_is_a_capability(text: str, kind: type) -> None:
         ('line == "two words"', "two words"),
         ('line == "say \\"hi\\""', 'say "hi"'),
         ('line == ""', ""),
+        ("line == 'opus'", "opus"),
+        ("line == '\\u006fpus'", "opus"),
+        ("line == 'two words'", "two words"),
+        ("line == 'say \"hi\"'", 'say "hi"'),
+        ("line == 'say \\\"hi\\\"'", 'say "hi"'),
+        ("line == 'it\\'s'", "it's"),
+        ('line == "it\'s"', "it's"),
+        ("line == '\\\\'", "\\"),
+        ("line == ''", ""),
+        ("line == 'and'", "and"),
         ("line == true", "true"),
         ('line == "and"', "and"),
         ("line == 5", "5"),

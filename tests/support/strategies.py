@@ -372,6 +372,8 @@ _NUMBERS = {
     "1": 1,
     "1_000": 1000,
     "200k": 200_000,
+    "0.2K": 200,
+    "200K": 200_000,
     "200_001": 200_001,
     "1M": 10**6,
     "0.5": 0.5,
@@ -389,7 +391,11 @@ _TEXTS = {
     "opus": "opus",
     '"opus"': "opus",
     '"son\\u006eet"': "sonnet",
+    "'opus'": "opus",
+    "'son\\u006eet'": "sonnet",
+    "'\"\\\"\\''": '""\'',
     '""': "",
+    "''": "",
     "active": "active",
     "limited": "limited",
 }
@@ -492,7 +498,7 @@ LITERALS: tuple[Said, ...] = (
         for span in _SPANS.items()
     ),
     *_equal("line", _TEXTS),
-    *_among("line", _text_of, {"opus": "opus", '"Opus"': "Opus", '""': "", "haiku": "haiku"}),
+    *_among("line", _text_of, {"opus": "opus", "'Opus'": "Opus", '""': "", "haiku": "haiku"}),
     *(_like(field, pattern) for field in ("id", "display_name") for pattern in _PATTERNS),
     *(
         _compared("allowed_fallback_models", _list_of, "has", text, (text, operator.contains))
@@ -516,6 +522,7 @@ UNKNOWN_FIELDS: tuple[str, ...] = tuple(
                 "true",
                 "stable",
                 '"two words"',
+                "'two words'",
                 "2026-09-28",
                 "2026-09-28T16:24:00Z",
                 "-1",
