@@ -28,6 +28,12 @@ def check_seconds(name: str, value: object) -> None:
         )
 
 
+def check_model_id(value: object) -> None:
+    """Raise `ConfigurationError` unless `value` is a string that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"the id of a model must be a string (got {quoted(value)})")
+
+
 def check_hook(name: str, hook: object) -> None:
     """Raise `ConfigurationError` unless `hook` is `None` or a plain function."""
     if hook is not None and not callable(hook):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
@@ -9,6 +10,7 @@ from typing import ClassVar, Final
 
 from attrs import field, frozen
 
+from router._arguments import check_model_id
 from router._errors import (
     CatalogueUnavailableError,
     ConfigurationError,
@@ -42,6 +44,9 @@ class GateReason(Enum):
     STALE = "stale"
     """No catalogue is recent enough, so the default decides."""
 
+
+_AUTO: Final = re.compile(r"auto(:.*)?", re.DOTALL)
+"""The names that `auto_model` routes: each request of such a name may go to another model."""
 
 _REASONS: Final[dict[Support, GateReason]] = {
     True: GateReason.SUPPORTED,
@@ -99,7 +104,10 @@ class Verdict(Serialisable):
 
 
 class Gate:
-    """The features of one model, by id or alias, in the current catalogue; no default filters."""
+    """The features of one model, by id or alias, in the current catalogue; no default filters.
+
+    Raises `ConfigurationError` for anything that cannot be the id of one model.
+    """
 
     def __init__(
         self,
@@ -108,6 +116,13 @@ class Gate:
         is_stale: Callable[[Catalogue], bool] = lambda _: False,
     ) -> None:
         self.model_id = model.id if isinstance(model, Model) else model
+        check_model_id(self.model_id)
+        if _AUTO.fullmatch(self.model_id):
+            raise ConfigurationError(
+                f"a gate is of one model, and {quoted(self.model_id)} stands for several: "
+                "select first, as in router.gate(router.select(...))"
+            )
+        self._name = model.key if isinstance(model, Model) else model
         self._catalogue = catalogue
         self._is_stale = is_stale
 
@@ -138,13 +153,11 @@ class Gate:
         if not isinstance(default, bool):
             raise ConfigurationError(f"default must be True or False (got {quoted(default)})")
         asked = require(need, **needs)
-        catalogue, model_id, support, unknown = self._current(), str(self.model_id), None, None
+        catalogue, model_id, support, unknown = self._current(), self.model_id, None, None
         reason = GateReason.STALE
         if catalogue is not None:
             try:
-                given: object = self.model_id  # callers may pass any type; `judge` takes a string
-                id = given if isinstance(given, str) else quoted(given)
-                model, support = catalogue.judge(id, asked)
+                model, support = catalogue.judge(self._name, asked)
                 model_id, reason = model.id, _REASONS[support]
             except UnknownModelError as error:
                 unknown, reason = error, GateReason.UNKNOWN_MODEL

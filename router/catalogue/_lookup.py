@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from router._errors import AmbiguousModelError, CatalogueError, UnknownModelError, quoted
+from router._arguments import check_model_id
+from router._errors import AmbiguousModelError, CatalogueError, UnknownModelError
 from router.models._model import Model
 from router.models._packaged_facts import maker_of
 
@@ -54,9 +55,11 @@ class Lookup:
         return found
 
     def find(self, name: str) -> Model:
-        """Return the model; raises `UnknownModelError` or `AmbiguousModelError`."""
-        if not isinstance(name, str):  # an int may even be too long for `str`
-            raise UnknownModelError(quoted(name))
+        """Return the model; raises `UnknownModelError` or `AmbiguousModelError`.
+
+        Raises `ConfigurationError` for what cannot be an id, such as `None`.
+        """
+        check_model_id(name)
         model = self.get(name)
         if model is not None:
             return model

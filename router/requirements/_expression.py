@@ -157,11 +157,18 @@ class Requirement:
         """Record that this has one of the `wanted` truth values."""
         constraints.restrict(self.text, wanted)
 
-    def __and__(self, other: object) -> Requirement:
-        return and_with_places((self, other)) if isinstance(other, Requirement) else NotImplemented
+    def __and__(self, other: Requirement) -> Requirement:
+        return and_with_places((self, _operand("&", other)))
 
-    def __or__(self, other: object) -> Requirement:
-        return disjunction((self, other)) if isinstance(other, Requirement) else NotImplemented
+    def __or__(self, other: Requirement) -> Requirement:
+        return disjunction((self, _operand("|", other)))
+
+    # Python asks these if the left operand is not a requirement.
+    def __rand__(self, other: Requirement) -> Requirement:
+        return _operand("&", other)
+
+    def __ror__(self, other: Requirement) -> Requirement:
+        return _operand("|", other)
 
     def __invert__(self) -> Requirement:
         return negation(self)
@@ -183,6 +190,15 @@ class Requirement:
 
     def __repr__(self) -> str:
         return f"require({self.text!r})"
+
+
+def _operand(operator: str, other: object) -> Requirement:
+    """Return `other` if it is a requirement; raises `RequirementError` with what to write."""
+    if isinstance(other, Requirement):
+        return other
+    got = quoted(other) if isinstance(other, str) else type(other).__name__
+    hint = f": write require({got})" if isinstance(other, str) else ""
+    raise RequirementError(f"{operator} joins two requirements (got {got}){hint}")
 
 
 def resolve_now(now: datetime | None) -> datetime:

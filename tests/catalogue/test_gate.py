@@ -28,6 +28,7 @@ from router import (
     UnknownNameError,
     require,
 )
+from router._errors import quoted
 from router.cli._commands import run
 
 HAIKU = "claude-haiku-4-5"
@@ -90,7 +91,7 @@ def test_default_filters_do_not_apply(router: Router) -> None:
     assert router.gate("claude-2.1").allows(default=False)
 
 
-@pytest.mark.parametrize("id", ["claude-nova", "", None, 3, [], "\x1b[31m"])
+@pytest.mark.parametrize("id", ["claude-nova", "automatic", "\x1b[31m"])
 @pytest.mark.parametrize("default", [True, False])
 def test_a_model_that_nobody_knows(router: Router, id: Any, default: bool) -> None:
     """R15: for what is no model of the catalogue the default decides, and the verdict says so."""
@@ -100,6 +101,24 @@ def test_a_model_that_nobody_knows(router: Router, id: Any, default: bool) -> No
     assert (verdict.reason, verdict.by_default) == (GateReason.UNKNOWN_MODEL, True)
     assert str(verdict).isprintable()
     assert router.gate(id).best("effort") is None
+
+
+@pytest.mark.parametrize("id", ["", None, 3, [], b"claude-opus-5", 10**5000], ids=quoted)
+def test_a_gate_needs_an_id(router: Router, id: Any) -> None:
+    """What cannot be the id of a model is refused when the gate is made: no default hides it."""
+    with pytest.raises(ConfigurationError, match=r"^the id of a model must be a string \(got "):
+        router.gate(id)
+
+
+@pytest.mark.parametrize("id", ["auto", "auto:reports", "auto:pdf_input and\nthinking", "auto:"])
+def test_a_gate_is_of_one_model(router: Router, id: str) -> None:
+    """A name that `auto_model` routes is refused, and the error says to select first."""
+    with pytest.raises(ConfigurationError) as raised:
+        router.gate(id)
+    assert str(raised.value) == (
+        f"a gate is of one model, and {id!r} stands for several: "
+        "select first, as in router.gate(router.select(...))"
+    )
 
 
 def test_no_catalogue_that_is_recent_enough() -> None:

@@ -14,6 +14,7 @@ from router import (
     AmbiguousModelError,
     Catalogue,
     CatalogueError,
+    ConfigurationError,
     Model,
     RouterError,
     UnknownModelError,
@@ -127,11 +128,11 @@ def test_a_model_of_another_provider_is_not_in_a_catalogue() -> None:
 @pytest.mark.parametrize(
     "name", [None, b"a", ["a"], 10**5_000], ids=lambda each: type(each).__name__
 )
-def test_what_is_no_text_is_unknown(name: Any) -> None:
-    """A name of any other type is an unknown model, and is in no catalogue."""
+def test_what_is_no_text_is_no_id(name: Any) -> None:
+    """A name of any other type is refused, and is in no catalogue."""
     catalogue = served("groq:a")
     assert name not in catalogue
-    with pytest.raises(UnknownModelError):
+    with pytest.raises(ConfigurationError):
         catalogue[name]
 
 

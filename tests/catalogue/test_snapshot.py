@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from small_catalogues import BUNDLED, ids, listed, supporting
 
+from router import Router, StaticSource
 from router._errors import (
+    ConfigurationError,
     RequirementError,
     UnknownModelError,
     UnknownNameError,
@@ -215,6 +217,18 @@ def test_aliases_resolve_to_a_listed_id() -> None:
     assert "claude-haiku-4-5" not in bare
     with pytest.raises(UnknownModelError):
         bare["claude-haiku-4-5"]
+
+
+@pytest.mark.parametrize("id", [None, "", 5, []], ids=str)
+def test_what_cannot_be_an_id(id: Any) -> None:
+    """Nothing but a string can be an id: a look-up says so, and does not call it unknown."""
+    for ask in (
+        lambda: BUNDLED[id],
+        lambda: BUNDLED.supports(id, "pdf_input"),
+        lambda: Router(StaticSource(BUNDLED)).supports(id, "pdf_input"),
+    ):
+        with pytest.raises(ConfigurationError, match=r"^the id of a model must be a string \(got "):
+            ask()
 
 
 def test_an_id_goes_before_an_alias_and_the_newest_before_the_older() -> None:

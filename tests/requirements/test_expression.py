@@ -142,16 +142,27 @@ def test_operators_and_functions_agree() -> None:
     assert disjunction([]) == ~require()
 
 
-@pytest.mark.parametrize("combine", [and_, or_], ids=["and", "or"])
-@pytest.mark.parametrize("other", ["b", True, None, 1])
+@pytest.mark.parametrize(("combine", "sign"), [(and_, "&"), (or_, "|")], ids=["and", "or"])
+@pytest.mark.parametrize(
+    ("other", "problem"),
+    [
+        ("b", "(got 'b'): write require('b')"),
+        (True, "(got bool)"),
+        (None, "(got NoneType)"),
+        ({"b"}, "(got set)"),
+        ({"b": 1}, "(got dict)"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("one", ["a", "a and b", "line == opus", "not a"])
 def test_only_requirements_combine(
-    combine: Callable[[object, object], object], other: object
+    combine: Callable[[object, object], object], sign: str, other: object, problem: str, one: str
 ) -> None:
-    """A text or a bool beside `&` or `|` is a mistake that Python reports, on either side."""
-    with pytest.raises(TypeError):
-        combine(parse("a"), other)
-    with pytest.raises(TypeError):
-        combine(other, parse("a"))
+    """A string or a bool beside `&` or `|`, on either side, is an error that says what to write."""
+    for operands in ((parse(one), other), (other, parse(one))):
+        with pytest.raises(RequirementError) as raised:
+            combine(*operands)
+        assert str(raised.value) == f"{sign} joins two requirements {problem}"
 
 
 def test_a_requirement_has_no_truth_value() -> None:
