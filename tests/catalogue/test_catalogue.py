@@ -24,13 +24,10 @@ from router._errors import (
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import NoModelError
 from router.catalogue._policy import Policy
-from router.locking._checking import check
-from router.locking._resolution import outdated, resolve
 from router.models._vocabulary import Names
 from router.refresh._sources import StaticSource
 from router.requests._fitting import RequestChange
 from router.requirements._parser import parse, require
-from router.tools._audit import Audit
 from router.tools._matrix import matrix
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -267,38 +264,6 @@ def test_an_error_says_what_held_when_it_was_raised() -> None:
         assert error.now is not None
         assert began <= error.now <= datetime.now(UTC)
         assert error.decision.model is None
-
-
-@pytest.mark.parametrize("now", [datetime(2026, 11, 22), "2026-11-22", 0, NOW.date()])  # noqa: DTZ001 - what is refused
-def test_a_moment_is_aware(now: Any) -> None:
-    """Whatever takes `now` refuses what is no aware moment, also for an answer that it remembers."""
-    BUNDLED.select("pdf_input")
-    router = Router(StaticSource(BUNDLED))
-    router.select("pdf_input")
-    lock = resolve({"reports": Policy(require="pdf_input")}, BUNDLED).lock
-    policies = {"reports": Policy(require="pdf_input")}
-    for ask in (
-        lambda: BUNDLED.select("pdf_input", now=now),
-        lambda: BUNDLED.select(Policy(require="pdf_input"), now=now),
-        lambda: BUNDLED.candidates("pdf_input", now=now),
-        lambda: BUNDLED.candidates(Policy(require="pdf_input"), now=now),
-        lambda: BUNDLED.where("pdf_input", now=now),
-        lambda: BUNDLED.supports("claude-opus-5", "pdf_input", now=now),
-        lambda: BUNDLED.explain("pdf_input", now=now),
-        lambda: parse("pdf_input").support(BUNDLED.models[0], now=now),
-        lambda: parse("pdf_input").matches(BUNDLED.models[0], now=now),
-        lambda: router.select("pdf_input", now=now),
-        lambda: router.candidates("pdf_input", now=now),
-        lambda: router.supports("claude-opus-5", "pdf_input", now=now),
-        lambda: router.explain("pdf_input", now=now),
-        lambda: router.route({"max_tokens": 5, "messages": []}, now=now),
-        lambda: resolve(policies, BUNDLED, now=now),
-        lambda: check(lock, policies, BUNDLED, now=now),
-        lambda: outdated(lock, policies, BUNDLED, now=now),
-        lambda: Audit(BUNDLED, now=now),
-    ):
-        with pytest.raises(RequirementError, match="now must be an aware datetime"):
-            ask()
 
 
 LONG = 10_000
