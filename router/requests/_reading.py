@@ -14,14 +14,17 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from router._errors import ConfigurationError, shortened
 from router.models._vocabulary import capability_name
 from router.requests._tokens import LARGEST, InputTokens, count_tokens, estimate_tokens
 from router.requests._values import (
+    UNREAD_PARAMETERS,
     Path,
     check_request,
     fields_of,
     format_path,
     items_of,
+    meant_parameter,
     member_of,
     type_of,
 )
@@ -82,8 +85,9 @@ def requirement_of(
     `input_tokens` asks for a context window: a number, a function that counts (given the request,
     or its parameters that are keywords of the function), or "estimate": a token for each
     `BYTES_PER_TOKEN` of text, without images and PDFs. Facts that only documentation states are
-    asked as `maybe traits...`, so that newer models are not excluded. Raises `ConfigurationError`
-    for a request that is not a mapping, and for tokens that are not a number.
+    asked as `maybe traits...`, so that newer models are not excluded. Unknown parameters are in
+    `not_inferred`. Raises `ConfigurationError` for a misspelt parameter, for a request that is not
+    a mapping, and for tokens that are not a number.
     """
     reading = read(check_request(request), batch=batch)
     demands = [*reading.demands]
@@ -168,6 +172,9 @@ class _Reader:
         for name, read in PARAMETERS.items():
             if name in self.parameters:
                 read(self, *self.parameters[name])
+        for name, (path, _) in self.parameters.items():
+            if name not in KNOWN_PARAMETERS:
+                self.unknown_parameter(path)
 
     def ask(self, term: Requirement | str, path: Path, remedy: Remedy | None = None) -> None:
         """Add the demand of a path for a term, or for a capability or trait."""
@@ -181,6 +188,16 @@ class _Reader:
             self.ask(f"{family}.{name}", path, remedy)
         elif name:
             self.not_inferred.append(path)
+
+    def unknown_parameter(self, path: Path) -> None:
+        """Note an unknown parameter; raises `ConfigurationError` for a misspelt one."""
+        meant = meant_parameter(path[-1], KNOWN_PARAMETERS)
+        if meant is not None:
+            raise ConfigurationError(
+                f"{shortened(format_path(path))} is not a parameter of the Messages API; "
+                f"did you mean {meant}?"
+            )
+        self.not_inferred.append(path)
 
     def value(self, name: str) -> Any:
         return self.parameters.get(name, ((), None))[1]
@@ -371,6 +388,8 @@ PARAMETERS: Final[Mapping[str, _Read]] = {
     "top_k": _Reader.sampling,
 }
 """How each parameter that asks something is read; one on which another depends comes before it."""
+
+KNOWN_PARAMETERS: Final = PARAMETERS.keys() | UNREAD_PARAMETERS
 
 BLOCKS: Final[Mapping[str, _Read]] = {
     "image": _Reader.image,

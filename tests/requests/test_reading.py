@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from anthropic import omit
+from anthropic.resources.beta.messages import Messages as BetaMessages
+from anthropic.resources.messages import Messages
 from anthropic.types import Message
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,10 +41,18 @@ from request_corpus import (
     walked,
 )
 
-from router import Catalogue, Requirement, require
+from router import (
+    Catalogue,
+    ConfigurationError,
+    Requirement,
+    Router,
+    StaticSource,
+    require,
+)
 from router.models._vocabulary import CAPABILITIES
 from router.requests._fitting import fit
 from router.requests._reading import BLOCKS, PARAMETERS, RequestRequirement, requirement_of
+from router.requests._values import UNREAD_PARAMETERS
 
 BUNDLED = Catalogue.bundled()
 OPUS, OPUS_4_6, HAIKU = (
@@ -411,6 +423,78 @@ def test_compaction_and_credit_continue_no_text() -> None:
     )
 
 
+# Parameters that there are not
+
+
+ROUTER = Router(StaticSource(BUNDLED))
+WITH_FALLBACKS = Router(
+    StaticSource(
+        Catalogue.from_listing([{"id": "a", "allowed_fallback_models": ["b"]}, {"id": "b"}])
+    )
+)
+READERS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "requirement_of": requirement_of,
+    "fit": lambda request: fit(request, OPUS),
+    "route": ROUTER.route,
+    "run_request": lambda request: ROUTER.run_request(request, lambda **sent: sent),
+    "arun_request": lambda request: asyncio.run(ROUTER.arun_request(request, answered)),
+    "begin": lambda request: ROUTER.begin(request=request),
+    "fallbacks_param": lambda request: WITH_FALLBACKS.fallbacks_param("a", None, request),
+}
+"""Everything that reads a request."""
+
+
+async def answered(**sent: Any) -> Any:
+    """Answer with the request."""
+    return sent
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+@pytest.mark.parametrize(
+    ("request_", "problem"),
+    [
+        ({"mesages": []}, "mesages is not a parameter of the Messages API; did you mean messages?"),
+        (
+            {"messages": [], "extra_body": {"temprature": 0}},
+            "extra_body.temprature is not a parameter of the Messages API; did you mean temperature?",
+        ),
+        ({1: "one"}, "the keys of a request must be strings (got 1)"),
+    ],
+    ids=["misspelt", "extra_body", "a number"],
+)
+def test_a_misspelt_parameter_is_refused(
+    read: Callable[[Any], object], request_: Any, problem: str
+) -> None:
+    """A parameter that is nearly a known one is an error, wherever a request is read."""
+    with pytest.raises(ConfigurationError) as raised:
+        read(request_)
+    assert str(raised.value) == problem
+
+
+def test_an_unknown_parameter_is_noted() -> None:
+    """A parameter that is not like any other may be newer than this release: it is sent, and noted."""
+    request = {
+        "max_tokens": 5,
+        "messages": [],
+        "seed": 1,
+        "extra_body": {"models": ["a"], "top_k": 1},
+    }
+    routed = ROUTER.route(request)
+
+    assert requirement_of(request).not_inferred == ("seed", "extra_body.models")
+    assert routed.decision.notes[-1] == "what seed, extra_body.models may ask for is unknown"
+    assert routed.request == {**request, "model": routed.model.id}
+    assert fit(request, OPUS_4_6).request is request
+    assert ROUTER.run_request(request, lambda **sent: sent).value["seed"] == 1
+
+
+def test_what_is_missing_is_left_to_the_api() -> None:
+    """Part of a request can be asked about: `create` may supply the rest."""
+    assert requirement_of({"thinking": {"type": "adaptive"}}) == require("thinking.adaptive")
+    assert ROUTER.route({"max_tokens": 5}).request.keys() == {"max_tokens", "model"}
+    assert not requirement_of({}).not_inferred
+
+
 # The requirement is one like any other
 
 
@@ -608,28 +692,6 @@ ASKS_NOTHING = {
 }
 """The types that ask nothing of a model. A new release of the SDK shows here what is new."""
 
-PARAMETERS_THAT_ASK_NOTHING = {
-    *(
-        "betas",
-        "billing_policy",
-        "cache_control",
-        "diagnostics",
-        "fallback_credit_token",
-        "inference_geo",
-    ),
-    *(
-        "mcp_servers",
-        "metadata",
-        "model",
-        "service_tier",
-        "stop_sequences",
-        "stream",
-        "system",
-        "thread",
-    ),
-    *("user_profile_id", "workspace_id"),
-}
-
 FIELDS_THAT_ASK = {"allowed_callers", "citations", "effort", "format", "strict", "task_budget"}
 """What asks on whatever type it is, apart from parameters."""
 
@@ -649,10 +711,18 @@ def test_every_type_of_the_sdk_is_known() -> None:
 
 
 def test_every_parameter_of_the_sdk_is_known() -> None:
-    """Each parameter is read, or listed as one that asks nothing."""
+    """Each parameter is read, or is known to ask nothing; none is known that there is not."""
     found = {name for kind in REQUESTS for name in fields_of(kind) or ()}
+    methods = {
+        name
+        for messages in (Messages, BetaMessages)
+        for method in ("create", "stream", "parse", "tool_runner", "count_tokens")
+        for name in signature(getattr(messages, method, messages.create)).parameters
+    } - {"self"}
 
-    assert found - PARAMETERS.keys() == PARAMETERS_THAT_ASK_NOTHING
+    assert found - PARAMETERS.keys() <= UNREAD_PARAMETERS
+    assert methods - PARAMETERS.keys() == UNREAD_PARAMETERS
+    assert not PARAMETERS.keys() & UNREAD_PARAMETERS
     assert PARAMETERS.keys() - found == {"output_format", "temperature", "top_k", "top_p"}
 
 

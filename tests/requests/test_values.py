@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 from anthropic.types import TextBlock
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router import ConfigurationError
+from router.requests._reading import KNOWN_PARAMETERS
 from router.requests._values import (
     check_request,
     fields_of,
     format_path,
     items_of,
+    meant_parameter,
     member_of,
     type_of,
     value_at,
@@ -99,3 +103,46 @@ def test_a_path_leads_to_its_value(path: tuple[str | int, ...], value: object, t
 
     assert value_at(request, path) == whole.get(path, value)
     assert format_path(path) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("mesages", "messages"),
+        ("message", "messages"),
+        ("sytem", "system"),
+        ("systme", "system"),
+        ("max_token", "max_tokens"),
+        ("maxTokens", "max_tokens"),
+        ("max-tokens", "max_tokens"),
+        ("Temperature", "temperature"),
+        ("toolChoice", "tool_choice"),
+        ("fallback", "fallbacks"),
+    ],
+)
+def test_a_misspelling(name: str, meant: str) -> None:
+    """A name with a few other letters, in another order or in another case is a misspelling."""
+    assert meant_parameter(name, KNOWN_PARAMETERS) == meant
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("seed", "top_a", "min_p", "stop", "n", "user", "", "x" * 10_000),
+        *("max_completion_tokens", "response_format", "stream_options", "reasoning_effort"),
+        *("models", "thread_id", "tool_choices", "container_upload", "system_prompt"),
+    ],
+    ids=lambda name: name[:30],
+)
+def test_what_may_be_a_parameter(name: str) -> None:
+    """The parameters of other APIs, and names that only go on, are not called misspellings."""
+    assert meant_parameter(name, KNOWN_PARAMETERS) is None
+
+
+@given(
+    st.sampled_from(sorted(each for each in KNOWN_PARAMETERS if len(each) > 7)), st.integers(0, 100)
+)
+def test_a_letter_less_is_a_misspelling(known: str, at: int) -> None:
+    """Of every longer parameter, the name without any one of its letters is noticed."""
+    at %= len(known)
+    assert meant_parameter(known[:at] + known[at + 1 :], KNOWN_PARAMETERS) is not None
