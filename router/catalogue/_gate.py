@@ -120,7 +120,7 @@ class Gate:
         if _AUTO.fullmatch(self.model_id):
             raise ConfigurationError(
                 f"a gate is of one model, and {quoted(self.model_id)} stands for several: "
-                "select first, as in router.gate(router.select(...))"
+                "select a model first, and give its id"
             )
         self._name = model.key if isinstance(model, Model) else model
         self._catalogue = catalogue

@@ -35,7 +35,13 @@ from router.cli._json import error_document, named
 from router.cli._lock import lock, outdated, why
 from router.cli._matrix import print_matrix
 from router.cli._models import candidates, models
-from router.cli._options import needs, policies_option, policy_file, where_option
+from router.cli._options import (
+    needs,
+    no_such_option,
+    policies_option,
+    policy_file,
+    where_option,
+)
 from router.cli._result import Result, prints_result, prints_result_from_catalogue
 from router.cli._route import route
 from router.cli._session import Session, open_store, stored_catalogue
@@ -65,9 +71,10 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
-        _print_error_as_json(error, error.format_message(), arguments)
+        shown = no_such_option(error) if isinstance(error, click.NoSuchOption) else error
+        _print_error_as_json(error, shown.format_message(), arguments)
         if sys.stderr is not None:  # click would write to standard output instead
-            error.show()
+            shown.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         print_message("interrupted")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any, Final
 
 import click
 
-from router._errors import ConfigurationError, RequirementError, join_names, nearest, quoted
+from router._errors import (
+    ConfigurationError,
+    RequirementError,
+    did_you_mean,
+    join_names,
+    nearest,
+    quoted,
+)
 from router.catalogue._policy import Policy
 from router.catalogue._policy_file import find_policies, read_policies
 from router.models._field_types import read_days
@@ -17,6 +24,9 @@ from router.requirements._parser import require
 
 _NAMES: Final = {"min_input_tokens": "--min-context", "min_output_tokens": "--min-output"}
 """The option behind each keyword that an error may name."""
+
+_MAX_COMMANDS: Final = 4
+"""The most commands that an error names."""
 
 policies_option: Final = click.option(
     "--policies",
@@ -159,3 +169,38 @@ def policy_of(name: str, policies: Mapping[str, Policy], path: str) -> Policy:
         known = join_names(tuple(policies)) or "none"
         raise ConfigurationError(f"{path} has no policy {quoted(name)}{hint} (policies: {known})")
     return policies[name]
+
+
+def no_such_option(error: click.NoSuchOption) -> click.UsageError:
+    """Return the error of an unknown option with the commands that have it, or a similar option."""
+    name, context = error.option_name, error.ctx
+    if context is None:
+        return error
+    below = context if isinstance(context.command, click.Group) else context.find_root()
+    having = [
+        path
+        for path, command in _commands(below.command_path, below.command)
+        if name in _options_of(command)
+    ]
+    if having:
+        hidden = len(having) - _MAX_COMMANDS
+        *most, last = [*having[:_MAX_COMMANDS], *([f"{hidden} more"] if hidden > 0 else [])]
+        listed = f"{', '.join(most)} and {last} have" if most else f"{last} has"
+        hint = f"; {listed} it"
+    else:
+        # The dashes would make all options alike.
+        own = {each.lstrip("-"): each for each in _options_of(context.command)}
+        hint = did_you_mean([own[each] for each in nearest(name.lstrip("-"), own)])
+    return click.UsageError(f"No such option '{name}'{hint}", context)
+
+
+def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """Yield a command and those below it, each with what one types to call it."""
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, each in sorted(command.commands.items()):
+            yield from _commands(f"{path} {name}", each)
+
+
+def _options_of(command: click.Command) -> list[str]:
+    return [name for each in command.params if isinstance(each, click.Option) for name in each.opts]

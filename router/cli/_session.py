@@ -19,6 +19,7 @@ from router.requirements._expression import Requirement
 
 if TYPE_CHECKING:
     from router.refresh._disk_cache import Store
+    from router.refresh._sources import AnthropicSource
 
 
 class Session:
@@ -76,10 +77,9 @@ class Session:
 
     def _live(self, *, must: bool) -> Catalogue:
         from router._router import Router
-        from router.refresh._sources import AnthropicSource
 
         _log_to_standard_error(quietly=must)
-        source = AnthropicSource(lifecycle=self._lifecycle)
+        source = live_source(self._lifecycle)
         with (
             progress_bar() as progress,
             Router(source, progress=progress, frozen=self._frozen) as router,
@@ -92,12 +92,20 @@ class Session:
             return catalogue
 
 
+def live_source(lifecycle: Sequence[str] = ()) -> AnthropicSource:
+    """Return the live API for the credential of the environment."""
+    from router.refresh._sources import AnthropicSource
+
+    if not Credential.is_set(os.environ):
+        raise ConfigurationError("the live API needs a key: set ANTHROPIC_API_KEY")
+    return AnthropicSource(lifecycle=lifecycle)
+
+
 def open_store() -> Store:
     """Return the disk store of the live API for the credential of the environment."""
     from router.refresh._disk_cache import Store
-    from router.refresh._sources import AnthropicSource
 
-    store = Store.of(AnthropicSource().identity or "")
+    store = Store.of(live_source().identity or "")
     if store is None:
         raise ConfigurationError("there is no cache directory: the user has no known home")
     return store
@@ -105,7 +113,7 @@ def open_store() -> Store:
 
 def stored_catalogue() -> Catalogue:
     """Return the catalogue that is kept on disk."""
-    from router.refresh._sources import AnthropicSource, restore_catalogue
+    from router.refresh._sources import restore_catalogue
 
     store = open_store()
     stored = store.read()
@@ -113,7 +121,7 @@ def stored_catalogue() -> Catalogue:
         raise CatalogueUnavailableError(f"nothing is kept in {store.path}: router refresh fetches")
     try:
         return restore_catalogue(
-            stored.entries, stored.fetched_at, stored.validators, AnthropicSource()
+            stored.entries, stored.fetched_at, stored.validators, live_source()
         )
     except (ValueError, OverflowError) as error:
         raise CatalogueUnavailableError(

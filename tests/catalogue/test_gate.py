@@ -117,7 +117,7 @@ def test_a_gate_is_of_one_model(router: Router, id: str) -> None:
         router.gate(id)
     assert str(raised.value) == (
         f"a gate is of one model, and {id!r} stands for several: "
-        "select first, as in router.gate(router.select(...))"
+        "select a model first, and give its id"
     )
 
 

@@ -2,10 +2,13 @@
 
 from typing import Final
 
+import click
 import pytest
 from terminal import (
     Command,
 )
+
+from router.cli._commands import cli
 
 ANSWERING: Final = ("select", "candidates", "explain")
 
@@ -77,3 +80,43 @@ def test_an_option_is_told_by_its_own_name(command: Command, option: str) -> Non
 
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.startswith(f"router: {option} must be a whole number such as 200000")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["select", "--where", "x"], "'--where'; router matrix and router models have it"),
+        (["models", "--limit", "3"], "'--limit'; router candidates has it"),
+        (["audit", "--upgrade"], "'--upgrade'; router lock has it"),
+        (["lock", "--dry"], "'--dry'; did you mean --dry-run?"),
+        (["select", "--minimum-context", "3"], "'--minimum-context'; did you mean --min-context?"),
+        (["audit", "--exclude", "x"], "'--exclude'"),
+        (["cache", "--json"], "'--json'; router cache show has it"),
+        (["-x"], "'-x'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_unknown_option_says_who_has_it(
+    command: Command, arguments: list[str], problem: str
+) -> None:
+    """An option of other commands is an error that names them, and no option that only looks alike."""
+    ran = command(*arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.splitlines()[-1] == f"Error: No such option {problem}"
+
+
+def test_few_commands_are_named(command: Command) -> None:
+    """An option that most commands have is told with the first of them."""
+    error = command("--json", "select").err.splitlines()[-1]
+    assert error.startswith("Error: No such option '--json'; router audit, router cache show, ")
+    assert error.endswith(" more have it")
+    assert len(error) < 140
+
+
+def test_each_option_of_each_command_is_found(command: Command) -> None:
+    """Whatever option a command has, another one without it names that command."""
+    for name, each in cli.commands.items():
+        for option in [option for option in each.params if isinstance(option, click.Option)]:
+            if option.opts[0] not in {"--json", "--help", "--source", "--lifecycle", "--no-color"}:
+                error = command("status", option.opts[0]).err
+                assert f"router {name}" in error or " more have it" in error

@@ -121,3 +121,23 @@ def test_a_warning_starts_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) 
     before, warning, _ = STYLED.sub("", err).partition("router: the catalogue could not be loaded")
     assert (status, bool(warning)) == (0, True)
     assert re.search(r"(^|[\n\r]|\x1b\[2K)\Z", before)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["refresh"],
+        ["models", "--source", "live"],
+        ["models", "--source", "disk"],
+        ["diff"],
+        ["cache", "path"],
+        ["cache", "show"],
+        ["cache", "clear"],
+    ],
+    ids=" ".join,
+)
+def test_without_a_key_the_command_says_what_to_set(command: Command, arguments: list[str]) -> None:
+    """The command names the environment variable, and no argument of Python."""
+    assert command(*arguments) == Ran(
+        2, "", "router: the live API needs a key: set ANTHROPIC_API_KEY\n"
+    )
