@@ -79,14 +79,22 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
-    """Return the known names most similar to `name`, in whole or in the last part, best first."""
+    """Return the known names most similar to `name`, in whole or in the last part, best first.
+
+    Case does not count. If names are the same but for case, only those are returned.
+    """
     if len(name) > _MAX_NAME:
         return ()
+    wanted = name.casefold()
     scores = {
-        each: max(_likeness(name, each), _likeness(_last(name), _last(each))) for each in set(known)
+        each: max(
+            _likeness(wanted, each.casefold()), _likeness(_last(wanted), _last(each.casefold()))
+        )
+        for each in set(known)
     }
+    same = {each: score for each, score in scores.items() if each.casefold() == wanted}
     enough = max(_MIN_LIKENESS, max(scores.values(), default=0.0) - _SAME_LIKENESS)
-    best = sorted((-score, each) for each, score in scores.items() if score >= enough)
+    best = sorted((-score, each) for each, score in (same or scores).items() if score >= enough)
     return tuple(each for _, each in best[:limit])
 
 
@@ -170,21 +178,29 @@ class UnknownNameError(RequirementError, LookupError):
     def message(self) -> str:
         """What is wrong, with the names that may be meant."""
         policies = f" (policies: {join_names(self.policies)})" if self.policies else ""
-        return f"unknown name {quoted(self.name)}{did_you_mean(self.nearest)}{policies}"
+        hint = did_you_mean(self.nearest) or "; no model states it"
+        return f"unknown name {quoted(self.name)}{hint}{policies}"
 
 
 class UnknownModelError(RouterError, LookupError):
     """An id or alias, `model_id`, that the catalogue does not list, with the `nearest` listed ones.
 
     `known` has the listed ids. They are searched when `nearest` is first read, because a caller
-    that catches the error seldom needs it.
+    that catches the error seldom needs it. If `model_id` is the name of a `line`, those of its models
+    are nearest.
     """
 
     def __init__(
-        self, model_id: str, nearest: Sequence[str] = (), *, known: Iterable[str] = ()
+        self,
+        model_id: str,
+        nearest: Sequence[str] = (),
+        *,
+        known: Iterable[str] = (),
+        line: str | None = None,
     ) -> None:
         super().__init__(model_id)
         self.model_id = model_id
+        self.line = line
         self._nearest = tuple(nearest)
         self._known = known
 
@@ -198,6 +214,9 @@ class UnknownModelError(RouterError, LookupError):
         return self._nearest
 
     def __str__(self) -> str:
+        if self.line is not None:
+            newest = f", or give an id such as {self.nearest[0]}" if self.nearest else ""
+            return f"unknown model {quoted(self.model_id)}: select with line == {self.line}{newest}"
         return f"unknown model {quoted(self.model_id)}{did_you_mean(self.nearest)}"
 
     def __reduce__(self) -> tuple[Any, ...]:

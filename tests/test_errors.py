@@ -280,7 +280,7 @@ def test_no_error_prints_raw_what_a_server_sent(error: RouterError) -> None:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (UnknownNameError("nova"), "unknown name 'nova'"),
+        (UnknownNameError("nova"), "unknown name 'nova'; no model states it"),
         (
             UnknownNameError("pdf_imput", ("pdf_input",)),
             "unknown name 'pdf_imput'; did you mean pdf_input?",
@@ -291,6 +291,10 @@ def test_no_error_prints_raw_what_a_server_sent(error: RouterError) -> None:
             "unknown model 'claude-opus-55'; did you mean claude-opus-5-5?",
         ),
         (UnknownModelError("gpt"), "unknown model 'gpt'"),
+        (
+            UnknownModelError("Opus", ["claude-opus-5-5", "claude-opus-5"], line="opus"),
+            "unknown model 'Opus': select with line == opus, or give an id such as claude-opus-5-5",
+        ),
         (
             MalformedEntryError("data[3].capabilities", "an object or null", "str"),
             "data[3].capabilities must be an object or null (got str)",
@@ -331,6 +335,9 @@ def test_the_caret_stands_under_the_column(text: str, column: int, shown: str) -
             ("server_tools.code_execution", "code_executions"),
         ),
         ("aaaa1", ["aaaa2", "aaaa3", "aaaa4", "aaaa5"], ("aaaa2", "aaaa3", "aaaa4")),
+        ("PDF_Imput", ["pdf_input", "citations"], ("pdf_input",)),
+        ("CLAUDE-OPUS-5", ["claude-opus-5-5", "claude-opus-5"], ("claude-opus-5",)),
+        ("A", ["a", "b"], ("a",)),
         ("zebra", ["pdf_input"], ()),
         ("x", [], ()),
     ],

@@ -27,7 +27,8 @@ def test_a_wrong_name_of_a_policy_is_told_with_the_policies() -> None:
     assert str(raised.value).endswith("(policies: my-reports, drafts)")
     assert copy.copy(raised.value).policies == ("my-reports", "drafts")
     with pytest.raises(
-        UnknownNameError, match=r"unknown name 'nova' \(policies: my-reports, drafts\)"
+        UnknownNameError,
+        match=r"unknown name 'nova'; no model states it \(policies: my-reports, drafts\)",
     ):
         router.select("nova")
     with pytest.raises(UnknownNameError, match=r"did you mean id == claude-fake-0\?"):

@@ -9,6 +9,7 @@ from typing import Final
 
 from attrs import evolve
 
+from router._errors import nearest
 from router.catalogue._explanation import Explanation, Reason
 from router.catalogue._policy import Policy
 from router.catalogue._ranking import Place
@@ -121,8 +122,28 @@ def _nearest(
             if _admitted(catalogue, model, terms, rejected[model])
         ]
         if relaxed:
-            return tuple(relaxed)
+            return _likest_first(catalogue, relaxed, rejected)
     return ()
+
+
+def _likest_first(
+    catalogue: Snapshot, models: list[Model], rejected: Mapping[Model, tuple[Unmet, ...]]
+) -> tuple[Model, ...]:
+    """Put the models first whose own value resembles a string that no model has."""
+    likest: dict[tuple[str, object], int] = {}
+    for asked in {each.term.requirement for model in models for each in rejected[model]}:
+        if isinstance(asked, Comparison) and asked.kind == "text" and asked.op in {"==", "in"}:
+            values: set[str] = {model.comparable.get(asked.field, "") for model in catalogue}
+            texts = asked.value if isinstance(asked.value, tuple) else (asked.value,)
+            for text in set(texts) - values:
+                for at, value in enumerate(nearest(text, values)):
+                    likest[asked.field, value] = min(at, likest.get((asked.field, value), at))
+
+    def rank(model: Model) -> int:
+        ranks = (likest.get(item, len(likest)) for item in model.values.items())
+        return min(ranks, default=0)
+
+    return tuple(sorted(models, key=rank) if likest else models)
 
 
 def _admitted(

@@ -38,9 +38,6 @@ ORDERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """The fields that break ties between preferences, by order; newest first breaks the rest."""
 
-POLICY_KEYS: Final = ("require", "prefer", "minimum_age", "alternatives", "order")
-"""The keys that a policy table may have."""
-
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
 _UNKNOWN_LAST: Final = float("inf")
 

@@ -12,8 +12,9 @@ from attrs import frozen
 
 from router._errors import ConfigurationError, RequirementError, quoted
 from router._toml import TomlFile, unreadable
-from router.catalogue._policy import POLICY_KEYS, Policy, name_problem, read_age, read_order
+from router.catalogue._policy import Policy, name_problem, read_age, read_order
 from router.requirements._expression import Requirement
+from router.requirements._needs import POLICY_KEYS
 from router.requirements._parser import parse
 
 _LISTS: Final = frozenset({"prefer", "alternatives"})

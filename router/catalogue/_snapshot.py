@@ -11,22 +11,24 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from router._errors import (
+    AmbiguousModelError,
     MalformedEntryError,
     RequirementError,
+    UnknownModelError,
     UnknownNameError,
     quoted,
     shortened,
 )
 from router._serialising import json_value
 from router.catalogue._lookup import Lookup
-from router.catalogue._policy import Policy, RequirementLike, reject_keywords
+from router.catalogue._policy import ORDERS, Policy, RequirementLike, reject_keywords
 from router.models._entries import canonical_json
-from router.models._field_types import ORDERED
+from router.models._field_types import ORDERED, write_text
 from router.models._index import Index, Masks, mask_of, take_rows
 from router.models._model import Model, Support
 from router.models._vocabulary import DURATIONS, FIELDS, Names
 from router.requirements._expression import LONGEST_REMEMBERED, Requirement, resolve_now
-from router.requirements._needs import KeywordValue
+from router.requirements._needs import POLICY_KEYS, KeywordValue
 from router.requirements._parser import parse, require
 
 Key = TypeVar("Key", bound=Hashable)
@@ -51,6 +53,9 @@ _MASKS: Final = range(64, 4096)
 _ORDERED_FIELDS: Final = tuple(
     name for name, kind in FIELDS.items() if kind in ORDERED and name not in DURATIONS
 )
+_MAX_OF_A_LINE: Final = 3
+"""How many models an error names for a line."""
+
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -234,7 +239,18 @@ class Snapshot:
         try:  # most names are ids: a dictionary answers them without another call
             return self._lookup.by_name[name]
         except (KeyError, TypeError):
+            return self._find(name)
+
+    def _find(self, name: str) -> Model:
+        try:
             return self._lookup.find(name)
+        except UnknownModelError:
+            line = name.casefold()
+            rows = self._index.column("line").equal(line)
+            if not rows:
+                raise
+            newest = map(self.name_of, take_rows(self.models, rows, _MAX_OF_A_LINE))
+            raise UnknownModelError(name, tuple(newest), line=line) from None
 
     def get(self, name: str, default: Default | None = None) -> Model | Default | None:
         """Return the model with that id, alias or key; `default` if it is not listed, or ambiguous."""
@@ -396,13 +412,26 @@ class Snapshot:
         return UnknownNameError(name, self.suggestions(name))
 
     def suggestions(self, name: str) -> tuple[str, ...]:
-        """Return suggestions for an unknown name: a model, a line, or similar names."""
-        meant = self.get(name)
-        if meant is not None:
-            return (f"id == {meant.id}",)
-        if any(model.line == name for model in self):
-            return (f"line == {name}",)
-        return self.names.nearest(name)
+        """Return suggestions for an unknown name: a model, a line, a policy's, or similar names."""
+        try:
+            return (f"id == {write_text(self[name].id)}",)
+        except AmbiguousModelError:
+            return (f"id == {write_text(name)}",)
+        except UnknownModelError as error:
+            unknown = error
+        if unknown.line is not None:
+            return (f"line == {write_text(unknown.line)}",)
+        if name in ORDERS:
+            return (f'order = "{name}" of a policy',)
+        if name in POLICY_KEYS:
+            return (f"{name} of a policy",)
+        names = self.names.nearest(name)
+        # Names of models have dashes, and names of capabilities and fields do not.
+        return (
+            names
+            if names or "-" not in name
+            else tuple(f"id == {each}" for each in unknown.nearest)
+        )
 
 
 def _placed(error: RequirementError, where: str | None) -> RequirementError:

@@ -35,13 +35,22 @@ DURATIONS: Final[dict[str, dict[str, str]]] = _DATA["durations"]
 FIELDS: Final[dict[str, str]] = {**_DATA["fields"], **dict.fromkeys(DURATIONS, "duration")}
 MINIMUMS: Final[dict[str, str]] = _DATA["minimums"]
 
-ELSEWHERE: Final[dict[str, str]] = _DATA["elsewhere"]
-"""Our names, by those of LiteLLM, models.dev, OpenRouter, Mistral, Ollama and Vercel."""
+ELSEWHERE: Final[dict[str, tuple[str, ...]]] = {
+    name: tuple([ours] if isinstance(ours, str) else ours or ())
+    for name, ours in _DATA["elsewhere"].items()
+}
+"""Our names, by those of LiteLLM, models.dev, OpenRouter, Mistral, Ollama and Vercel.
+
+Empty for what those catalogues state and ours does not.
+"""
 
 
-def meant_elsewhere(name: str) -> str | None:
-    """Return our name for a name from another catalogue, `None` if it is unknown."""
-    return ELSEWHERE.get(name.removeprefix("supports_"))
+def meant_elsewhere(name: str) -> tuple[str, ...] | None:
+    """Return our names for a name from another catalogue or for a keyword, `None` if it is neither."""
+    if name in MINIMUMS:
+        return (MINIMUMS[name],)
+    first, _, _ = name.removeprefix("supports_").removeprefix("min_").partition(".")
+    return ELSEWHERE.get(first)
 
 
 def capability_name(path: str) -> str:
@@ -70,13 +79,15 @@ class Names:
         return name in FIELDS or name in self.fields
 
     def nearest(self, name: str) -> tuple[str, ...]:
-        """Return our name for a foreign `name`, else the most similar known names."""
+        """Return our names for a foreign `name`, else the most similar known names.
+
+        A foreign name that the vocabulary lacks resembles its names by chance only.
+        """
         meant = meant_elsewhere(name)
-        return (
-            (meant,)
-            if meant
-            else nearest(name, {*CAPABILITIES, *FIELDS, *self.capabilities, *self.fields})
-        )
+        own = {*self.capabilities, *self.fields}
+        if meant is None:
+            return nearest(name, own | CAPABILITIES | FIELDS.keys())
+        return meant or nearest(name, own - CAPABILITIES - FIELDS.keys())
 
     def __or__(self, other: Names) -> Names:
         return Names(self.capabilities | other.capabilities, self.fields | other.fields)

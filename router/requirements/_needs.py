@@ -22,12 +22,19 @@ NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*", re.ASCII
 _MAX_PRINTED: Final = 10**30
 _RESERVED: Final = frozenset({"now", "limit", "default"})
 
+POLICY_KEYS: Final = ("require", "prefer", "minimum_age", "alternatives", "order")
+"""The arguments of a policy, and the keys of its table in a file."""
+
 
 def keyword_requirement(name: str, need: KeywordValue) -> Requirement:
     """Return the requirement of a keyword argument; raises `RequirementError` if invalid."""
     if name in _RESERVED | KEYWORDS:
         raise RequirementError(
             f"{quoted(name)} is reserved: it is not a capability or field to require"
+        )
+    if name in POLICY_KEYS:
+        raise RequirementError(
+            f"{name}= is of a policy, not of a requirement: give Policy(require=..., {name}=...)"
         )
     if "." in name:
         raise RequirementError(f"{quoted(name)} is dotted: what has dots is required in text")
@@ -39,6 +46,8 @@ def keyword_requirement(name: str, need: KeywordValue) -> Requirement:
             name, MINIMUMS[name], ">=", need if isinstance(need, str) else _format_need(need)
         )
     if isinstance(need, str):
+        if name.startswith("min_") and (hint := _number_hint(name, need)):
+            raise RequirementError(f"{name}= is not known{hint}")
         return _with_value(name, need)
     if isinstance(need, Sequence) and need and all(isinstance(each, str) for each in need):
         return _with_one_of(name, need)
@@ -48,19 +57,24 @@ def keyword_requirement(name: str, need: KeywordValue) -> Requirement:
         raise RequirementError(
             f"{name}={number} says neither minimum nor maximum: write {minimum}={number}, or text"
         )
-    hint = _minimum_hint(name) if type(need) is int else ""
+    hint = _number_hint(name, need) if isinstance(need, (int, float)) else ""
     raise RequirementError(
         f"{shortened(name)}= must be a bool, a string or a list of strings (got {_format_need(need)}){hint}"
     )
 
 
-def _minimum_hint(name: str) -> str:
-    """Suggest a keyword for a number: `min_input_tokens` for `min_context`, for example."""
-    field = meant_elsewhere(name) or meant_elsewhere(name.removeprefix("min_"))
-    meant = [short for short, limit in MINIMUMS.items() if limit == field] or nearest(
-        name, MINIMUMS, limit=1
-    )
-    return f"; did you mean {meant[0]}=?" if meant else ""
+def _number_hint(name: str, need: object) -> str:
+    """Suggest what takes a number: `min_input_tokens=` for `min_context=`, text for a price."""
+    fields = meant_elsewhere(name) or ()
+    meant = [short for short, limit in MINIMUMS.items() if limit in fields]
+    meant = meant or list(nearest(name, MINIMUMS, limit=1))
+    if meant:
+        return f"; did you mean {meant[0]}=?"
+    op = ">=" if name.startswith("min_") else "<="
+    bound = shortened(need) if isinstance(need, str) else _format_need(need)
+    numbers = [each for each in fields if FIELDS.get(each) == "number"]
+    comparisons = " or ".join(f"'{each} {op} {bound}'" for each in numbers)
+    return f"; write text, such as {comparisons}" if numbers else ""
 
 
 def _format_need(need: object) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from small_catalogues import ids, newest_first, supporting
+from small_catalogues import BUNDLED, ids, newest_first, supporting
 
 from router import UnknownModelError
 from router.catalogue._catalogue import Catalogue
@@ -117,6 +117,28 @@ def test_nobody_is_near_where_no_relaxation_admits_anyone() -> None:
     assert str(catalogue.explain("pdf_input")) == (
         "no model satisfies pdf_input\n  no model satisfies: pdf_input\n  no model satisfies: maybe lifecycle == active"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("id == claude-opus-55", ["claude-opus-5-5", "claude-opus-5", "claude-fable-5-2"]),
+        ("id == CLAUDE-OPUS-4-8", ["claude-opus-4-8", "claude-fable-5-2", "claude-haiku-5-5"]),
+        ("id in (x, claude-sonet-5)", ["claude-sonnet-5", "claude-sonnet-5-5"]),
+        ("line == opuss", ["claude-opus-5-5", "claude-opus-5", "claude-opus-4-8"]),
+        ("line == opus and id == x", ["claude-opus-5-5", "claude-opus-5", "claude-opus-4-8"]),
+        ("id == x", ["claude-fable-5-2", "claude-haiku-5-5", "claude-sonnet-5-5"]),
+    ],
+)
+def test_what_is_spelt_alike_is_nearest(text: str, first: list[str]) -> None:
+    """Where a string is asked for that no model has, the models with a similar one come first."""
+    assert [*nearest(BUNDLED, text)][: len(first)] == first
+
+
+def test_a_string_that_some_model_has_ranks_nobody() -> None:
+    """Where the string is held by some model, the nearest are the newest, as for any other term."""
+    text = "line == sonnet and max_input_tokens > 1M"
+    assert [*nearest(BUNDLED, text)] == ids(BUNDLED.candidates("line == sonnet", now=NOW))
 
 
 def test_access_is_no_default_filter_of_a_live_answer() -> None:

@@ -260,6 +260,12 @@ def test_an_unknown_model_names_the_nearest() -> None:
         ("haiku >= 4", "line == haiku"),
         ("context_window >= 1M", "max_input_tokens"),
         ("supports_vision", "image_input"),
+        ("CLAUDE-OPUS-5-5", "id == claude-opus-5-5"),
+        ("claude-opus-5-5x", "id == claude-opus-5-5"),
+        ("Opus", "line == opus"),
+        ("min_context >= 200k", "max_input_tokens"),
+        ("min_output_tokens >= 64k", "max_tokens"),
+        ("PDF_INPUT", "pdf_input"),
     ],
 )
 def test_what_is_no_name_but_means_something(text: str, meant: str) -> None:
@@ -267,8 +273,57 @@ def test_what_is_no_name_but_means_something(text: str, meant: str) -> None:
     with pytest.raises(UnknownNameError) as raised:
         BUNDLED.select(text)
 
-    assert raised.value.nearest == (meant,)
-    assert BUNDLED.candidates(meant if " " in meant or meant == "image_input" else f"{meant} >= 1")
+    assert raised.value.nearest[0] == meant
+    assert BUNDLED.where(meant if " " in meant or meant.endswith("input") else f"{meant} >= 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("cheapest", "unknown name 'cheapest'; did you mean order = \"cheapest\" of a policy?"),
+        (
+            "largest_context and pdf_input",
+            "unknown name 'largest_context'; did you mean order = \"largest_context\" of a policy?",
+        ),
+        (
+            "minimum_age >= 14d",
+            "unknown name 'minimum_age'; did you mean minimum_age of a policy?",
+        ),
+        ("price", "unknown name 'price'; did you mean price.input or price.output?"),
+        ("price <= 5", "unknown name 'price'; did you mean price.input or price.output?"),
+        ("streaming", "unknown name 'streaming'; no model states it"),
+        ("tools", "unknown name 'tools'; no model states it"),
+        (
+            "supports_function_calling",
+            "unknown name 'supports_function_calling'; no model states it",
+        ),
+        ("audio_input", "unknown name 'audio_input'; no model states it"),
+    ],
+)
+def test_what_a_catalogue_cannot_be_asked(text: str, problem: str) -> None:
+    """What belongs to a policy, stands for two fields or is stated nowhere is told as that."""
+    with pytest.raises(UnknownNameError) as raised:
+        BUNDLED.select(text)
+    assert str(raised.value) == problem
+
+
+@pytest.mark.parametrize("text", ["opus", "Opus", "OPUS"])
+def test_a_line_is_no_model(text: str) -> None:
+    """The name of a line in place of an id is told with how to select, and with its newest models."""
+    with pytest.raises(UnknownModelError) as raised:
+        BUNDLED[text]
+    assert raised.value.line == "opus"
+    assert raised.value.nearest == tuple(model.id for model in BUNDLED.where("line == opus")[:3])
+    assert str(raised.value) == (
+        f"unknown model {text!r}: select with line == opus, or give an id such as claude-opus-5-5"
+    )
+
+
+@pytest.mark.parametrize("text", ["CLAUDE-OPUS-5", "Claude-Opus-5"])
+def test_case_does_not_hide_a_model(text: str) -> None:
+    """An id in another case is unknown, and the one that it is in lower case is suggested alone."""
+    with pytest.raises(UnknownModelError, match=r"; did you mean claude-opus-5\?$"):
+        BUNDLED[text]
 
 
 @pytest.mark.parametrize("ask", ["select", "candidates", "where", "explain"])

@@ -145,13 +145,22 @@ def test_the_nearest_names_are_of_either_kind() -> None:
 
 
 def test_what_others_call_a_name() -> None:
-    """Each name of another catalogue is none of ours, and stands for one that is."""
+    """Each name of another catalogue is none of ours, and stands for those that are, or for none."""
     names = Names()
     for other, own in ELSEWHERE.items():
         assert not names.knows_capability(other)
         assert not names.knows_field(other)
-        assert names.knows_capability(own) or names.knows_field(own)
-        assert names.nearest(other) == names.nearest(f"supports_{other}") == (own,)
+        assert all(names.knows_capability(each) or names.knows_field(each) for each in own)
+        for spelling in (other, f"supports_{other}", f"min_{other}", f"{other}.deep"):
+            assert names.nearest(spelling) == own
+
+
+def test_what_only_others_state_resembles_no_name_of_ours() -> None:
+    """A name that the vocabulary lacks is compared with the names of the listing alone."""
+    assert Names().nearest("streaming") == ()
+    assert Names({"traits.sampling", "streaming_input"}).nearest("streaming") == (
+        "streaming_input",
+    )
 
 
 def test_names_are_joined_without_being_changed() -> None:

@@ -82,6 +82,34 @@ WRONG = "must be a bool, a string or a list of strings"
             f"min_context= {WRONG} (got 5); did you mean min_input_tokens=?",
         ),
         (
+            {"min_context": "200k"},
+            "min_context= is not known; did you mean min_input_tokens=?",
+        ),
+        (
+            {"min_price": "3"},
+            "min_price= is not known; write text, such as 'price.input >= 3' or 'price.output >= 3'",
+        ),
+        (
+            {"max_price": 2.5},
+            f"max_price= {WRONG} (got 2.5); write text, such as 'price.input <= 2.5' or 'price.output <= 2.5'",
+        ),
+        (
+            {"cost": 3},
+            f"cost= {WRONG} (got 3); write text, such as 'price.input <= 3' or 'price.output <= 3'",
+        ),
+        *(
+            (
+                {name: value},
+                f"{name}= is of a policy, not of a requirement: give Policy(require=..., {name}=...)",
+            )
+            for name, value in {
+                "order": "cheapest",
+                "prefer": ["line == opus"],
+                "minimum_age": "14d",
+                "alternatives": ["pdf_input"],
+            }.items()
+        ),
+        (
             {"max_context_length": 5},
             f"max_context_length= {WRONG} (got 5); did you mean min_input_tokens=?",
         ),

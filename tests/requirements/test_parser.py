@@ -159,6 +159,7 @@ LEVEL = 'expected a level of "effort" (low, medium, high, xhigh, max), got'
         ("'pdf_input'", 0, f"{NAME} 'pdf_input'"),
         ("max_tokens >= 1m", 14, f'{WHOLE} "max_tokens", got "1m"'),
         ("max_tokens >= 200KB", 14, f'{WHOLE} "max_tokens", got "200KB"'),
+        ("id == a/b", 7, "unexpected '/'; quote a string that has it"),
         ("id like claude-*", 15, "unexpected '*'"),
         ("pdf_input and é", 14, "unexpected 'é'"),
     ],
