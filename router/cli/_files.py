@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import BinaryIO, Final
 
 from attrs import frozen
 from pathspec.patterns.gitignore.base import GitIgnorePatternError
@@ -15,6 +16,9 @@ from router.tools._audit import BEGINNING, is_binary
 
 MAX_BYTES: Final = 5_000_000
 """How large a file may be: larger ones are data, and would keep a commit waiting."""
+
+STANDARD_INPUT: Final = "-"
+"""The path that stands for standard input."""
 
 _ESCAPED: Final = re.compile(r"(?<!\\)(?:\\\\)*\\$")
 """What ends in a backslash that is not one of a pair."""
@@ -54,7 +58,7 @@ class Skipped:
 
 
 def read_files(paths: Iterable[str]) -> Iterator[File | Skipped]:
-    """Read these files, and those in these directories by name, each once.
+    """Read these files, and those in these directories by name, each once; `-` is standard input.
 
     In a directory, files that a `.gitignore` in it or above it in the repository ignores are left
     out. So are symbolic links: their target is in the directory as well, or is no part of it. A
@@ -62,8 +66,12 @@ def read_files(paths: Iterable[str]) -> Iterator[File | Skipped]:
     """
     seen: set[str] = set()
     for given in paths:
-        for each in _walk(given) if os.path.isdir(given) else (_read(given),):
-            place = os.path.abspath(each.path)
+        if given == STANDARD_INPUT:
+            found: Iterable[File | Skipped] = (_read_standard_input(),)
+        else:
+            found = _walk(given) if os.path.isdir(given) else (_read(given),)
+        for each in found:
+            place = given if given == STANDARD_INPUT else os.path.abspath(each.path)
             if place not in seen:
                 seen.add(place)
                 yield each
@@ -109,14 +117,29 @@ def _entries(directory: str, rules: _Rules) -> Iterator[tuple[str, _Rules | None
 def _read(path: str) -> File | Skipped:
     try:
         with open(path, "rb") as file:
-            beginning = file.read(BEGINNING)
-            if is_binary(beginning):
-                return File(path, beginning)
-            if os.fstat(file.fileno()).st_size > MAX_BYTES:
-                return Skipped(path, f"larger than {MAX_BYTES // 1_000_000} MB", is_failure=False)
-            return File(path, beginning + file.read())
+            return _content(path, file)
     except (OSError, ValueError) as error:  # the second for a zero byte in the path
         return _failed(path, error)
+
+
+def _read_standard_input() -> File | Skipped:
+    if sys.stdin is None:
+        return Skipped(STANDARD_INPUT, "standard input is closed", is_failure=True)
+    try:
+        return _content(STANDARD_INPUT, sys.stdin.buffer)
+    except OSError as error:
+        return _failed(STANDARD_INPUT, error)
+
+
+def _content(path: str, file: BinaryIO) -> File | Skipped:
+    content = file.read(BEGINNING)
+    if is_binary(content):
+        return File(path, content)
+    if os.fstat(file.fileno()).st_size <= MAX_BYTES:
+        content += file.read(MAX_BYTES + 1 - len(content))  # a pipe does not state its size
+        if len(content) <= MAX_BYTES:
+            return File(path, content)
+    return Skipped(path, f"larger than {MAX_BYTES // 1_000_000} MB", is_failure=False)
 
 
 def _failed(path: str, error: OSError | ValueError) -> Skipped:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from router._errors import CatalogueUnavailableError, ConfigurationError, printable
+from router._errors import (
+    CatalogueError,
+    CatalogueUnavailableError,
+    ConfigurationError,
+    printable,
+)
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision, changed
 from router.catalogue._policy import Policy
@@ -61,11 +68,8 @@ class Session:
             return stored_catalogue()
         if source in {None, "live"}:
             return self._live(must=source == "live")
-        from router.refresh._deadline import Deadline
-        from router.refresh._sources import FileSource
-
         _log_to_standard_error(quietly=False)
-        return FileSource(str(source)).fetch(Deadline(float("inf")))
+        return _read_listing(str(source))
 
     def require_live(self) -> None:
         """Load the live catalogue unless another source was named."""
@@ -90,6 +94,50 @@ class Session:
                     catalogue = router.refresh()
             self._stale = router.status().stale
             return catalogue
+
+
+def _read_listing(path: str) -> Catalogue:
+    """Return the catalogue of a file, or of a pipe such as the shell's `<(command)`."""
+    from router.refresh._deadline import Deadline
+    from router.refresh._sources import MAX_FILE_BYTES, FileSource
+
+    # A `FileSource` reads its file again and again, and a pipe can be read once.
+    body, written = _read_pipe(path, MAX_FILE_BYTES + 1)
+    if not body:
+        return FileSource(path).fetch(Deadline(float("inf")))
+    from router.models._packaged_facts import PACKAGED
+    from router.refresh._assembly import assemble
+    from router.refresh._listing import read_file
+
+    if len(body) > MAX_FILE_BYTES:
+        raise CatalogueUnavailableError(f"{path} has more than {MAX_FILE_BYTES} bytes")
+    try:
+        return assemble(read_file(body), "file", datetime.fromtimestamp(written, UTC), PACKAGED)
+    except CatalogueError as error:
+        raise CatalogueError(f"{path}: {error}") from error
+
+
+def _read_pipe(path: str, most: int) -> tuple[bytes, float]:
+    """Return what a pipe holds until its end, and when it was written to last.
+
+    Nothing is returned for what is not a pipe, and for a pipe that nobody writes to: it would keep
+    the command waiting.
+    """
+    try:
+        if not stat.S_ISFIFO(os.stat(path).st_mode):
+            return b"", 0.0
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as pipe:
+            try:
+                first = os.read(pipe.fileno(), 1)
+                if not first:
+                    return b"", 0.0
+            except BlockingIOError:  # somebody holds the other end, and will write
+                first = b""
+            os.set_blocking(pipe.fileno(), True)
+            body = first + pipe.read(most)
+            return body, os.fstat(pipe.fileno()).st_mtime
+    except (OSError, ValueError):  # the source of files says what is wrong
+        return b"", 0.0
 
 
 def live_source(lifecycle: Sequence[str] = ()) -> AnthropicSource:

@@ -85,10 +85,12 @@ class Finding(Serialisable):
     on_partner: bool
     """Whether only Amazon Bedrock or Google Cloud, which set their own dates, use the name."""
     verdict: AuditVerdict
+    is_overdue: bool = False
+    """Whether the scheduled retirement has passed without one."""
 
     json_names: ClassVar = (
         *("path", "line", "column", "text", "model_id", "lifecycle", "retires_at"),
-        *("replacement", "on_partner", "verdict"),
+        *("replacement", "on_partner", "verdict", "is_overdue"),
     )
 
     def __str__(self) -> str:
@@ -97,7 +99,11 @@ class Finding(Serialisable):
         if self.verdict is AuditVerdict.RETIRED:
             said = f"was retired on {day}" if day else "is retired"
         elif self.verdict is AuditVerdict.RETIRING:
-            said = f"is due for retirement on {day}"
+            said = (
+                f"was due for retirement on {day}, which has passed"
+                if self.is_overdue
+                else f"is due for retirement on {day}"
+            )
         else:
             said = f"is {self.lifecycle or 'of unknown lifecycle'}{f', due for retirement on {day}' if day else ''}"
         return f"{name} {said}{f'; use {self.replacement}' if self.replacement else ''}"
@@ -125,7 +131,8 @@ class Audit(Serialisable):
     ) -> None:
         self.within = within
         self.source, self.as_of = catalogue.source, catalogue.as_of
-        self._until = shift_days(resolve_now(now), read_days("within", within))
+        self._now = resolve_now(now)
+        self._until = shift_days(self._now, read_days("within", within))
         self._names = _known_names(catalogue)
         tails = {name.removeprefix(_BEDROCK) for name in self._names if name != _BEDROCK}
         self._clue = _common_beginning(tails)
@@ -171,6 +178,7 @@ class Audit(Serialisable):
                 replacement=model.replacement,
                 on_partner=known.on_partner,
                 verdict=self._verdict(model),
+                is_overdue=self._is_overdue(model),
             )
 
     def _places(self, text: str) -> Iterator[tuple[int, int, _Known]]:
@@ -202,6 +210,10 @@ class Audit(Serialisable):
         if model.retires_at is not None and model.retires_at <= self._until:
             return AuditVerdict.RETIRING
         return AuditVerdict.DEPRECATED if model.lifecycle == "deprecated" else AuditVerdict.OK
+
+    def _is_overdue(self, model: Model) -> bool:
+        is_past = model.retires_at is not None and model.retires_at <= self._now
+        return is_past and model.lifecycle != "retired"
 
 
 def is_binary(content: bytes) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from directories import written
-from terminal import on_terminal, spawned
+from terminal import COMMAND, LONGEST, Ran, environment, on_terminal, spawned
 
 from router.cli._commands import run
 from router.cli._files import MAX_BYTES
@@ -91,6 +93,7 @@ def test_json(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "replacement": "claude-opus-4-8",
         "on_partner": False,
         "verdict": "retired",
+        "is_overdue": False,
     }
     assert [each["verdict"] for each in answer["findings"]] == ["ok", "retired"]
     assert answer["files"] == 1
@@ -246,3 +249,49 @@ def audited(root: Path, files: int) -> float:
     return (
         after.children_user + after.children_system - before.children_user - before.children_system
     )
+
+
+def from_standard_input(content: bytes, *arguments: str) -> Ran:
+    """Run the command in a process of its own, with this on its standard input."""
+    ran = subprocess.run(  # noqa: S603 - nothing but what the tests say
+        [sys.executable, "-c", COMMAND, "audit", *arguments],
+        input=content,
+        capture_output=True,
+        check=False,
+        env=environment(),
+        timeout=LONGEST,
+    )
+    return Ran(ran.returncode, ran.stdout.decode(), ran.stderr.decode())
+
+
+def test_standard_input() -> None:
+    """`-` is standard input, read once; the findings name it so."""
+    assert from_standard_input(b"x\nm = claude-2.1\n", "-", "-") == Ran(
+        1,
+        "-:2:5: claude-2.1 was retired on 2025-07-21; use claude-opus-4-8\n",
+        "router: 1 file, 1 model id: 1 retired\n",
+    )
+    assert from_standard_input(b"", "-").status == 0
+    assert from_standard_input(b"\0claude-2.1", "-").status == 0
+
+
+def test_standard_input_is_bounded() -> None:
+    """What is larger than a file may be is skipped, though a pipe does not say how large it is."""
+    assert from_standard_input(b"x" * (MAX_BYTES + 1), "-") == Ran(
+        0, "", f"router: -: larger than {MAX_BYTES // 1_000_000} MB\nrouter: 0 files, 0 model ids\n"
+    )
+    assert from_standard_input(b"x" * MAX_BYTES, "-").err == "router: 1 file, 0 model ids\n"
+
+
+def test_standard_input_may_be_closed() -> None:
+    """Without standard input the status is that of a file that cannot be read."""
+    closed = f"import os; os.close(0)\nimport sys; sys.stdin = None\n{COMMAND}"
+    assert spawned("audit", "-", code=closed) == Ran(
+        2, "", "router: -: standard input is closed\nrouter: 0 files, 0 model ids\n"
+    )
+
+
+def test_a_file_of_that_name(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is named `-` is read by a path."""
+    written(here, {"-": "claude-2.1"})
+    assert listed(capsys, "./-")[0] == listed(capsys, ".")[0] == 1

@@ -1,7 +1,14 @@
 """The session of the command: the live API, what stands in for it, and what is said meanwhile."""
 
+import json
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
+from typing import Final
 
 import pytest
 from listings import LISTING
@@ -10,6 +17,7 @@ from terminal import STYLED, Command, Ran, on_terminal, read, reference, spawned
 
 from router import Catalogue
 from router.cli._commands import run
+from router.refresh._sources import MAX_FILE_BYTES
 
 
 def test_with_a_key_the_live_api_answers(command: Command, api: Api) -> None:
@@ -141,3 +149,64 @@ def test_without_a_key_the_command_says_what_to_set(command: Command, arguments:
     assert command(*arguments) == Ran(
         2, "", "router: the live API needs a key: set ANTHROPIC_API_KEY\n"
     )
+
+
+@contextmanager
+def pipe(*parts: bytes, delay: float = 0.0) -> Iterator[str]:
+    """Return the path of a pipe into which these bytes are written, as the shell's `<(command)`."""
+    end, start = os.pipe()
+
+    def write() -> None:
+        with open(start, "wb") as file, suppress(BrokenPipeError):
+            for part in parts:
+                Event().wait(delay)
+                file.write(part)
+                file.flush()
+
+    writer = Thread(target=write)
+    writer.start()
+    try:
+        yield f"/dev/fd/{end}"
+    finally:
+        os.close(end)
+        writer.join()
+
+
+BODY: Final = json.dumps({"data": LISTING}).encode()
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05])
+def test_a_listing_comes_through_a_pipe(command: Command, delay: float) -> None:
+    """A pipe is read to its end, once, however slowly it is written; it is as of now."""
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    with pipe(BODY[:9], BODY[9:], delay=delay) as path:
+        answer = read(command("select", "--json", "--source", path))
+    catalogue = answer["catalogue"]
+    assert answer["model"] == "claude-small-2"
+    assert (catalogue["source"], catalogue["models"]) == ("file", len(LISTING))
+    assert began <= datetime.fromisoformat(catalogue["as_of"]) <= datetime.now(UTC)
+
+
+def test_two_pipes_are_compared(command: Command) -> None:
+    """`router diff <(one) <(other)` reads both."""
+    with pipe(BODY) as old, pipe(BODY) as new:
+        assert command("diff", old, new, "--exit-code").status == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "is not a regular file"),
+        (b"hello", "not JSON"),
+        (b"[" + b" " * MAX_FILE_BYTES + b"]", f"has more than {MAX_FILE_BYTES} bytes"),
+    ],
+    ids=["empty", "text", "endless"],
+)
+def test_a_pipe_without_a_listing_is_no_catalogue(command: Command, body: bytes, said: str) -> None:
+    """Status 3 and one line that names the pipe, as for a file."""
+    with pipe(body) as path:
+        ran = command("select", "--source", path)
+    assert (ran.status, ran.out) == (3, "")
+    assert ran.err.startswith(f"router: {path}")
+    assert said in ran.err
+    assert ran.err.count("\n") == 1

@@ -202,7 +202,7 @@ def test_the_verdict_follows_the_lifecycle_and_the_date() -> None:
     assert [str(finding) for finding in audit.findings(text)][1:] == [
         "b-soon is due for retirement on 2027-01-21",
         "c-later is deprecated, due for retirement on 2027-01-21",
-        "d-overdue is due for retirement on 2026-01-01",
+        "d-overdue was due for retirement on 2026-01-01, which has passed",
         "e-undated is deprecated",
         "f-fine is active",
         "g-unknown is of unknown lifecycle",
