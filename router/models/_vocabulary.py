@@ -49,8 +49,7 @@ def meant_elsewhere(name: str) -> tuple[str, ...] | None:
     """Return our names for a name from another catalogue or for a keyword, `None` if it is neither."""
     if name in MINIMUMS:
         return (MINIMUMS[name],)
-    first, _, _ = name.removeprefix("supports_").removeprefix("min_").partition(".")
-    return ELSEWHERE.get(first)
+    return ELSEWHERE.get(name.removeprefix("supports_").removeprefix("min_"))
 
 
 def capability_name(path: str) -> str:
@@ -83,10 +82,15 @@ class Names:
 
         A foreign name that the vocabulary lacks resembles its names by chance only.
         """
-        meant = meant_elsewhere(name)
         own = {*self.capabilities, *self.fields}
+        known = own | CAPABILITIES | FIELDS.keys()
+        first, dot, _ = name.partition(".")
+        meant = meant_elsewhere(name)
+        # The keyword `family="opus"` is the capability `family.opus`.
+        if meant is None and dot and not any(each.startswith(f"{first}.") for each in known):
+            meant = meant_elsewhere(first)
         if meant is None:
-            return nearest(name, own | CAPABILITIES | FIELDS.keys())
+            return nearest(name, known)
         return meant or nearest(name, own - CAPABILITIES - FIELDS.keys())
 
     def __or__(self, other: Names) -> Names:

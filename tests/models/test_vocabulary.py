@@ -151,8 +151,17 @@ def test_what_others_call_a_name() -> None:
         assert not names.knows_capability(other)
         assert not names.knows_field(other)
         assert all(names.knows_capability(each) or names.knows_field(each) for each in own)
-        for spelling in (other, f"supports_{other}", f"min_{other}", f"{other}.deep"):
+        for spelling in (other, f"supports_{other}", f"min_{other}"):
             assert names.nearest(spelling) == own
+
+
+def test_the_value_of_a_keyword_does_not_hide_its_name() -> None:
+    """`family="opus"` is the capability `family.opus`, and means what `family` does."""
+    names = Names()
+    assert names.nearest("family.opus") == ("line",)
+    assert names.nearest("context_length.200k") == ("max_input_tokens",)
+    assert names.nearest("streaming.deep") == ()
+    assert names.nearest("price.outptu") == ("price.output",)
 
 
 def test_what_only_others_state_resembles_no_name_of_ours() -> None:
