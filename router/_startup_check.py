@@ -122,13 +122,11 @@ class _Problems:
 
     def log(self) -> None:
         """Log all of them as one WARNING."""
-        if len(self.lines) == 1:
-            log.warning("%s", self.lines[0], event="policies_doubtful")
-        elif self.lines:
+        if self.lines:
+            header = [count_problems(self.lines, self.places)] if len(self.lines) > 1 else []
+            lines = (*header, *self.lines)
             # The line breaks are in the message, because those in arguments are escaped.
-            header = count_problems(self.lines, self.places)
-            message = "\n  ".join("%s" for _ in (header, *self.lines))
-            log.warning(message, header, *self.lines, event="policies_doubtful")
+            log.warning("\n  ".join("%s" for _ in lines), *lines, event="policies_doubtful")
 
 
 def _first_catalogue(loader: Loader) -> Catalogue | None:

@@ -193,7 +193,7 @@ def test_policies_that_are_no_file(start: Start) -> None:
     assert str(caught.value) == (
         "2 problems in the policies:\n"
         "  policies.reports.require: unknown name 'pdf_imput'; did you mean pdf_input?\n"
-        "  policies.quotes.prefer[0]: unknown name 'nova.deep'"
+        "  policies.quotes.prefer[0]: unknown name 'nova.deep'; no model states it"
     )
 
 
@@ -295,7 +295,7 @@ def test_a_name_that_only_the_stand_in_lacks_is_one_warning(
             "(not in the bundled catalogue; checked again with the next one)"
         ),
         (
-            "  policies.quotes.prefer[0]: unknown name 'nova.deep' "
+            "  policies.quotes.prefer[0]: unknown name 'nova.deep'; no model states it "
             "(not in the bundled catalogue; checked again with the next one)"
         ),
     ]

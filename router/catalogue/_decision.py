@@ -180,8 +180,10 @@ def decide(catalogue: Snapshot, asked: Requirement | Policy, now: datetime) -> D
 
     Raises `UnknownNameError` for a name that nobody knows; the rest happens when it is read.
     """
-    for each in (*asked.tiers, *asked.prefer) if isinstance(asked, Policy) else (asked,):
-        catalogue.check_names(each)
+    if isinstance(asked, Policy):
+        catalogue.check_policy(asked)
+    else:
+        catalogue.check_names(asked)
     return Decision(catalogue, lambda: explain(catalogue, asked, now))
 
 
