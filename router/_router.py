@@ -270,7 +270,7 @@ class Router(ModelChooser):
         `FallbackExhaustedError` if all have failed.
         """
         _check_function(_CALL, call)
-        from router.execution._run import drive
+        from router.execution._driving import drive
 
         run = self._begin(need, options)
         return drive(run, lambda: call(run.model))
@@ -283,7 +283,7 @@ class Router(ModelChooser):
     ) -> Answer[Value]:
         """Return what `await call(model)` returns, as `run` does, under asyncio and trio."""
         _check_function(_CALL, call)
-        from router.execution._run import adrive
+        from router.execution._driving import adrive
 
         run = self._begin(need, options)
         return await adrive(run, lambda: call(run.model))
@@ -304,7 +304,7 @@ class Router(ModelChooser):
         has the changes. Models are chosen as `route` does; the options are those of `run`.
         """
         _check_function(_CREATE, create)
-        from router.execution._run import drive
+        from router.execution._driving import drive
         from router.requests._values import check_request
 
         run = self._begin(
@@ -328,7 +328,7 @@ class Router(ModelChooser):
     ) -> Answer[Value]:
         """Return what `await create(**request)` returns, as `run_request` does."""
         _check_function(_CREATE, create)
-        from router.execution._run import adrive
+        from router.execution._driving import adrive
         from router.requests._values import check_request
 
         run = self._begin(

@@ -15,14 +15,20 @@ from router._serialising import Serialisable
 class Cooling(Serialisable):
     """A model in cooldown after failures: `run` skips it until it may be probed again."""
 
-    model_id: str
+    key: str
+    """The key of the model, `provider:id`."""
     until: datetime
     failures: int
     """The number of consecutive failed calls."""
     reason: str
     """The reason of the last failure."""
 
-    json_names: ClassVar = ("model_id", "until", "failures", "reason")
+    json_names: ClassVar = ("model_id", "key", "until", "failures", "reason")
+
+    @property
+    def model_id(self) -> str:
+        """The id of the model."""
+        return self.key.partition(":")[2]
 
     def __str__(self) -> str:
         return f"{self.model_id} until {self.until:%H:%M:%SZ}: {printable(self.reason)}"

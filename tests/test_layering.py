@@ -62,6 +62,7 @@ LAYERS = (
     ("execution._cooldown", "execution._attempts"),
     ("execution._options",),
     ("execution._run",),
+    ("execution._driving",),
     ("_named_policies",),
     ("_choosing", "_startup_check"),
     ("_router",),

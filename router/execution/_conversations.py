@@ -16,7 +16,7 @@ LONGEST_PAUSE: Final = 86_400.0
 
 
 class Conversations:
-    """The model of each conversation, by its key. `clock` is monotonic."""
+    """The key of the model of each conversation, by the conversation's own key. `clock` is monotonic."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -31,17 +31,17 @@ class Conversations:
             self._models = TTLCache(MOST, LONGEST_PAUSE, timer=self._clock)
 
     def model_of(self, key: Hashable) -> str | None:
-        """Return the id of the model that last answered, `None` for an unknown conversation."""
+        """Return the key of the model that last answered, `None` for an unknown conversation."""
         with self._lock:
             return self._models.get(key)
 
-    def answered(self, key: Hashable, id: str, before: str | None) -> str | None:
+    def answered(self, key: Hashable, model: str, before: str | None) -> str | None:
         """Keep the model that has answered, unless another run has moved the conversation.
 
-        Returns the id of the conversation's model before that.
+        Returns the key of the conversation's model before that.
         """
         with self._lock:
             current = self._models.get(key)
-            if current in {before, id, None}:
-                self._models[key] = id
+            if current in {before, model, None}:
+                self._models[key] = model
             return current

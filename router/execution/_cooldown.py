@@ -25,7 +25,8 @@ LONGEST_PROBE: Final = 600.0
 class Turn:
     """The leave to call a model once."""
 
-    id: str
+    key: str
+    """The key of the model: one id may cool at one provider and answer at another."""
     taken_at: float
 
 
@@ -74,27 +75,27 @@ class Cooldowns:
         for health in list(self._health.values()):
             health.probe = None
 
-    def take(self, id: str) -> Turn | None:
+    def take(self, key: str) -> Turn | None:
         """Return the leave to call a model, `None` while it cools or another call probes it."""
         with self._lock:
             now = self._clock()
-            turn = Turn(id, now)
-            health = self._health.get(id)
+            turn = Turn(key, now)
+            health = self._health.get(key)
             if health is None or health.until is None:
                 return turn
-            if now < self._due(id):
+            if now < self._due(key):
                 return None
             health.probe, health.probed_at = turn, now
             return turn
 
-    def take_first_due(self, ids: Iterable[str]) -> Turn:
+    def take_first_due(self, keys: Iterable[str]) -> Turn:
         """Return the leave to call the first due of models that all cool."""
         with self._lock:
-            return Turn(min(ids, key=self._due), self._clock())
+            return Turn(min(keys, key=self._due), self._clock())
 
-    def _due(self, id: str) -> float:
+    def _due(self, key: str) -> float:
         """Return when a model may be called, or probed again."""
-        health = self._health.get(id)
+        health = self._health.get(key)
         if health is None or health.until is None:
             return 0.0
         return health.until if health.probe is None else health.probed_at + LONGEST_PROBE
@@ -102,7 +103,7 @@ class Cooldowns:
     def succeeded(self, turn: Turn) -> None:
         """Record that the model has answered."""
         with self._lock:
-            self._health.pop(turn.id, None)
+            self._health.pop(turn.key, None)
 
     def failed(self, turn: Turn, failure: Failure) -> float | None:
         """Record that the model has failed for a reason of its own.
@@ -110,7 +111,7 @@ class Cooldowns:
         Returns the seconds of the cooldown that this begins, `None` if it begins none.
         """
         with self._lock:
-            health = self._health.setdefault(turn.id, _ModelHealth())
+            health = self._health.setdefault(turn.key, _ModelHealth())
             if health.probe is turn:
                 health.probe = None
             is_late = health.until is not None and turn.taken_at <= health.since
@@ -142,7 +143,7 @@ class Cooldowns:
     def released(self, turn: Turn) -> None:
         """Record that a call has ended that says nothing about its model."""
         with self._lock:
-            health = self._health.get(turn.id)
+            health = self._health.get(turn.key)
             if health is not None and health.probe is turn:
                 health.probe = None
 
@@ -151,11 +152,11 @@ class Cooldowns:
         with self._lock:
             now, wall = self._clock(), self._wall()
             cooling = sorted(
-                (self._due(id), id, each.failures, each.reason)
-                for id, each in self._health.items()
-                if each.until is not None and now < self._due(id)
+                (self._due(key), key, each.failures, each.reason)
+                for key, each in self._health.items()
+                if each.until is not None and now < self._due(key)
             )
         return tuple(
-            Cooling(id, datetime.fromtimestamp(wall + due - now, UTC), failures, reason)
-            for due, id, failures, reason in cooling
+            Cooling(key, datetime.fromtimestamp(wall + due - now, UTC), failures, reason)
+            for due, key, failures, reason in cooling
         )

@@ -1,15 +1,13 @@
 """The fallback loop: the best model for a need, and the next one if it may cure a failure.
 
-A `Run` does no I/O: it says which model to call, and hears how the call went. `drive` and
-`adrive` only call, and so cannot differ.
+A `Run` does no I/O: it says which model to call, and hears how the call went.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from inspect import isawaitable, iscoroutine
 from typing import Any, Final, NoReturn, Self, TypeVar
 
 from attrs import define, field
@@ -30,9 +28,6 @@ from router.requests._routing import Purpose, log_route, request_for
 Value = TypeVar("Value")
 
 log: Final = Log(__package__)
-
-_SDKS: Final = frozenset({"anthropic", "openai"})
-"""The packages that return context managers which send the request when they are entered."""
 
 _LARGER_THAN_ANY: Final = 1 << 62
 """Tokens: a window that no model is known to have."""
@@ -86,10 +81,10 @@ class Run:
     """Forgotten at the end: their errors hold the frames of the run."""
     _window: int = field(default=0, init=False)
     """The tokens of context that the request is known to need."""
-    _skipped: dict[str, None] = field(factory=dict, init=False)
-    """The ids of the models that cooled when their turn came, in order."""
+    _skipped: dict[Model, None] = field(factory=dict, init=False)
+    """The models that cooled when their turn came, in order."""
     _conversation_with: str | None = field(default=None, init=False)
-    """The id of the model that the conversation was with when the run began."""
+    """The key of the model that the conversation was with when the run began."""
     _turn: Turn | None = field(default=None, init=False)
     """The leave to call `model`, `None` after the end."""
     _called_at: float = field(default=0.0, init=False)
@@ -100,16 +95,19 @@ class Run:
             self._conversation_with = self._state.conversations.model_of(sticky)
         preferred = (self._conversation_with, self._first)
         if preferred != (None, None):
-            order = sorted(self._fits, key=lambda model: [model.id != id for id in preferred])
+            order = sorted(
+                self._fits,
+                key=lambda model: [each not in {model.key, model.id} for each in preferred],
+            )
             self._fits = {model: self._fits[model] for model in order}
-            if self._conversation_with not in {None, order[0].id}:
+            if self._conversation_with not in {None, order[0].key}:
                 log.warning(
                     "%s does not meet %s: its conversation moves on",
-                    self._conversation_with,
+                    _id_of(self._conversation_with),
                     self._purpose.need,
                     event="conversation_moved",
                     policy=self._purpose.policy,
-                    previous_model_id=self._conversation_with,
+                    previous_model_id=_id_of(self._conversation_with),
                 )
         self._move_on()
 
@@ -130,8 +128,8 @@ class Run:
         before, sticky = None, self._options.get("sticky")
         if sticky is not None:
             known = self._conversation_with
-            before = self._state.conversations.answered(sticky, self.model.id, known) or known
-        moved_from = before if before != self.model.id else None
+            before = self._state.conversations.answered(sticky, self.model.key, known) or known
+        moved_from = _id_of(before) if before not in {None, self.model.key} else None
         skipped, attempts = self._skipped_ids(), self._end()
         return Answer(value, self.model, attempts, skipped, moved_from, self.changes)
 
@@ -223,18 +221,18 @@ class Run:
 
     def _take(self) -> tuple[Model, Turn]:
         """Return the first model that does not cool, else the first due, and its turn."""
-        tried = {each.model.id for each in self._attempts}
+        tried = {each.model.key for each in self._attempts}
         cooling: list[Model] = []
         for model in self._fits:
-            if model.id in tried or (model.max_input_tokens or 0) < self._window:
+            if model.key in tried or (model.max_input_tokens or 0) < self._window:
                 continue
             if not cooling:
                 self._check_limits()
-            turn = self._state.cooldowns.take(model.id)
+            turn = self._state.cooldowns.take(model.key)
             if turn is not None:
                 return model, turn
             cooling.append(model)
-            self._skipped[model.id] = None
+            self._skipped[model] = None
         if not cooling:
             is_too_small = len(tried) < len(self._fits)
             self._exhaust(f"no other {'has a larger window' if is_too_small else 'meets the need'}")
@@ -242,8 +240,8 @@ class Run:
             each.failure and each.failure.kind is FailureClass.NEXT_MODEL for each in self._attempts
         ):
             self._exhaust("the others are cooling down")
-        turn = self._state.cooldowns.take_first_due(model.id for model in cooling)
-        return next(model for model in cooling if model.id == turn.id), turn
+        turn = self._state.cooldowns.take_first_due(model.key for model in cooling)
+        return next(model for model in cooling if model.key == turn.key), turn
 
     def _check_limits(self) -> None:
         """Raise `FallbackExhaustedError` if no other model may be called; the first always may."""
@@ -283,8 +281,8 @@ class Run:
         return attempts
 
     def _skipped_ids(self) -> tuple[str, ...]:
-        tried = {each.model.id for each in self._attempts}
-        return tuple(id for id in self._skipped if id not in tried)
+        tried = {each.model for each in self._attempts}
+        return tuple(model.id for model in self._skipped if model not in tried)
 
     def _duration(self) -> float:
         return max(0.0, self._state.clock() - self._called_at)
@@ -362,9 +360,13 @@ class Run:
         }
 
 
+def _id_of(key: str | None) -> str | None:
+    return key and key.partition(":")[2]
+
+
 def _price_change(before: Model, after: Model) -> str:
     """Return the change of the price from one model to the next, empty if there is none known."""
-    old, new = (model.values.get("price.output") for model in (before, after))
+    old, new = (model["price.output"] for model in (before, after))
     if old is None or new is None or old == new:
         return ""
     return f" (output {new:g} USD per million tokens, was {old:g})"
@@ -376,69 +378,3 @@ def _note(error: BaseException, before: Sequence[Attempt]) -> None:
         for note in (f"before: {each}" for each in before):
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
-
-
-def drive(run: Run, call: Callable[[], Value]) -> Answer[Value]:
-    """Call for one model after the other until one answers."""
-    with run:
-        while True:
-            try:
-                value = call()
-            except Exception as error:
-                if not run.failed(error):
-                    raise
-            else:
-                return run.answered(_check_value(value))
-
-
-async def adrive(run: Run, call: Callable[[], Awaitable[Value]]) -> Answer[Value]:
-    """Call for one model after the other until one answers, under any event loop."""
-    with run:
-        while True:
-            try:
-                awaitable: Any = call()
-                value: Any = await awaitable if isawaitable(awaitable) else None
-            except Exception as error:
-                if not run.failed(error):
-                    raise
-            else:
-                _check_awaitable(awaitable)
-                return run.answered(value)
-
-
-def _check_value(value: Value) -> Value:
-    """Return the value of a call; raises `ConfigurationError` for one that is to be awaited."""
-    if isawaitable(value):
-        if iscoroutine(value):
-            value.close()
-        raise ConfigurationError("call is asynchronous: arun awaits it, run does not")
-    if _is_unopened(value):
-        raise _unopened(value)
-    return value
-
-
-def _check_awaitable(value: object) -> None:
-    """Raise `ConfigurationError` for the value of a call that cannot be awaited."""
-    if isawaitable(value):
-        return
-    if _is_unopened(value) or hasattr(type(value), "__aenter__"):
-        raise _unopened(value)
-    raise ConfigurationError("call is not asynchronous: run calls it, arun awaits what it returns")
-
-
-def _is_unopened(value: object) -> bool:
-    """Return whether a value is a context manager of an SDK that has not sent its request yet."""
-    kind = type(value)
-    is_manager = hasattr(kind, "__enter__") or hasattr(kind, "__aenter__")
-    is_open = hasattr(kind, "close")  # as the streams of `create(stream=True)` are
-    return kind.__module__.partition(".")[0] in _SDKS and is_manager and not is_open
-
-
-def _unopened(value: object) -> ConfigurationError:
-    for each in getattr(value, "__dict__", {}).values():
-        if iscoroutine(each):  # of the request: Python warns of one that nobody awaits
-            each.close()
-    return ConfigurationError(
-        f"call returned a {type(value).__name__}, which sends nothing until it is opened: "
-        "to stream, call client.messages.create with stream=True, or give the client auto_model"
-    )

@@ -423,23 +423,6 @@ def test_first_is_an_id(first: Any) -> None:
         Machine().router.begin(ANY, first=first)
 
 
-def test_a_call_of_the_wrong_kind_is_not_classified() -> None:
-    """A coroutine where a value is expected is an error of the program, whatever `classify` says."""
-
-    async def call(model: Model) -> str:
-        return model.id
-
-    asked: list[Exception] = []
-    machine = Machine()
-    with pytest.raises(ConfigurationError, match="call is asynchronous"):
-        machine.router.run(ANY, call, classify=lambda error, _: asked.append(error))
-    plain: Any = failing_with({})
-    with pytest.raises(ConfigurationError, match="call is not asynchronous"):
-        asyncio.run(machine.router.arun(ANY, plain, classify=lambda error, _: asked.append(error)))
-    assert asked == []
-    assert machine.first() == IDS[0]
-
-
 @pytest.mark.parametrize("hook", ["on_fallback", "on_disagreement"])
 def test_a_run_whose_hook_is_interrupted_has_ended(hook: str) -> None:
     """An interrupt in a hook ends the run: it keeps no error, and takes no more calls."""

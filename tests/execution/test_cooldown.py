@@ -40,7 +40,7 @@ class Bench:
 
     def take(self, id: str = "a") -> Turn:
         """Take leave to call a model that is not set aside."""
-        turn = self.cooldowns.take(id)
+        turn = self.cooldowns.take(f"x:{id}")
         assert turn is not None
         return turn
 
@@ -75,7 +75,7 @@ def test_so_many_failures_in_a_row(allowed: int) -> None:
 
     bench.fail()
     assert bench.left() == FIRST_COOLDOWN
-    assert bench.cooldowns.take("a") is None
+    assert bench.cooldowns.take("x:a") is None
 
 
 def test_a_success_in_between(bench: Bench) -> None:
@@ -130,7 +130,7 @@ def test_each_model_for_itself(bench: Bench) -> None:
     bench.fail(times=2)
 
     assert [each.model_id for each in bench.cooldowns.cooling()] == ["a"]
-    assert bench.cooldowns.take("b") is not None
+    assert bench.cooldowns.take("x:b") is not None
 
 
 def test_longer_every_time(bench: Bench) -> None:
@@ -166,14 +166,14 @@ def test_one_probe(bench: Bench) -> None:
     """When the time is over one call may probe the model, and another one only when that has ended."""
     bench.fail(times=2)
     bench.clock.now += FIRST_COOLDOWN - 0.001
-    assert bench.cooldowns.take("a") is None
+    assert bench.cooldowns.take("x:a") is None
 
     bench.clock.now += 0.001
     probe = bench.take()
-    assert [bench.cooldowns.take("a") for _ in range(3)] == [None] * 3
+    assert [bench.cooldowns.take("x:a") for _ in range(3)] == [None] * 3
 
     bench.cooldowns.released(probe)
-    assert bench.cooldowns.take("a") is not None
+    assert bench.cooldowns.take("x:a") is not None
 
 
 def test_a_probe_that_succeeds(bench: Bench) -> None:
@@ -182,7 +182,7 @@ def test_a_probe_that_succeeds(bench: Bench) -> None:
     bench.clock.now += FIRST_COOLDOWN
     bench.cooldowns.succeeded(bench.take())
 
-    assert [bench.cooldowns.take("a") is None for _ in range(2)] == [False, False]
+    assert [bench.cooldowns.take("x:a") is None for _ in range(2)] == [False, False]
     assert bench.left() is None
 
 
@@ -192,14 +192,14 @@ def test_a_probe_that_is_lost(bench: Bench) -> None:
     bench.clock.now += FIRST_COOLDOWN
     lost = bench.take()
     bench.clock.now += LONGEST_PROBE - 0.001
-    assert bench.cooldowns.take("a") is None
+    assert bench.cooldowns.take("x:a") is None
 
     bench.clock.now += 0.001
     probe = bench.take()
     bench.cooldowns.released(lost)
-    assert bench.cooldowns.take("a") is None
+    assert bench.cooldowns.take("x:a") is None
     bench.cooldowns.released(probe)
-    assert bench.cooldowns.take("a") is not None
+    assert bench.cooldowns.take("x:a") is not None
 
 
 def test_calls_that_had_begun_before(bench: Bench) -> None:
@@ -233,7 +233,7 @@ def test_calls_that_end_after_the_time_is_over(bench: Bench) -> None:
         bench.cooldowns.failed(turn, BUSY)
 
     assert bench.left() is None
-    assert bench.cooldowns.take("a") is not None
+    assert bench.cooldowns.take("x:a") is not None
 
 
 def test_a_server_that_says_soon_again_and_again(bench: Bench) -> None:
@@ -256,7 +256,7 @@ def test_a_probe_before_a_fork(bench: Bench) -> None:
     assert [each.model_id for each in bench.cooldowns.cooling()] == ["a"]
 
     bench.cooldowns.reset_after_fork()
-    assert bench.cooldowns.take("a") is not None
+    assert bench.cooldowns.take("x:a") is not None
 
 
 def test_who_is_probed_is_due_last(bench: Bench) -> None:
@@ -266,7 +266,7 @@ def test_who_is_probed_is_due_last(bench: Bench) -> None:
     bench.cooldowns.failed(bench.take("b"), told(60.0))
     bench.take("a")
 
-    assert bench.cooldowns.take_first_due(["a", "b"]).id == "b"
+    assert bench.cooldowns.take_first_due(["x:a", "x:b"]).key == "x:b"
 
 
 def test_first_due(bench: Bench) -> None:
@@ -274,8 +274,8 @@ def test_first_due(bench: Bench) -> None:
     for id, seconds in (("a", 30.0), ("b", 10.0), ("c", 10.0)):
         bench.cooldowns.failed(bench.take(id), told(seconds))
 
-    assert bench.cooldowns.take_first_due(["a", "b", "c"]).id == "b"
-    assert bench.cooldowns.take_first_due(["a", "c", "b"]).id == "c"
+    assert bench.cooldowns.take_first_due(["x:a", "x:b", "x:c"]).key == "x:b"
+    assert bench.cooldowns.take_first_due(["x:a", "x:c", "x:b"]).key == "x:c"
     assert [each.model_id for each in bench.cooldowns.cooling()] == ["b", "c", "a"]
 
 

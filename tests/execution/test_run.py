@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 import threading
@@ -413,38 +412,6 @@ def test_a_call_that_is_none(machine: Machine) -> None:
             ConfigurationError, match="call must be a function of a model, behind the need"
         ):
             machine.router.run(ANY, call)  # type: ignore[arg-type]
-
-
-def test_a_call_that_is_not_asynchronous() -> None:
-    """What `arun` cannot await is told, as is what `run` does not await."""
-    with pytest.raises(ConfigurationError, match="call is not asynchronous"):
-        asyncio.run(Machine().router.arun(ANY, Client()))  # type: ignore[arg-type]
-
-
-UNOPENED = (
-    r"call returned a \w+, which sends nothing until it is opened: to stream, call .*stream=True"
-)
-
-
-def test_a_stream_that_was_not_opened() -> None:
-    """A manager of a stream has sent nothing: the error says how to stream, and no coroutine is left unawaited."""
-
-    class Opening:
-        """What an asynchronous client returns to be opened with `async with`."""
-
-        def __init__(self) -> None:
-            self.request = asyncio.sleep(0)
-
-        async def __aenter__(self) -> None:
-            await self.request
-
-        async def __aexit__(self, *_: object) -> None: ...
-
-    def opening(_: Model) -> Any:
-        return Opening()
-
-    with pytest.raises(ConfigurationError, match=UNOPENED):
-        asyncio.run(Machine().router.arun(ANY, opening))
 
 
 def test_hooks_that_nobody_would_await() -> None:
