@@ -91,7 +91,7 @@ def test_an_option_is_told_by_its_own_name(command: Command, option: str) -> Non
         (["lock", "--dry"], "'--dry'; did you mean --dry-run?"),
         (["select", "--minimum-context", "3"], "'--minimum-context'; did you mean --min-context?"),
         (["audit", "--exclude", "x"], "'--exclude'"),
-        (["cache", "--json"], "'--json'; router cache show has it"),
+        (["status", "--upgrade"], "'--upgrade'; router lock has it"),
         (["-x"], "'-x'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -182,8 +182,8 @@ def test_a_listing_comes_through_a_pipe(command: Command, delay: float) -> None:
     with pipe(BODY[:9], BODY[9:], delay=delay) as path:
         answer = read(command("select", "--json", "--source", path))
     catalogue = answer["catalogue"]
-    assert answer["model"] == "claude-small-2"
-    assert (catalogue["source"], catalogue["models"]) == ("file", len(LISTING))
+    assert answer["decision"]["model"]["id"] == "claude-small-2"
+    assert (catalogue["source"], catalogue["size"]) == ("file", len(LISTING))
     assert began <= datetime.fromisoformat(catalogue["as_of"]) <= datetime.now(UTC)
 
 
