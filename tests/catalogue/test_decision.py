@@ -141,3 +141,14 @@ def test_a_decision_names_a_model_by_its_key_where_its_id_is_of_several() -> Non
     catalogue = Catalogue.from_listing([groq, {**azure, **supporting(a=True, b=False)}])
     assert str(catalogue.explain("a")).startswith("azure:llama-4: newest, the only candidate for a")
     assert "groq:llama-4 lacks b (unknown)" in str(catalogue.explain("b"))
+
+
+def test_an_error_is_of_the_moment_at_which_it_was_raised() -> None:
+    """A model that becomes old enough later does not change what the error tells."""
+    catalogue = newest_first({"id": "m", "created_at": "2026-11-20T00:00:00Z"})
+    with pytest.raises(NoModelError) as raised:
+        catalogue.select("age >= 999999d")
+    error = raised.value
+    assert error.now.tzinfo is UTC
+    assert error.decision == catalogue.explain("age >= 999999d", now=error.now)
+    assert pickle.loads(pickle.dumps(error)).now == error.now  # noqa: S301 - pickled on this very line
