@@ -50,8 +50,8 @@ class Flight:
     deadline: Deadline
     asked: bool
     """Whether the application asked for it just now."""
-    is_told: bool
-    """Whether the application's hook is told of its failure."""
+    calls_hook: bool
+    """Whether `on_error` is called if it fails."""
     delay: float | None = None
     """In how many seconds the next one is due, if that was agreed with other processes."""
     is_shared: bool = False
@@ -136,10 +136,10 @@ class Flights:
         """Return the number of the next load."""
         return next(self._turns)
 
-    def begin(self, *, asked: bool, is_told: bool) -> Flight:
+    def begin(self, *, asked: bool, calls_hook: bool) -> Flight:
         """Return a new flight."""
         deadline = Deadline(self._seconds, self._clock)
-        flight = Flight(self.next_turn(), deadline, asked=asked, is_told=is_told)
+        flight = Flight(self.next_turn(), deadline, asked=asked, calls_hook=calls_hook)
         self._in_flight.add(flight)
         return flight
 
@@ -153,7 +153,7 @@ class Flights:
         return len(self._in_flight) >= MAX_IN_FLIGHT
 
 
-def has_thread(work: Callable[[], object]) -> bool:
+def start_thread(work: Callable[[], object]) -> bool:
     """Do the work in a thread of its own, and return whether one was to be had."""
 
     def run() -> None:

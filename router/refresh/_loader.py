@@ -29,8 +29,8 @@ from router.refresh._flight import (
     Flights,
     as_unavailable,
     copy_error,
-    has_thread,
     in_event_loop,
+    start_thread,
 )
 from router.refresh._freshness import (
     AFTER_OTHERS,
@@ -221,7 +221,7 @@ class Loader:
         if strict:
             raise failure
         held = self.held
-        return held if held is not None else self._notifier.tell_stand_in(self._stand_in())
+        return held if held is not None else self._notifier.warn_of_stand_in(self._stand_in())
 
     def _hold_stand_in(self) -> Catalogue:
         """Hold the stand-in for good, if nothing is on disk and nothing may be fetched."""
@@ -272,9 +272,9 @@ class Loader:
         with self._lock:
             if not is_handler and (joined := self._joinable(asked=asked)) is not None:
                 return joined
-            flight = self._flights.begin(asked=asked, is_told=not in_error_hook())
+            flight = self._flights.begin(asked=asked, calls_hook=not in_error_hook())
             self._set(self._freshness.begin(self.clock(), flight.patience))
-            is_alone = remote and not is_handler and has_thread(partial(self._fly, flight))
+            is_alone = remote and not is_handler and start_thread(partial(self._fly, flight))
             if not is_handler:
                 # Not before: what an interrupt kept from its thread is not to be waited for.
                 self._flights.current = flight
@@ -322,12 +322,12 @@ class Loader:
                 self._flights.end(flight)
         except BaseException as error:  # noqa: BLE001 - whatever ends a flight, its waiters must hear of it
             self._fail(flight, as_unavailable(error))
-            self._notifier.tell_failures()
+            self._notifier.call_on_error()
             return None if isinstance(error, Exception) else error
         if flight.claim():
             flight.land(swap[1])
-        self._notifier.tell_failures()
-        self._notifier.tell_change(*swap)
+        self._notifier.call_on_error()
+        self._notifier.call_on_refresh(*swap)
         return None
 
     def _load(self, flight: Flight) -> Swap:
@@ -426,7 +426,7 @@ class Loader:
             self._note_failure(flight, error)
         finally:
             flight.fail(error)
-        if flight.is_told:
+        if flight.calls_hook:
             self._notifier.add_failure(error)
 
     def _note_failure(self, flight: Flight, error: CatalogueUnavailableError) -> None:

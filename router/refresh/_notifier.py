@@ -23,7 +23,7 @@ OnError = Callable[[CatalogueUnavailableError], object]
 
 
 class _InErrorHook(threading.local):
-    """Whether this thread is in a hook that is told of a failure."""
+    """Whether `on_error` runs in this thread."""
 
     value = False
 
@@ -32,12 +32,12 @@ _in_error_hook: Final = _InErrorHook()
 
 
 def in_error_hook() -> bool:
-    """Return whether the caller is `on_error`: it is not told of the refreshes that it asks for."""
+    """Return whether `on_error` runs in this thread: a refresh that it starts does not call it again."""
     return _in_error_hook.value
 
 
 class Notifier:
-    """The hooks of a router, and the failures that they are still to be told of.
+    """The hooks of a router, and the failures that `on_error` has not been called with yet.
 
     `on_load` is the router's own: it is called with every catalogue that is loaded.
     """
@@ -53,24 +53,24 @@ class Notifier:
         self._on_refresh = on_refresh
         self._on_error = on_error
         self._on_load = on_load
-        self._told_of_stand_in = False
+        self._has_warned = False
         self._pending: deque[CatalogueUnavailableError] = deque()
 
     def add_failure(self, error: CatalogueUnavailableError) -> None:
-        """Queue a failure for the hook: the thread of the next refresh tells it, never a read."""
+        """Queue a failure for `on_error`: the thread of the next refresh calls it, never a read."""
         if self._on_error is not None:
             self._pending.append(error)
 
-    def tell_failures(self) -> None:
-        """Tell of the failures so far; those that come meanwhile have threads of their own."""
+    def call_on_error(self) -> None:
+        """Call `on_error` with each failure so far; later ones have threads of their own."""
         for _ in range(len(self._pending)):
             try:
                 error = self._pending.popleft()
             except IndexError:  # another thread was faster
                 return
-            self._tell_failure(error)
+            self._call_on_error(error)
 
-    def _tell_failure(self, error: CatalogueUnavailableError) -> None:
+    def _call_on_error(self, error: CatalogueUnavailableError) -> None:
         if self._on_error is None:
             return
         outer = in_error_hook()
@@ -80,10 +80,10 @@ class Notifier:
         finally:
             _in_error_hook.value = outer
 
-    def tell_stand_in(self, stand_in: Catalogue) -> Catalogue:
+    def warn_of_stand_in(self, stand_in: Catalogue) -> Catalogue:
         """Log once that the bundled catalogue answers, because an event loop does not wait."""
-        if not self._told_of_stand_in:
-            self._told_of_stand_in = True
+        if not self._has_warned:
+            self._has_warned = True
             as_of = f" of {stand_in.as_of:%Y-%m-%d}" if stand_in.as_of is not None else ""
             log.warning(
                 "no catalogue is loaded yet, and an event loop does not wait: the bundled one%s answers; "
@@ -93,8 +93,8 @@ class Notifier:
             )
         return stand_in
 
-    def tell_change(self, before: Catalogue | None, after: Catalogue) -> None:
-        """Tell what a refresh has changed, if it did."""
+    def call_on_refresh(self, before: Catalogue | None, after: Catalogue) -> None:
+        """Call `on_refresh` if the catalogue has changed."""
         self._on_load(after)
         if after is before or self._on_refresh is None:
             return

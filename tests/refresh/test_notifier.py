@@ -15,6 +15,7 @@ from router import Router
 from router._errors import CatalogueUnavailableError, ConfigurationError
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._diff import CatalogueDiff
+from router.refresh._notifier import Notifier, in_error_hook
 
 
 @pytest.fixture
@@ -65,6 +66,25 @@ def test_on_refresh(machine: Machine) -> None:
     assert diff == SIX.diff(OTHER)
     assert diff.added == ("claude-fake-6", "claude-fake-7", "claude-fake-8")
     assert diff.removed == ("claude-fake-0", "claude-fake-1", "claude-fake-2")
+
+
+def test_a_hook_within_a_hook() -> None:
+    """`on_error` stays marked as running when a failure within it has called it once more."""
+    marks: list[bool] = []
+
+    def hook(error: CatalogueUnavailableError) -> None:
+        marks.append(in_error_hook())
+        if error is DOWN:
+            notifier.add_failure(CatalogueUnavailableError("inner"))
+            notifier.call_on_error()
+            marks.append(in_error_hook())
+
+    notifier = Notifier(None, hook)
+    notifier.add_failure(DOWN)
+    notifier.call_on_error()
+
+    assert marks == [True, True, True]
+    assert not in_error_hook()
 
 
 def test_on_error(machine: Machine) -> None:
@@ -187,7 +207,7 @@ def test_what_a_hook_asks_for_is_given_up_in_silence(machine: Machine, shut: Gat
     assert [str(error) for error in errors] == ["down"]
 
 
-def test_each_that_was_given_up_is_told(machine: Machine, shut: Gate) -> None:
+def test_each_that_was_given_up_calls_hook(machine: Machine, shut: Gate) -> None:
     """Of loads that were given up one after the other, each is told of once there is a thread to do so."""
     told: list[CatalogueUnavailableError] = []
     router = machine.router(
