@@ -76,7 +76,7 @@ LAYERS = (
     ("cli",),
     ("__main__",),
 )
-"""Lowest first; neighbours on one floor do not know each other."""
+"""Lowest first; modules of one layer do not import each other."""
 
 CONFINED = {
     "anthropic": ("integrations.anthropic",),
@@ -103,9 +103,9 @@ CONFINED = {
     "tomli_w": ("locking._lockfile",),
 }
 EVERYWHERE = {"attrs", "__future__"}
-FLOOR = {f"router.{name}": floor for floor, names in enumerate(LAYERS) for name in names}
-PUBLIC = FLOOR["router._router"]
-"""The floor of the package itself: only integrations and the command, above it, import its names."""
+LAYER = {f"router.{name}": layer for layer, names in enumerate(LAYERS) for name in names}
+PUBLIC = LAYER["router._router"]
+"""The layer of the package itself: only integrations and the command, above it, import its names."""
 
 ROOT = Path(router.__file__).parent
 FILES = {
@@ -136,17 +136,17 @@ IMPORTS = {
 }
 
 
-def test_every_room_has_a_floor() -> None:
-    """A new module is put on a floor before it imports anything."""
-    assert {*FLOOR, "router"} == FILES.keys()
+def test_every_module_has_a_layer() -> None:
+    """A new module is put into a layer before it imports anything."""
+    assert {*LAYER, "router"} == FILES.keys()
 
 
-@pytest.mark.parametrize("name", FLOOR)
-def test_doors_open_downward(name: str) -> None:
-    """A module imports only modules of lower floors; the package itself is as high as what it re-exports."""
+@pytest.mark.parametrize("name", LAYER)
+def test_imports_point_down(name: str) -> None:
+    """A module imports only modules of lower layers; the package itself is as high as what it re-exports."""
     own = [target for target in IMPORTS[name] if target.partition(".")[0] == "router"]
 
-    assert [target for target in own if FLOOR.get(target, PUBLIC) >= FLOOR[name]] == []
+    assert [target for target in own if LAYER.get(target, PUBLIC) >= LAYER[name]] == []
 
 
 def test_no_imports_go_round() -> None:
@@ -165,25 +165,25 @@ def test_the_package_imports_nothing() -> None:
 
 
 @pytest.mark.parametrize("package", CONFINED)
-def test_each_dependency_has_its_room(package: str) -> None:
-    """A dependency is imported by the rooms named for it, and by no other."""
+def test_each_dependency_is_confined(package: str) -> None:
+    """A dependency is imported by the modules named for it, and by no other."""
     users = [
         name
         for name, targets in IMPORTS.items()
         if package in {target.partition(".")[0] for target in targets}
     ]
 
-    assert users == sorted(f"router.{room}" for room in CONFINED[package])
+    assert users == sorted(f"router.{name}" for name in CONFINED[package])
 
 
 def test_nothing_else_is_imported() -> None:
-    """What is neither the library, nor the standard library, nor a dependency with a room is not imported."""
+    """What is neither the library, nor the standard library, nor a confined dependency is not imported."""
     used = {target.partition(".")[0] for targets in IMPORTS.values() for target in targets}
 
     assert used - sys.stdlib_module_names - {"router"} <= {*CONFINED, *EVERYWHERE}
 
 
-def test_no_room_for_odds_and_ends() -> None:
+def test_no_module_is_for_odds_and_ends() -> None:
     """A helper lives beside its caller."""
     last = {name.rpartition(".")[2] for name in FILES}
 

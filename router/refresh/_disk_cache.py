@@ -72,7 +72,7 @@ class SharedFailure:
 
 
 class UnusableError(Exception):
-    """A file or directory that is not to be trusted; never leaves this room."""
+    """A file or directory that is not to be trusted; never leaves this module."""
 
 
 _WRONG: Final = (

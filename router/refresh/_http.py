@@ -1,6 +1,6 @@
 """GET over httpx: one total deadline, bounded bodies, no redirects, no cookies.
 
-No error that leaves this room holds a request, so none holds the credential.
+No error that leaves this module holds a request, so none holds the credential.
 """
 
 from __future__ import annotations

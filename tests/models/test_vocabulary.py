@@ -96,8 +96,8 @@ def test_the_fields_of_the_api_are_known() -> None:
     "module",
     sorted(
         path
-        for room in ("models", "requirements", "catalogue")
-        for path in (SOURCES / room).glob("*.py")
+        for folder in ("models", "requirements", "catalogue")
+        for path in (SOURCES / folder).glob("*.py")
     ),
     ids=lambda path: f"{path.parent.name}.{path.stem}",
 )
