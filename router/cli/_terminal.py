@@ -76,10 +76,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     console = Console(color_system=_color_system(), highlight=False)
     table = Table(box=None, pad_edge=False)
-    longest = max((len(row[0]) for row in rows), default=0)
+    is_wide = max((len(row[0]) for row in rows), default=0) > console.width
     for at, name in enumerate(header):
-        least = min(longest, console.width) if at == 0 else 0
-        table.add_column(name, overflow="fold", min_width=least)
+        table.add_column(name, overflow="fold", no_wrap=at == 0 and not is_wide)
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table, crop=False)

@@ -129,6 +129,17 @@ def test_a_narrow_terminal_never_cuts_an_id() -> None:
     assert {model.id for model in Catalogue.bundled()} <= starts
 
 
+@pytest.mark.parametrize("columns", [50, 60, 80, 100])
+@pytest.mark.parametrize("name", ["models", "candidates"])
+def test_a_table_is_no_wider_than_the_terminal(name: str, columns: int) -> None:
+    """No line is longer than the terminal is wide, so that none is broken by it; and none is empty."""
+    text = STYLED.sub("", spawned_on_terminal(name, columns=columns).out)
+    lines = text.splitlines()
+    assert len(lines) > 10
+    assert max(map(len, lines)) <= columns
+    assert all(line.strip() for line in lines)
+
+
 @pytest.mark.parametrize("length", [60, 256])
 @pytest.mark.parametrize("name", ["models", "candidates"])
 def test_an_id_longer_than_the_terminal_is_not_cut(
