@@ -49,7 +49,7 @@ def test_a_file_without_problems(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("missing", "calls_hook"),
+    ("missing", "is_told"),
     [
         ("catalogue", False),
         ("catalogue.source", False),
@@ -57,7 +57,7 @@ def test_a_file_without_problems(tmp_path: Path) -> None:
         ("version", True),
     ],
 )
-def test_a_misspelt_key_is_one_problem(tmp_path: Path, missing: str, calls_hook: bool) -> None:
+def test_a_misspelt_key_is_one_problem(tmp_path: Path, missing: str, is_told: bool) -> None:
     """A key, or one in a table, that is only misspelt is not missing as well."""
     file = written(tmp_path, "[catalog]\n")
     file.check_keys("", file.load(), ("catalogue", "policies"))
@@ -65,7 +65,7 @@ def test_a_misspelt_key_is_one_problem(tmp_path: Path, missing: str, calls_hook:
 
     assert [each.partition(": ")[2] for each in file.problems] == [
         "catalog: unknown key; did you mean catalogue?",
-        *([f"{missing}: is missing"] if calls_hook else []),
+        *([f"{missing}: is missing"] if is_told else []),
     ]
 
 

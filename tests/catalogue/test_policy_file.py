@@ -222,7 +222,7 @@ def problems_of(router: Router) -> tuple[tuple[str, ...], str]:
 
 @pytest.mark.parametrize("name", ["router.toml", "pyproject.toml"])
 @given(drawn=faulty_files())
-def test_every_fault_of_a_file_calls_hook(
+def test_every_fault_of_a_file_is_told(
     name: str, drawn: tuple[dict[str, object], list[str]]
 ) -> None:
     """A check lists every fault of a file, each once and with its key, whatever else is wrong."""

@@ -39,7 +39,7 @@ from router.catalogue._why import why
     ],
     ids=str,
 )
-def test_the_rule_that_decided_calls_hook(asked: Policy, first: Entry, because: str) -> None:
+def test_the_rule_that_decided_is_told(asked: Policy, first: Entry, because: str) -> None:
     """The same rule says why the first is the first and why the second is not."""
     second = next(each["id"] for each in (ONE, TWO) if each is not first)
     chosen, other = why(BOTH, asked, first["id"], now=NOW), why(BOTH, asked, second, now=NOW)

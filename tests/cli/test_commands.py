@@ -984,7 +984,7 @@ def test_each_command_is_listed_in_a_line_of_its_own(
         assert len(line) <= 80
 
 
-def test_the_version_calls_hook(command: Command) -> None:
+def test_the_version_is_told(command: Command) -> None:
     """The command's name and the version of the library."""
     assert command("--version") == (0, f"router, version {router.__version__}\n", "")
 

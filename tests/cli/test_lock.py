@@ -169,7 +169,7 @@ def test_a_lock_that_cannot_be_written_is_an_error(command: Command) -> None:
     assert sorted(os.listdir()) == beside
 
 
-def test_a_place_that_takes_no_lock_calls_hook(command: Command) -> None:
+def test_a_place_that_takes_no_lock_is_told(command: Command) -> None:
     """A directory in the place of the lock is told in words."""
     os.mkdir("router.lock")
     status, _, err = command("lock")
@@ -272,7 +272,7 @@ def test_check_of_a_policy_that_changed_or_is_not_locked(command: Command) -> No
     assert command("lock", "--check").status == 0
 
 
-def test_what_a_lock_is_moved_by_calls_hook(command: Command) -> None:
+def test_what_a_lock_is_moved_by_is_told(command: Command) -> None:
     """What a check complains of is what the next lock moves, with the complaint as the cause."""
     command("lock")
     listing(TWO, {**ONE, "lifecycle": "deprecated"}, day=2)
@@ -356,7 +356,7 @@ def test_an_unknown_name_is_told_with_its_place(command: Command) -> None:
     assert err.count("bulk") == 1
 
 
-def test_a_lock_that_means_nothing_calls_hook(command: Command) -> None:
+def test_a_lock_that_means_nothing_is_told(command: Command) -> None:
     """A broken lock is bad usage for every command that reads it, and stays as it is."""
     Path("router.lock").write_text("version = 2\n", encoding="utf-8")
     for arguments in (
@@ -555,7 +555,7 @@ def test_a_check_without_a_key_does_not_contradict_a_live_lock(
 
 
 @pytest.mark.usefixtures("api")
-def test_what_a_catalogue_knows_nothing_of_calls_hook(
+def test_what_a_catalogue_knows_nothing_of_is_told(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that the catalogue at hand does not list, as one that was mistyped, is named: the lock is not praised."""

@@ -100,7 +100,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
     assert {each.name for each in tmp_path.iterdir()} == {"matrix.html", "listing.json"}
 
 
-def test_a_device_that_is_full_calls_hook(
+def test_a_device_that_is_full_is_told(
     command: Command, matrix_listing: str, tmp_path: Path
 ) -> None:
     """What cannot be written is an error, and the device stays what it is."""

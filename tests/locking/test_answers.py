@@ -147,9 +147,7 @@ def test_a_lock_that_does_not_hold_is_an_error(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_application_may_move_on_and_calls_hook(
-    way: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_application_may_move_on_and_is_told(way: str, caplog: pytest.LogCaptureFixture) -> None:
     """With `newest` the answer is that without a lock, with one warning however often and long it is asked for."""
     router = router_of(
         live(NEWER), live(NEWER, LESS, as_of=LATER + timedelta(days=1)), on_lock_broken="newest"

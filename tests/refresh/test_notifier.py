@@ -207,7 +207,7 @@ def test_what_a_hook_asks_for_is_given_up_in_silence(machine: Machine, shut: Gat
     assert [str(error) for error in errors] == ["down"]
 
 
-def test_each_that_was_given_up_calls_hook(machine: Machine, shut: Gate) -> None:
+def test_each_that_was_given_up_is_told(machine: Machine, shut: Gate) -> None:
     """Of loads that were given up one after the other, each is told of once there is a thread to do so."""
     told: list[CatalogueUnavailableError] = []
     router = machine.router(

@@ -801,7 +801,7 @@ TWINS: Final[Mapping[str, tuple[str, type, str]]] = {
 }
 
 
-FOUND_AT_ONCE: Final = frozenset({"the-key-is-logged", "a-broken-file-is-read"})
+FOUND_AT_ONCE: Final = frozenset({"the-key-is-logged"})
 
 
 def of_twin(name: str) -> Any:
