@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import takewhile
 from typing import Any, Final
 
 import click
@@ -72,7 +73,7 @@ def run(arguments: Sequence[str]) -> int:
         return end.exit_code
     except click.ClickException as error:
         shown = no_such_option(error) if isinstance(error, click.NoSuchOption) else error
-        _print_error_as_json(error, shown.format_message(), arguments)
+        _print_error_as_json("UsageError", shown.format_message(), arguments)
         if sys.stderr is not None:  # click would write to standard output instead
             shown.show()
         return error.exit_code
@@ -83,16 +84,16 @@ def run(arguments: Sequence[str]) -> int:
         _discard_standard_output()
         return _PIPE_CLOSED
     except (RouterError, OSError) as error:
-        if isinstance(error, RouterError):
-            _print_error_as_json(error, str(error), arguments)
-        return _report(error)
+        return _report(error, arguments)
     return 0
 
 
-def _print_error_as_json(error: Exception, message: str, arguments: Sequence[str]) -> None:
-    if "--json" in arguments:
-        with suppress(OSError):
-            print_json(error_document(error, message))
+def _print_error_as_json(kind: str, message: str, arguments: Sequence[str]) -> None:
+    if "--json" in takewhile(lambda argument: argument != "--", arguments):
+        try:
+            print_json(error_document(kind, message))
+        except OSError:  # the message and the status still tell
+            _discard_standard_output()
 
 
 def _invoke(arguments: Sequence[str]) -> None:
@@ -110,14 +111,18 @@ def _discard_standard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _report(error: RouterError | OSError) -> int:
+def _report(error: RouterError | OSError, arguments: Sequence[str]) -> int:
     """Print an error, and return the exit status for it."""
+    kind = type(error).__name__
     if isinstance(error, RouterError):
+        _print_error_as_json(kind, str(error), arguments)
         print_message(str(error))
         is_of_catalogue = isinstance(error, (CatalogueError, CatalogueUnavailableError))
         return _NO_CATALOGUE if is_of_catalogue else _BAD_USAGE
-    where = error.filename or "the output cannot be written"
-    print_message(f"{where}: {error.strerror or error}")
+    message = f"{error.filename or 'the output cannot be written'}: {error.strerror or error}"
+    if error.filename:  # else standard output is what failed
+        _print_error_as_json(kind, message, arguments)
+    print_message(message)
     _discard_standard_output()
     return _NOT_WRITTEN
 
@@ -299,9 +304,10 @@ def cache() -> None:
 
 
 @cache.command("path")
-def cache_path() -> None:
+@prints_result
+def cache_path() -> Result[str]:
     """Print where the catalogue is kept."""
-    click.echo(open_store().path)
+    return Result(open_store().path, named("path"), click.echo)
 
 
 @cache.command("show", short_help="Say what is kept; status 3 where nothing is.")
@@ -320,9 +326,12 @@ def cache_show() -> Result[Catalogue]:
 
 
 @cache.command("clear")
-def cache_clear() -> None:
+@prints_result
+def cache_clear() -> Result[str]:
     """Remove what is kept."""
-    open_store().clear()
+    store = open_store()
+    store.clear()
+    return Result(store.path, named("path"), lambda _: None)
 
 
 @cli.command(short_help="List what differs between two catalogues.")

@@ -25,6 +25,6 @@ def document(members: dict[str, Any], catalogue: Snapshot | None) -> dict[str, A
     return head | members
 
 
-def error_document(error: BaseException, message: str) -> dict[str, Any]:
-    """Return the document of a command that has failed."""
-    return document({"error": {"type": type(error).__name__, "message": message}}, None)
+def error_document(kind: str, message: str) -> dict[str, Any]:
+    """Return the document of a command that has failed, with the name of the kind of error."""
+    return document({"error": {"type": kind, "message": message}}, None)

@@ -22,7 +22,7 @@ from router.cli._result import Result, prints_result_from_catalogue
 from router.cli._session import Session
 from router.cli._terminal import print_json, print_message, print_table
 from router.models._model import Model
-from router.models._vocabulary import DURATIONS
+from router.models._vocabulary import DURATIONS, capability_name
 from router.requirements._expression import Requirement
 from router.requirements._parser import require
 
@@ -129,7 +129,8 @@ def _check_column(catalogue: Catalogue, name: str) -> None:
     if name in DURATIONS:
         dated = DURATIONS[name]["field"]
         raise ConfigurationError(f"{name} depends on the time: use {dated} instead")
-    if name != "key" and not names.knows_field(name) and not names.knows_capability(name):
+    is_capability = names.knows_capability(capability_name(name))
+    if name != "key" and not names.knows_field(name) and not is_capability:
         raise UnknownNameError(name, names.nearest(name))
 
 
@@ -168,7 +169,8 @@ def _printer(
         return lambda models: _print_csv(models, names or _COLUMNS)
     if names is not None:
         return lambda models: print_table(
-            names, [[_cell(_value(model, name)) for name in names] for model in models]
+            [*map(printable, names)],
+            [[_cell(_value(model, name)) for name in names] for model in models],
         )
     return _text.print_models
 
@@ -187,10 +189,10 @@ def _print_raw(models: Sequence[Model]) -> None:
 
 
 def _print_csv(models: Sequence[Model], names: Sequence[str]) -> None:
-    """Print RFC 4180 lines; an unknown value is an empty cell."""
+    """Print CSV quoted as RFC 4180 says; an unknown value is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow(map(printable, names))
     writer.writerows([_csv_cell(_value(model, name)) for name in names] for model in models)
     click.echo(text.getvalue(), nl=False)
 

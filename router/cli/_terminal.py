@@ -78,7 +78,8 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(box=None, pad_edge=False)
     is_wide = max((len(row[0]) for row in rows), default=0) > console.width
     for at, name in enumerate(header):
-        table.add_column(name, overflow="fold", no_wrap=at == 0 and not is_wide)
+        # A string would be markup.
+        table.add_column(Text(name), overflow="fold", no_wrap=at == 0 and not is_wide)
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table, crop=False)

@@ -40,7 +40,9 @@ def write_file(path: str, text: str) -> None:
             with suppress(FileNotFoundError):
                 os.chmod(written, stat.S_IMODE(os.stat(target).st_mode))
             os.replace(written, target)
-    except BaseException:
+    except BaseException as error:
         if is_replaced:
             os.unlink(written)
+        if isinstance(error, OSError):  # a full disk names no file
+            raise OSError(error.errno, error.strerror, path) from error
         raise

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from listings import LISTING, saved
-from terminal import Command, read, reference
+from small_api import KEY, Api
+from terminal import Command, Ran, read, read_error, reference
 
 from router import Catalogue
 
@@ -280,3 +281,117 @@ def test_a_number_beyond_measure_is_never_printed_as_one(
     if ran.status != 3 and option == "--raw":
         again.write_text(ran.out, encoding="utf-8")
         assert command("refresh", "--source", str(again)).status == 0
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (["select", "pdf_input and"], "RequirementSyntaxError"),
+        (["select", "line = opus"], "RequirementSyntaxError"),
+        (["explain", "pdf_imput"], "UnknownNameError"),
+        (["models", "--where", "pdf_imput"], "UnknownNameError"),
+        (["models", "--columns", "pdf_imput"], "UnknownNameError"),
+        (["candidates", "--min-context", "much"], "ConfigurationError"),
+        (["show", "claude-smal-2"], "UnknownModelError"),
+        (["supports", "claude-smal-2", "pdf_input"], "UnknownModelError"),
+        (["why", "claude-smal-2"], "UnknownModelError"),
+        (["matrix", "--only", "line"], "RequirementError"),
+        (["select", "--policy", "reports", "--policies", "none.toml"], "ConfigurationError"),
+        (["lock", "--policies", "none.toml"], "ConfigurationError"),
+        (["lock", "--check", "--upgrade"], "ConfigurationError"),
+        (["outdated", "--within", "soon"], "ConfigurationError"),
+        (["audit", "--within", "soon"], "ConfigurationError"),
+        (["diff", "none.json", "bundled"], "CatalogueUnavailableError"),
+        (["diff", "--policies", "router.toml"], "ConfigurationError"),
+        (["cache", "path"], "ConfigurationError"),
+        (["cache", "show"], "ConfigurationError"),
+        (["cache", "clear"], "ConfigurationError"),
+        (["refresh"], "ConfigurationError"),
+        (["route", "none.json"], "UsageError"),
+        (["select", "--nonsense"], "UsageError"),
+        (["selec"], "UsageError"),
+        (["show"], "UsageError"),
+        (["gate", "claude-small-2"], "UsageError"),
+        (["candidates", "--limit", "few"], "UsageError"),
+        (["models", "--source", "none.json"], "CatalogueUnavailableError"),
+        (["select", "--source", "broken.json"], "CatalogueError"),
+        (["select", "--source", "live"], "ConfigurationError"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else given,
+)
+def test_an_error_is_one_document(
+    command: Command, here: Path, arguments: list[str], kind: str
+) -> None:
+    """Its type and its message; standard error and the exit status are as without `--json`."""
+    saved(here, LISTING)
+    (here / "broken.json").write_text("3", encoding="utf-8")
+    if arguments[0] in {"show", "supports", "why"}:
+        arguments = [*arguments, "--source", "listing.json"]
+    plain = command(*arguments)
+    ran = command(*arguments, "--json")
+    message = read_error(ran, plain.status, kind)
+    assert plain == Ran(plain.status, "", ran.err)
+    assert plain.status in {2, 3}
+    assert ran.err.endswith(f"{message}\n")
+
+
+@pytest.mark.parametrize("arguments", [["select", "--source", "live"], ["refresh"]], ids=" ".join)
+def test_a_refusal_of_the_api_is_a_document(
+    command: Command, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """The message has the status and the API's words, and not the key; in JSON nothing need be escaped twice."""
+    with Api(LISTING, status=401) as api:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", api.url)
+        plain = command(*arguments)
+        ran = command(*arguments, "--json")
+    message = read_error(ran, 3, "CatalogueUnavailableError")
+    assert message.startswith("the API answered 401: authentication_error: invalid ")
+    assert plain == Ran(3, "", ran.err)
+    assert KEY not in ran.out
+
+
+def test_a_file_that_cannot_be_written_is_a_document(command: Command, here: Path) -> None:
+    """The error of the operating system names the file."""
+    resource = pytest.importorskip("resource")
+    (here / "router.toml").write_text("[policies.a]\nrequire = 'pdf_input'\n", encoding="utf-8")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        ran = command("lock", "--json")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    message = read_error(ran, 74, "OSError")
+    assert message == "router.lock: File too large"
+    assert ran.err == f"router: {message}\n"
+
+
+def test_an_argument_is_not_the_option(command: Command) -> None:
+    """Behind `--` it is a requirement that happens to look like the option."""
+    ran = command("select", "--", "--json")
+    assert (ran.status, ran.out) == (2, "")
+
+
+def test_a_model_that_no_need_finds_is_no_error(command: Command, listing: str) -> None:
+    """What ran and found nothing has a decision that says so, and nothing on standard error."""
+    for name in ("select", "explain"):
+        answer = read(command(name, "line == none", "--source", listing, "--json"), status=1)
+        assert answer.keys() == {"schema", "catalogue", "decision"}
+
+
+# The cache
+
+
+@pytest.mark.usefixtures("api")
+def test_the_cache_in_json(command: Command) -> None:
+    """`path` and `clear` say which file, and clearing prints nothing for people."""
+    path = command("cache", "path").out.rstrip("\n")
+    assert read(command("cache", "path", "--json")) == {"schema": 1, "path": path}
+    command("refresh")
+    assert Path(path).exists()
+    assert read(command("cache", "clear", "--json")) == {"schema": 1, "path": path}
+    assert not Path(path).exists()
+    assert command("cache", "clear") == Ran(0, "", "")

@@ -95,7 +95,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
     )
     ran = spawned("matrix", "--html", str(path), "--source", matrix_listing, code=limited)
 
-    assert ran.status == 74
+    assert (ran.status, ran.err) == (74, f"router: {path}: File too large\n")
     assert path.read_text("utf-8") == "what was there"
     assert {each.name for each in tmp_path.iterdir()} == {"matrix.html", "listing.json"}
 
@@ -108,6 +108,5 @@ def test_a_device_that_is_full_is_told(
 
     ran = command("matrix", "--html", str(full), "--source", matrix_listing)
 
-    assert (ran.status, ran.out) == (74, "")
-    assert "No space left" in ran.err
+    assert ran == Ran(74, "", f"router: {full}: No space left on device\n")
     assert full.is_char_device()
