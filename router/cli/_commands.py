@@ -361,10 +361,11 @@ def diff(
         asked, before, after, lambda name, catalogue: catalogue.select(asked[name], default=None)
     )
     difference = evolve(before.diff(after), impact=changed)
+    as_json = {"old": before.summary(), "diff": difference.to_dict()}
     is_failure = difference and exit_code
     return Result(
         difference,
-        named("diff"),
+        lambda _: as_json,
         _text.print_diff,
         found=not is_failure,
         catalogue=after,

@@ -98,7 +98,9 @@ def route(
     except NoModelError as error:
         return Result(error, _no_model_json, _print_no_model, found=False, catalogue=catalogue)
     if print_request:
-        return Result(found.request, named("request"), print_json)
+        return Result(
+            found.request, named("request"), print_json, catalogue=catalogue, has_footer=False
+        )
     return Result(found, named("routed"), _print_routed, catalogue=catalogue)
 
 

@@ -885,7 +885,10 @@ def test_diff_of_files(command: Command, files: tuple[str, str]) -> None:
 def test_diff_json(command: Command, files: tuple[str, str]) -> None:
     """The same for programs, with unknown as null, in ASCII."""
     ran = command("diff", "--json", *files)
-    difference = json.loads(ran.out)["diff"]
+    answer = json.loads(ran.out)
+    old, new = (Catalogue.from_listing(entries).digest for entries in (LISTING, CHANGED))
+    assert (answer["old"]["digest"], answer["catalogue"]["digest"]) == (old, new)
+    difference = answer["diff"]
     assert (difference["added"], difference["removed"]) == (["claude-new"], ["claude-first"])
     assert {
         (each["model_id"], each["name"]): (each["before"], each["after"])

@@ -132,7 +132,11 @@ def test_it_prints_the_request_alone(capsys: pytest.CaptureFixture[str]) -> None
     assert run(["route", written(REQUEST), "--print-request"]) == 0
 
     routed = Router(BundledSource()).route(REQUEST)
-    assert json.loads(capsys.readouterr().out) == {**REQUEST, "model": routed.model.id}
+    request = {**REQUEST, "model": routed.model.id}
+    assert json.loads(capsys.readouterr().out) == request
+    assert run(["route", written(REQUEST), "--print-request", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == {"schema": 1, "catalogue": printed["catalogue"], "request": request}
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from listings import LISTING, saved
+from listings import EVIL, HOSTILE, HOSTILE_FIELD, LISTING, saved
 from terminal import COMMANDS, Command, arguments_of, on_terminal, read
 
 from router import Catalogue
@@ -18,28 +18,6 @@ from router.cli._commands import run
 
 OURS: Final = re.compile(r"\x1b\[(0|1|2|31|32|33)m")
 """What the command itself writes to style its text."""
-
-EVIL: Final = "\x1b[45m\x1b]0;owned\x07\r\n\x00\u202e\x85\u2028\ud800[red]x[/red][/]"
-HOSTILE: Final[list[dict[str, Any]]] = [
-    {
-        "id": "claude-evil-1",
-        "display_name": f"Evil {EVIL}",
-        "created_at": "2026-01-01T00:00:00Z",
-        "line": f"line {EVIL}",
-        "lifecycle": "active",
-        "aliases": ["claude-evil-7\x1b[45m\u202e"],
-        "replacement": EVIL,
-        "allowed_fallback_models": [EVIL, "claude-b"],
-        "weight": EVIL,
-        "capabilities": {
-            "pdf_input": {"supported": True},
-            f"seen{EVIL}": {"supported": False},
-            "footnotes_and_references\x1b[45m\u202e": {"supported": True},
-            f"citations{EVIL}": {f"deep{EVIL}": {"supported": True}},
-        },
-    },
-]
-HOSTILE_FIELD: Final = [HOSTILE[0] | {f"odd\r\x1b[45m{EVIL}": "x", "nested": {f"odd{EVIL}": 1}}]
 
 
 def tame(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""A listing of four models that differ in what is known of them."""
+"""A listing of four models that differ in what is known of them, and a hostile one."""
 
 import json
 from pathlib import Path
@@ -71,6 +71,29 @@ LISTING: Final[list[dict[str, Any]]] = [
     {"type": "model", "id": "claude-first", "display_name": "Claude First", "capabilities": None},
 ]
 """In the order in which a listing ranks them."""
+
+EVIL: Final = "\x1b[45m\x1b]0;owned\x07\r\n\x00\u202e\x85\u2028\ud800[red]x[/red][/]"
+HOSTILE: Final[list[dict[str, Any]]] = [
+    {
+        "id": "claude-evil-1",
+        "display_name": f"Evil {EVIL}",
+        "created_at": "2026-01-01T00:00:00Z",
+        "line": f"line {EVIL}",
+        "lifecycle": "active",
+        "aliases": ["claude-evil-7\x1b[45m\u202e"],
+        "replacement": EVIL,
+        "allowed_fallback_models": [EVIL, "claude-b"],
+        "weight": EVIL,
+        "capabilities": {
+            "pdf_input": {"supported": True},
+            f"seen{EVIL}": {"supported": False},
+            "footnotes_and_references\x1b[45m\u202e": {"supported": True},
+            f"citations{EVIL}": {f"deep{EVIL}": {"supported": True}},
+        },
+    },
+]
+HOSTILE_FIELD: Final = [HOSTILE[0] | {f"odd\r\x1b[45m{EVIL}": "x", "nested": {f"odd{EVIL}": 1}}]
+"""Names and values that a terminal or a parser of markup would act on."""
 
 
 def saved(where: Path, entries: object, name: str = "listing.json") -> str:
