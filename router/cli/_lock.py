@@ -17,7 +17,6 @@ from router.catalogue._policy_file import read_policies
 from router.catalogue._why import Why
 from router.catalogue._why import why as why_of
 from router.cli import _text
-from router.cli._json import named
 from router.cli._options import (
     asked_for,
     frozen_option,
@@ -90,7 +89,7 @@ def lock(
     if found.unmet:
         return Result(
             found,
-            partial(_resolution_json, path, written=False),
+            partial(_resolution_json, path, _limits(old, catalogue), written=False),
             partial(_print_unmet, within),
             found=False,
             catalogue=catalogue,
@@ -116,9 +115,10 @@ def outdated(
     old = _read_lock(_lock_path(file))
     catalogue = session.catalogue
     found = outdated_of(old, asked, catalogue, within=within, now=resolve_now(None))
+    limits = _limits(old, catalogue)
 
     def print_text(found: Sequence[Outdated]) -> None:
-        _print_limits(old, catalogue)
+        _print_all(limits)
         if found:
             _text.print_outdated(found)
         else:
@@ -127,7 +127,7 @@ def outdated(
     is_failure = found and exit_code
     return Result(
         found,
-        named("outdated"),
+        lambda found: {"outdated": json_value(found), "notes": limits},
         print_text,
         found=not is_failure,
         catalogue=catalogue,
@@ -196,21 +196,23 @@ def _check(
     old: Lock | None, asked: Mapping[str, Policy], catalogue: Catalogue, within: int
 ) -> Result[Sequence[LockProblem]]:
     problems = check(old, asked, catalogue, within=within, now=resolve_now(None))
+    limits = _limits(old, catalogue)
 
     def print_text(problems: Sequence[LockProblem]) -> None:
         for problem in problems:
             click.echo(printable(str(problem)))
         if old is None:
             print_message(f"there is no {_NAME}: run router lock")
-        unlisted = _print_limits(old, catalogue)
+        _print_all(limits)
         if not problems:
-            result = "nothing is known against the locks" if unlisted else "every lock holds"
+            is_partial = len(limits) > 1
+            result = "nothing is known against the locks" if is_partial else "every lock holds"
             noun = "policy" if len(asked) == 1 else "policies"
             click.echo(f"{result} ({len(asked)} {noun})", err=True)
 
     return Result(
         problems,
-        named("problems"),
+        lambda problems: {"problems": json_value(problems), "notes": limits},
         print_text,
         found=not problems,
         catalogue=catalogue,
@@ -230,16 +232,19 @@ def _write(
     result = f"{verb} written" if is_new else "is up to date"
 
     def print_text(found: Resolution) -> None:
-        _print_limits(old, catalogue)
+        _print_all(limits)
         _text.print_resolution(found)
         click.echo(f"{printable(shown)} {result}", err=True)
 
-    as_json = partial(_resolution_json, path, written=is_written)
+    limits = _limits(old, catalogue)
+    as_json = partial(_resolution_json, path, limits, written=is_written)
     return Result(found, as_json, print_text, catalogue=catalogue)
 
 
-def _resolution_json(path: str, found: Resolution, *, written: bool) -> dict[str, Any]:
-    return {"path": path, "written": written, "resolution": found.to_dict()}
+def _resolution_json(
+    path: str, notes: list[str], found: Resolution, *, written: bool
+) -> dict[str, Any]:
+    return {"path": path, "written": written, "resolution": found.to_dict(), "notes": notes}
 
 
 def _print_unmet(within: int, found: Resolution) -> None:
@@ -248,23 +253,26 @@ def _print_unmet(within: int, found: Resolution) -> None:
     print_message(f"nothing is written; a model that retires within {within} days is not locked")
 
 
-def _print_limits(old: Lock | None, catalogue: Catalogue) -> Sequence[str]:
-    """Print what the catalogue cannot say of the lock; return the policies of unlisted models."""
+def _print_all(notes: Sequence[str]) -> None:
+    for note in notes:
+        print_message(note)
+
+
+def _limits(old: Lock | None, catalogue: Catalogue) -> list[str]:
+    """Return what the catalogue cannot say of the lock, then of each policy with an unlisted model."""
     if old is None:
-        return ()
+        return []
     if old.is_ahead_of(catalogue):
         limits = "is older than the lock: it says only who retires soon, and upgrades nothing"
     elif old.is_about_other_models(catalogue):
         limits = f"does not say what has gone from the {old.source} one, which the lock is of"
     else:
-        return ()
-    print_message(f"the {catalogue.source} catalogue {limits}")
-    unlisted = [
-        name
-        for name, locked in old.policies.items()
-        if find_listed(catalogue, locked.model_id) is None
+        return []
+    return [
+        f"the {catalogue.source} catalogue {limits}",
+        *(
+            f"{name}: nothing is known of {locked.model_id}, which it does not list"
+            for name, locked in old.policies.items()
+            if find_listed(catalogue, locked.model_id) is None
+        ),
     ]
-    for name in unlisted:
-        model = old.policies[name].model_id
-        print_message(f"{name}: nothing is known of {model}, which it does not list")
-    return unlisted

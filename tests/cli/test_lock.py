@@ -245,6 +245,7 @@ def test_check_has_a_line_a_problem(command: Command, case: str, frozen: list[st
     assert text() == before
     found = json.loads(command("lock", "--check", "--json", *options, *frozen).out)
     assert [f"{each['policy']}: {each['what']}" for each in found["problems"]] == out.splitlines()
+    assert found["notes"] == []
 
 
 def test_check_of_a_policy_that_changed_or_is_not_locked(command: Command) -> None:
@@ -566,6 +567,10 @@ def test_what_a_catalogue_knows_nothing_of_is_told(
     assert (status, out) == (0, "")
     assert "router: bulk: nothing is known of claude-oen, which it does not list\n" in err
     assert err.endswith("nothing is known against the locks (2 policies)\n")
+    for name in (["lock", "--check"], ["lock", "--dry-run"], ["outdated"]):
+        found = json.loads(command(*name, "--frozen", "--json", source="").out)
+        said = command(*name, "--frozen", source="").err
+        assert [f"router: {note}" for note in found["notes"]] == said.splitlines()[:3]
 
 
 def test_outdated_offers_what_an_upgrade_does(command: Command) -> None:
