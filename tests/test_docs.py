@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 from examples import printed_by, programs
 from locations import ROOT
+
+from router.cli._commands import run
 
 PROGRAMS = [
     pytest.param(path.name, code, output, id=f"{path.stem}-{at}")
@@ -19,10 +22,13 @@ PROGRAMS = [
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The examples speak of the bundled catalogue, and what they change of the log is undone."""
+    """The examples find the documentation and an answer, and what they change of the log is undone."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
+    with open("answer.json", "w", encoding="utf-8") as file, redirect_stdout(file):
+        run(["select", "pdf_input", "--json"])
     logger = logging.getLogger("router")
     level, handlers = logger.level, [*logger.handlers]
     yield

@@ -276,7 +276,7 @@ def test_the_status_of_a_service_is_valid() -> None:
         last_error=CatalogueUnavailableError("no answer"),
         refreshes=1,
         failures=1,
-        cooling=(Cooling("claude-a", day, 2, "overloaded"),),
+        cooling=(Cooling("anthropic:claude-a", day, 2, "overloaded"),),
     )
     check("status", json.loads(json.dumps(document(named("status")(status), None))))
 
