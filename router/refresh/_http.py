@@ -250,7 +250,7 @@ def _made_context() -> ssl.SSLContext:
     try:
         if name == "SSL_CERT_FILE":
             os.stat(os.environ[name])  # httpx before 0.28 trusts others where there is no such file
-        return httpx.create_ssl_context()
+        context = httpx.create_ssl_context()
     except OSError as error:
         if name is None:
             raise
@@ -258,6 +258,9 @@ def _made_context() -> ssl.SSLContext:
             f"the API cannot be reached: {name} names {os.environ[name]}, "
             f"which cannot be read as certificates: {error.strerror or error}"
         ) from None
+    # Some systems build Python so that the configuration of OpenSSL alone decides.
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    return context
 
 
 def _certificates() -> str | None:
