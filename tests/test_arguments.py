@@ -20,14 +20,16 @@ from router import (
     Policy,
     Router,
     StaticSource,
+    check_lock,
+    outdated,
     require,
     requirement_of,
+    resolve,
+    why,
 )
 from router._arguments import check_count, check_seconds
 from router._errors import ConfigurationError, RequirementError
 from router.execution._failures import Failure, FailureClass
-from router.locking._checking import check
-from router.locking._resolution import outdated, resolve
 
 HUGE = 10**5000
 """An int of more digits than Python writes: `repr` of it is a ValueError."""
@@ -93,8 +95,9 @@ OF_THE_TIME: dict[str, Callable[[Any, Any], object]] = {
     "Requirement.matches": lambda need, now: require(_plain(need)).matches(BUNDLED[ID], now=now),
     "Audit": lambda _, now: Audit(BUNDLED, now=now),
     "resolve": lambda _, now: resolve(POLICIES, BUNDLED, now=now),
-    "check": lambda _, now: check(LOCK, POLICIES, BUNDLED, now=now),
+    "check_lock": lambda _, now: check_lock(LOCK, POLICIES, BUNDLED, now=now),
     "outdated": lambda _, now: outdated(LOCK, POLICIES, BUNDLED, now=now),
+    "why": lambda need, now: why(BUNDLED, ID, need, now=now),
     "Router.select": lambda need, now: [
         each.select(need, now=now, default=None) for each in ROUTERS
     ],

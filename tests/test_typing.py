@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import typing_example
+import typing_hooks
 
 import router
 from router import (
@@ -19,10 +22,11 @@ from router import (
     LockError,
     NoModelError,
     UnknownModelError,
+    resolve,
 )
-from router.locking._resolution import resolve
 
 EXAMPLE = Path(typing_example.__file__)
+HOOKS = Path(typing_hooks.__file__)
 
 MISUSE = """\
 from typing import assert_type
@@ -73,7 +77,7 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int, str
     ]
 
     run = subprocess.run(  # noqa: S603 - our own files
-        [sys.executable, "-m", "mypy", *options, str(EXAMPLE), str(misuse)],
+        [sys.executable, "-m", "mypy", *options, str(EXAMPLE), str(HOOKS), str(misuse)],
         capture_output=True,
         text=True,
         check=False,
@@ -87,8 +91,31 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int, str
 
 
 def test_example_is_clean(errors: list[tuple[str, int, str]]) -> None:
-    """A program that uses the public API from outside is clean under `mypy --strict`."""
-    assert [(line, code) for file, line, code in errors if file == EXAMPLE.name] == []
+    """Programs that use the public API from outside are clean under `mypy --strict`."""
+    assert [each for each in errors if each[0] in {EXAMPLE.name, HOOKS.name}] == []
+
+
+def test_example_is_clean_for_pyright(tmp_path: Path) -> None:
+    """The same programs are clean in the strict mode of pyright."""
+    if find_spec("pyright") is None:
+        pytest.skip("pyright is not installed: it is in the dependency group `typing` only")
+    programs = [shutil.copy(each, tmp_path) for each in (EXAMPLE, HOOKS)]
+    home = Path(router.__file__).parents[1]
+    settings = {"typeCheckingMode": "strict", "include": ["."]}
+    settings |= {} if home.name == "site-packages" else {"extraPaths": [str(home)]}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+
+    run = subprocess.run(
+        [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+
+    report = json.loads(run.stdout)
+    assert report["summary"]["filesAnalyzed"] == len(programs)
+    assert report["generalDiagnostics"] == []
 
 
 def test_misuse_is_found(errors: list[tuple[str, int, str]]) -> None:
@@ -121,3 +148,24 @@ def test_example_runs(caplog: pytest.LogCaptureFixture) -> None:
     assert caught == [NoModelError, UnknownModelError, CatalogueUnavailableError]
     assert typing_example.own() == "mine"
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_hooks_run() -> None:
+    """The functions that write every type do what they say, and the router calls the hooks."""
+    catalogue = router.Catalogue.bundled()
+    policies = {"reports": router.Policy(require="pdf_input", name="reports")}
+    lock = typing_hooks.locked(policies, catalogue)
+    request = {"max_tokens": 100, "messages": [{"role": "user", "content": "Hello"}]}
+
+    with typing_hooks.router_of(typing_hooks.OwnSource(), policies, lock) as held:
+        assert typing_hooks.newest(held, "reports").id == catalogue.select("pdf_input").id
+        assert typing_hooks.newest(held, None, pdf_input=True).id
+        answered = typing_hooks.answered_by(held, request)
+    with typing_hooks.router_of(typing_hooks.CachedSource("ours"), policies) as other:
+        newest = other.select("pdf_input")
+    assert typing_hooks.place_of(catalogue, newest, "pdf_input") == 1
+    assert typing_hooks.supported(newest, "pdf_input") is True
+    assert typing_hooks.places_of(request)["max_tokens >= 100"] == ("max_tokens",)
+    problems = router.check_lock(lock, {}, catalogue)
+    assert typing_hooks.kinds_of(problems) == [router.LockProblemKind.MISSING]
+    assert f"{newest.id} -> {answered}" in typing_hooks.told

@@ -8,9 +8,9 @@ from typing import ClassVar
 from attrs import frozen
 
 from router._serialising import Serialisable
-from router.catalogue._policy import Policy
+from router.catalogue._catalogue import Catalogue
+from router.catalogue._policy import Policy, RequirementLike
 from router.catalogue._ranking import places
-from router.catalogue._snapshot import Snapshot
 from router.catalogue._terms import Term, Unmet, unmet_terms
 from router.models._model import Model
 from router.requirements._expression import Requirement, resolve_now
@@ -57,12 +57,20 @@ class Why(Serialisable):
 
 
 def why(
-    catalogue: Snapshot, asked: Requirement | Policy, id: str, *, now: datetime | None = None
+    catalogue: Catalogue,
+    model: str | Model,
+    need: RequirementLike = None,
+    *,
+    now: datetime | None = None,
 ) -> Why:
-    """Compare a model with the selected one; raises `UnknownModelError` if it is not listed."""
+    """Compare a model with the one that `catalogue.select(need)` returns.
+
+    Raises `UnknownModelError` if the catalogue does not list the model, and `RequirementError` for
+    an invalid need.
+    """
     at = resolve_now(now)
-    policy = asked if isinstance(asked, Policy) else Policy(require=asked)
-    model = catalogue[id]
+    policy = need if isinstance(need, Policy) else Policy(require=need)
+    model = catalogue[model.key if isinstance(model, Model) else model]
     chain = places(catalogue, policy, at)
     selected = chain[0].model if chain else None
     place = next((n for n, each in enumerate(chain, 1) if each.model is model), None)
@@ -80,7 +88,7 @@ def _lack(unmet: Unmet) -> str:
 
 
 def _lacks(
-    catalogue: Snapshot, tier: Requirement, model: Model, now: datetime
+    catalogue: Catalogue, tier: Requirement, model: Model, now: datetime
 ) -> tuple[Unmet, ...]:
     kept_out = (
         Unmet(Term(each, implicit=True), support=False, found=_found(each, model))

@@ -30,7 +30,7 @@ from router.cli._result import Result, prints_result_from_catalogue
 from router.cli._session import Session
 from router.cli._terminal import print_message
 from router.cli._writing import write_file
-from router.locking._checking import WITHIN, LockProblem, check, find_listed
+from router.locking._checking import WITHIN, LockProblem, check_lock, find_listed
 from router.locking._lockfile import Lock
 from router.locking._resolution import Outdated, Resolution, resolve
 from router.locking._resolution import outdated as outdated_of
@@ -152,7 +152,7 @@ def why(
     asked = asked_for(requirement, policy, policies, conflict="REQUIREMENT")
     path = _lock_path(policy_file(policies)) if policy is not None else ""
     locked = Lock.read(path).policies.get(str(policy)) if path and os.path.lexists(path) else None
-    found = why_of(session.catalogue, asked, id)
+    found = why_of(session.catalogue, id, asked)
 
     def as_json(found: Why) -> dict[str, Any]:
         return {"why": found.to_dict(), "locked": json_value(locked)}
@@ -195,7 +195,7 @@ def _read_lock(path: str) -> Lock | None:
 def _check(
     old: Lock | None, asked: Mapping[str, Policy], catalogue: Catalogue, within: int
 ) -> Result[Sequence[LockProblem]]:
-    problems = check(old, asked, catalogue, within=within, now=resolve_now(None))
+    problems = check_lock(old, asked, catalogue, within=within, now=resolve_now(None))
     limits = _limits(old, catalogue)
 
     def print_text(problems: Sequence[LockProblem]) -> None:

@@ -72,8 +72,13 @@ class FallbackExhaustedError(RouterError, ExceptionGroup[Exception]):
 
 
 OnFallback = Callable[[Attempt, Model], object]
+"""Called with the failed attempt and the next model."""
+
 OnDisagreement = Callable[[Attempt], object]
+"""Called with the attempt that the API refused for what its model is known to support."""
+
 Classify = Callable[[Exception, Model], Failure | None]
+"""Returns what a failed call means, `None` for an exception that is the caller's own."""
 
 
 @frozen(repr=False)

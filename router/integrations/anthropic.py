@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from inspect import iscoroutinefunction
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
@@ -22,6 +22,7 @@ from router import (
     FallbackExhaustedError,
     Model,
     NoModelError,
+    OnUnsupported,
     Router,
     RouterError,
     Run,
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
         CallNext,
         Middleware,
     )
-
-OnUnsupported = Literal["error", "drop", "downgrade"]
 
 _AUTO: Final = re.compile(r"auto(?::(.*))?", re.DOTALL)
 _VERSION: Final = "2026-10-21"

@@ -21,6 +21,7 @@ from router.models._model import Model
 log: Final = Log(__package__)
 
 OnLockBroken = Literal["error", "newest"]
+"""What a broken lock does: raise `LockError`, or warn and answer without the lock."""
 
 
 @frozen

@@ -10,8 +10,9 @@ from typing import ClassVar, Final
 from attrs import evolve, frozen
 
 from router._serialising import Serialisable
+from router.catalogue._catalogue import Catalogue
 from router.catalogue._policy import Policy
-from router.catalogue._snapshot import DEFAULT_FILTERS, Snapshot
+from router.catalogue._snapshot import DEFAULT_FILTERS
 from router.catalogue._terms import unmet_terms
 from router.locking._lockfile import Lock, Locked
 from router.models._model import Model
@@ -25,7 +26,7 @@ RETIREMENT_FIELDS: Final = frozenset({"retires_in", "retires_at"})
 """The built-in rule for retirement does not apply to policies that name one of these fields."""
 
 
-class ProblemKind(Enum):
+class LockProblemKind(Enum):
     """The kind of problem that the lock of a policy has."""
 
     MISSING = "missing"
@@ -49,7 +50,7 @@ class LockProblem(Serialisable):
     """One problem of the lock of a policy."""
 
     policy: str
-    kind: ProblemKind
+    kind: LockProblemKind
     what: str
 
     json_names: ClassVar = ("policy", "kind", "what")
@@ -58,10 +59,10 @@ class LockProblem(Serialisable):
         return f"{self.policy}: {self.what}"
 
 
-def check(
+def check_lock(
     lock: Lock | None,
     policies: Mapping[str, Policy],
-    catalogue: Snapshot,
+    catalogue: Catalogue,
     *,
     within: int = WITHIN,
     now: datetime | None = None,
@@ -76,21 +77,21 @@ def check(
     problems: list[LockProblem] = []
     for name in sorted({*policies, *locked}):
         if lock is None or name not in locked:
-            problems.append(LockProblem(name, ProblemKind.MISSING, "is not locked"))
+            problems.append(LockProblem(name, LockProblemKind.MISSING, "is not locked"))
         elif name not in policies:
             problems.append(
-                LockProblem(name, ProblemKind.MISSING, "is locked, but there is no such policy")
+                LockProblem(name, LockProblemKind.MISSING, "is locked, but there is no such policy")
             )
         elif locked[name].policy != with_name(name, policies[name]):
             problems.append(
-                LockProblem(name, ProblemKind.CHANGED, "has changed since it was locked")
+                LockProblem(name, LockProblemKind.CHANGED, "has changed since it was locked")
             )
         else:
             problems += _problems_of(locked[name], lock, catalogue, within, at)
     return tuple(problems)
 
 
-def broken_by(locked: Locked, lock: Lock, catalogue: Snapshot) -> str | None:
+def broken_by(locked: Locked, lock: Lock, catalogue: Catalogue) -> str | None:
     """Return why the lock does not hold by this catalogue, or `None` if it holds.
 
     A lock ends if its model is gone or retired, or fails a term that does not depend on the time.
@@ -108,7 +109,7 @@ def broken_by(locked: Locked, lock: Lock, catalogue: Snapshot) -> str | None:
     return f"{'; '.join(fewest)}, by {_described(catalogue)}" if fewest else None
 
 
-def find_listed(catalogue: Snapshot, id: str) -> Model | None:
+def find_listed(catalogue: Catalogue, id: str) -> Model | None:
     """Return the model listed by that exact id; an alias does not count, as it may change."""
     return next((model for model in catalogue if model.id == id), None)
 
@@ -118,7 +119,7 @@ def with_name(name: str, policy: Policy) -> Policy:
     return policy if policy.name == name else evolve(policy, name=name)
 
 
-def _described(catalogue: Snapshot) -> str:
+def _described(catalogue: Catalogue) -> str:
     as_of = f" of {catalogue.as_of:%Y-%m-%d %H:%MZ}" if catalogue.as_of else ""
     return f"the {catalogue.source} catalogue{as_of}"
 
@@ -129,7 +130,7 @@ def retires_after(within: int) -> Requirement:
 
 
 def _problems_of(
-    locked: Locked, lock: Lock, catalogue: Snapshot, within: int, now: datetime
+    locked: Locked, lock: Lock, catalogue: Catalogue, within: int, now: datetime
 ) -> tuple[LockProblem, ...]:
     """Return the problems of a locked model, by the tier of its policy that has the fewest."""
     name = str(locked.policy.name)
@@ -138,7 +139,7 @@ def _problems_of(
     if model is None:
         gone = LockProblem(
             name,
-            ProblemKind.GONE,
+            LockProblemKind.GONE,
             f"{locked.model_id} is gone: {_described(catalogue)} does not list it",
         )
         return (gone,) if is_judge and not catalogue.quarantined else ()
@@ -153,28 +154,28 @@ def _problems_of(
         ]
         if lacks and is_judge:
             yield LockProblem(
-                name, ProblemKind.UNMET, f"{model.id} does not meet {'; '.join(lacks)}"
+                name, LockProblemKind.UNMET, f"{model.id} does not meet {'; '.join(lacks)}"
             )
         if DEFAULT_FILTERS["lifecycle"] in failed and not lock.is_ahead_of(catalogue):
             yield LockProblem(name, *_ending(model))
         if model.lifecycle == "retired" or tier.fields & RETIREMENT_FIELDS:
             return
         if not retires_after(within).matches(model, now=now):
-            yield LockProblem(name, ProblemKind.RETIRING, f"{model.id} {_retiring(model, now)}")
+            yield LockProblem(name, LockProblemKind.RETIRING, f"{model.id} {_retiring(model, now)}")
 
     # A model serves its policy by one tier: one with unmet terms counts only if all have some.
     found = [tuple(problems(tier)) for tier in locked.policy.tiers]
     return min(
-        found, key=lambda each: (any(one.kind is ProblemKind.UNMET for one in each), len(each))
+        found, key=lambda each: (any(one.kind is LockProblemKind.UNMET for one in each), len(each))
     )
 
 
-def _ending(model: Model) -> tuple[ProblemKind, str]:
+def _ending(model: Model) -> tuple[LockProblemKind, str]:
     if model.lifecycle == "retired":
-        return ProblemKind.RETIRED, f"{model.id} is retired{_since(model.retires_at)}"
+        return LockProblemKind.RETIRED, f"{model.id} is retired{_since(model.retires_at)}"
     if model.lifecycle == "deprecated":
-        return ProblemKind.DEPRECATED, f"{model.id} is deprecated{_since(model.deprecated_at)}"
-    return ProblemKind.UNMET, f"{model.id} is not known to be active"
+        return LockProblemKind.DEPRECATED, f"{model.id} is deprecated{_since(model.deprecated_at)}"
+    return LockProblemKind.UNMET, f"{model.id} is not known to be active"
 
 
 def _since(date: datetime | None) -> str:

@@ -29,9 +29,9 @@ from attrs import field, frozen
 from router._errors import ConfigurationError, quoted
 from router._serialising import Serialisable
 from router._toml import TomlFile
+from router.catalogue._catalogue import Catalogue
 from router.catalogue._policy import Policy
 from router.catalogue._policy_file import PolicyReader
-from router.catalogue._snapshot import Snapshot
 from router.models._field_types import KINDS
 from router.models._model import is_id
 from router.requirements._literals import Comparison
@@ -111,13 +111,13 @@ class Lock(Serialisable):
         locked = ", ".join(f"{name} to {each.model_id}" for name, each in self._policies.items())
         return f"by the {self.source} catalogue{as_of}: {locked or 'no policy is locked'}"
 
-    def is_ahead_of(self, catalogue: Snapshot) -> bool:
+    def is_ahead_of(self, catalogue: Catalogue) -> bool:
         """Return whether this lock was resolved with a newer catalogue than `catalogue`."""
         return (
             self.as_of is not None and catalogue.as_of is not None and catalogue.as_of < self.as_of
         )
 
-    def is_about_other_models(self, catalogue: Snapshot) -> bool:
+    def is_about_other_models(self, catalogue: Catalogue) -> bool:
         """Return whether `catalogue` is the bundled one, and the lock was made with another."""
         return catalogue.source == "bundled" and self.source != "bundled"
 

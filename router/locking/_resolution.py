@@ -10,15 +10,15 @@ from attrs import evolve, frozen
 
 from router._errors import ConfigurationError, RequirementError
 from router._serialising import Serialisable
+from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision, decide
 from router.catalogue._explanation import Reason
 from router.catalogue._policy import Policy
-from router.catalogue._snapshot import Snapshot
 from router.catalogue._terms import format_value
 from router.locking._checking import (
     RETIREMENT_FIELDS,
     WITHIN,
-    check,
+    check_lock,
     find_listed,
     retires_after,
     with_name,
@@ -90,7 +90,7 @@ class Outdated(Serialisable):
 
 def resolve(
     policies: Mapping[str, Policy],
-    catalogue: Snapshot,
+    catalogue: Catalogue,
     old: Lock | None = None,
     *,
     upgrade: Collection[str] = (),
@@ -107,7 +107,7 @@ def resolve(
     at = resolve_now(now)
     is_ahead = old is not None and old.is_ahead_of(catalogue)
     causes = {} if is_ahead else dict.fromkeys(upgrade, "upgraded")
-    for problem in reversed(check(old, policies, catalogue, within=within, now=at)):
+    for problem in reversed(check_lock(old, policies, catalogue, within=within, now=at)):
         causes[problem.policy] = problem.what  # reversed, so the first problem wins
     before = old.policies if old is not None else {}
     after: dict[str, Locked] = {}
@@ -128,7 +128,7 @@ def resolve(
     return Resolution(_lock_of(after, catalogue, old), tuple(changes), unmet)
 
 
-def _lock_of(entries: Mapping[str, Locked], catalogue: Snapshot, old: Lock | None) -> Lock:
+def _lock_of(entries: Mapping[str, Locked], catalogue: Catalogue, old: Lock | None) -> Lock:
     """Return the lock of these entries, with the catalogue that they were resolved with."""
     if old is not None:
         if entries == old.policies:
@@ -144,7 +144,7 @@ def _lock_of(entries: Mapping[str, Locked], catalogue: Snapshot, old: Lock | Non
 def outdated(
     lock: Lock | None,
     policies: Mapping[str, Policy],
-    catalogue: Snapshot,
+    catalogue: Catalogue,
     *,
     within: int = WITHIN,
     now: datetime | None = None,
@@ -177,7 +177,9 @@ def _keep_or_replace(before: Locked | None, after: Locked) -> Locked:
     return before if before is not None and same else after
 
 
-def _choose(name: str, policy: Policy, catalogue: Snapshot, within: int, now: datetime) -> Decision:
+def _choose(
+    name: str, policy: Policy, catalogue: Catalogue, within: int, now: datetime
+) -> Decision:
     """Return the decision that a policy resolves to."""
     policy = with_name(name, policy)
     try:

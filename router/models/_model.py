@@ -33,6 +33,7 @@ from router.models._packaged_facts import Correction, Documented, Facts, source_
 from router.models._vocabulary import DURATIONS, Names, capability_name
 
 Support = bool | None
+"""Supported, unsupported, or `None` for unknown."""
 
 MAKER: Final = "anthropic"
 """The provider of entries in the shape of Anthropic's API that state none."""

@@ -14,6 +14,7 @@ from router._serialising import Serialisable
 from router.models._vocabulary import read_packaged
 
 DocumentedPath = str | PathLike[str] | None
+"""The file of the documented facts; `None` for none."""
 
 PACKAGED: Final = "packaged"
 """A value in place of a path: the facts that come with the library."""

@@ -19,7 +19,10 @@ from router.refresh._freshness import Freshness
 log: Final = Log(__package__)
 
 OnRefresh = Callable[[Catalogue | None, Catalogue, CatalogueDiff], object]
+"""Called with the old catalogue, `None` before the first, the new one and their differences."""
+
 OnError = Callable[[CatalogueUnavailableError], object]
+"""Called with the error of a refresh."""
 
 
 class _InErrorHook(threading.local):

@@ -28,7 +28,7 @@ class SDKSource:
     """
 
     remote = True
-    identity: str | None = None
+    identity = None
 
     def __init__(
         self,

@@ -48,11 +48,15 @@ _ALIAS_TTL: Final = 3600.0
 class Source(Protocol):
     """Where a catalogue comes from."""
 
-    remote: bool
-    """Whether fetching waits on a network."""
+    @property
+    def remote(self) -> bool:
+        """Whether fetching waits on a network."""
+        ...
 
-    identity: str | None
-    """A keyed hash of what changes the answer, as its name on disk; `None` to keep it nowhere."""
+    @property
+    def identity(self) -> str | None:
+        """A keyed hash of what changes the answer, as its name on disk; `None` to keep it nowhere."""
+        ...
 
     def fetch(
         self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
@@ -68,7 +72,7 @@ class StaticSource:
     """A catalogue that the application holds itself."""
 
     remote = False
-    identity: str | None = None
+    identity = None
 
     def __init__(self, catalogue: Catalogue) -> None:
         if not isinstance(catalogue, Catalogue):
@@ -89,7 +93,7 @@ class BundledSource:
     """The catalogue that comes with the library."""
 
     remote = False
-    identity: str | None = None
+    identity = None
 
     def __init__(self, *, documented: DocumentedPath = PACKAGED) -> None:
         self.documented = documented
@@ -111,7 +115,7 @@ class FileSource:
     """
 
     remote = False
-    identity: str | None = None
+    identity = None
 
     recheck = 1.0
     """Seconds after which a router looks whether the file has changed."""

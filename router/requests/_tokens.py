@@ -13,6 +13,7 @@ CountTokens = Callable[..., Any]
 """A function that counts the input tokens of a request, such as `client.messages.count_tokens`."""
 
 InputTokens = int | CountTokens | Literal["estimate"] | None
+"""A number of tokens, a function that counts them, or `"estimate"`; `None` asks for no window."""
 
 BYTES_PER_TOKEN: Final = 2.5
 """A low estimate of the text in a token.

@@ -6,8 +6,7 @@ import pytest
 from strategies import NOW, Entry, catalogue_of
 from two_models import BOTH, EITHER, ONE, TWO
 
-from router import Policy, require
-from router.catalogue._why import why
+from router import Policy, require, why
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ from router.catalogue._why import why
 def test_the_rule_that_decided_is_told(asked: Policy, first: Entry, because: str) -> None:
     """The same rule says why the first is the first and why the second is not."""
     second = next(each["id"] for each in (ONE, TWO) if each is not first)
-    chosen, other = why(BOTH, asked, first["id"], now=NOW), why(BOTH, asked, second, now=NOW)
+    chosen, other = why(BOTH, first["id"], asked, now=NOW), why(BOTH, second, asked, now=NOW)
     assert str(chosen) == f"{first['id']} is selected, the first of 2 candidates: {because}"
     assert (
         str(other) == f"{second} is number 2 of 2 candidates; {first['id']} is selected: {because}"
@@ -64,11 +63,11 @@ def test_the_rule_that_decided_is_told(asked: Policy, first: Entry, because: str
 )
 def test_models_that_nothing_else_tells_apart(entries: list[Entry], because: str) -> None:
     """An unknown day comes last, and the same day is decided by the id."""
-    assert why(catalogue_of(entries), require(), "claude-one", now=NOW).because == because
+    assert why(catalogue_of(entries), "claude-one", require(), now=NOW).because == because
 
 
 def test_an_unknown_price_stands_last() -> None:
     """A value that is unknown is called so."""
     catalogue = catalogue_of([ONE, {**TWO, "price": None}])
-    found = why(catalogue, Policy(order="cheapest"), "claude-two", now=NOW)
+    found = why(catalogue, "claude-two", Policy(order="cheapest"), now=NOW)
     assert found.because == "cheapest, price.output is 5, of claude-two unknown"

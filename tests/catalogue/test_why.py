@@ -9,20 +9,19 @@ from sizes import examples
 from strategies import NOW, Entry, catalogue_of, listings, policies
 from two_models import BOTH, EITHER, ONE, TWO
 
-from router import Catalogue, Policy, UnknownModelError, require
-from router.catalogue._why import why
+from router import Catalogue, Policy, UnknownModelError, require, why
 
 
 def test_what_keeps_a_model_out_is_told_of_each_alternative() -> None:
     """A model that is not a candidate lacks something of each requirement, if only a default filter."""
     catalogue = catalogue_of([ONE, {**TWO, "lifecycle": "deprecated"}])
     default_filter = "maybe lifecycle == active (is deprecated) [default filter]"
-    assert str(why(catalogue, EITHER, "claude-two", now=NOW)).splitlines() == [
+    assert str(why(catalogue, "claude-two", EITHER, now=NOW)).splitlines() == [
         "claude-two is not a candidate; claude-one is selected",
         f"  it lacks, of the requirement: citations (unsupported); {default_filter}",
         f"  it lacks, of alternative 1: {default_filter}",
     ]
-    assert str(why(catalogue, require("nova"), "claude-one", now=NOW)).splitlines() == [
+    assert str(why(catalogue, "claude-one", require("nova"), now=NOW)).splitlines() == [
         "claude-one is not a candidate",
         "  it lacks nova (unknown)",
     ]
@@ -31,7 +30,7 @@ def test_what_keeps_a_model_out_is_told_of_each_alternative() -> None:
 def test_the_only_candidate_has_nothing_to_be_compared_with() -> None:
     """A model may be the only one."""
     assert (
-        str(why(BOTH, require("citations"), "claude-one", now=NOW))
+        str(why(BOTH, "claude-one", require("citations"), now=NOW))
         == "claude-one is selected, the only candidate"
     )
 
@@ -39,11 +38,11 @@ def test_the_only_candidate_has_nothing_to_be_compared_with() -> None:
 def test_an_alias_is_the_model_it_stands_for() -> None:
     """A documented alias may be asked of, and a model that is not listed is an error."""
     assert (
-        why(Catalogue.bundled(), require(), "claude-haiku-4-5", now=NOW).model.id
+        why(Catalogue.bundled(), "claude-haiku-4-5", require(), now=NOW).model.id
         == "claude-haiku-4-5-20251001"
     )
     with pytest.raises(UnknownModelError, match="did you mean claude-one"):
-        why(BOTH, require(), "claude-onee")
+        why(BOTH, "claude-onee", require())
 
 
 @settings(max_examples=examples(200))
@@ -57,7 +56,7 @@ def test_every_model_has_its_place_or_its_lacks(
         return
     id = listing[at % len(listing)]["id"]
     chain = [model.id for model in catalogue.candidates(policy, now=NOW)]
-    found = why(catalogue, policy, id, now=NOW)
+    found = why(catalogue, id, policy, now=NOW)
     assert found.place == (chain.index(id) + 1 if id in chain else None)
     assert (found.selected.id if found.selected is not None else None) == (
         chain[0] if chain else None

@@ -19,13 +19,12 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from listings import HOSTILE_FIELD, LISTING, saved
 from schemas import COMMON, FOLDER, OWN, completed, load, text_of
 
-from router import CatalogueUnavailableError, Reason
+from router import CatalogueUnavailableError, LockProblemKind, Reason
 from router._status import Cooling, RouterStatus
 from router.catalogue._gate import GateReason
 from router.catalogue._policy import ORDERS
 from router.cli._commands import cli
 from router.cli._json import SCHEMA, document, named
-from router.locking._checking import ProblemKind
 from router.models._vocabulary import DURATIONS, FIELDS
 from router.tools._audit import AuditVerdict
 
@@ -475,7 +474,7 @@ def test_dates_are_dates() -> None:
     ("place", "values"),
     [
         (("select", "decision", "reason"), Reason),
-        (("lock", "lock_problem", "kind"), ProblemKind),
+        (("lock", "lock_problem", "kind"), LockProblemKind),
         (("audit", "finding", "verdict"), AuditVerdict),
         (("lock", "policy", "order"), ORDERS),
     ],

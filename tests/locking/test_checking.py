@@ -31,7 +31,7 @@ from sizes import examples
 from strategies import NOW, Entry
 
 from router import Catalogue, ConfigurationError, Lock, Locked, Policy
-from router.locking._checking import ProblemKind, broken_by, check, find_listed
+from router.locking._checking import LockProblemKind, broken_by, check_lock, find_listed
 
 
 def holds(entry: Locked, lock: Lock, catalogue: Catalogue) -> bool:
@@ -62,27 +62,39 @@ def test_a_lock_holds_as_the_design_says(
         assert changed is None or f"by the {catalogue.source} catalogue" in changed
 
 
-CHANGES: dict[str, tuple[list[Entry], str | None, list[ProblemKind]]] = {
+CHANGES: dict[str, tuple[list[Entry], str | None, list[LockProblemKind]]] = {
     "nothing": ([MODEL], None, []),
     "a newer model": ([NEWER, MODEL], None, []),
-    "deprecated": ([{**MODEL, "lifecycle": "deprecated"}], None, [ProblemKind.DEPRECATED]),
-    "to retire": ([{**MODEL, "retires_at": "2026-12-24T00:00:00Z"}], None, [ProblemKind.RETIRING]),
-    "overdue": ([{**MODEL, "retires_at": "2026-11-01T00:00:00Z"}], None, [ProblemKind.RETIRING]),
+    "deprecated": ([{**MODEL, "lifecycle": "deprecated"}], None, [LockProblemKind.DEPRECATED]),
+    "to retire": (
+        [{**MODEL, "retires_at": "2026-12-24T00:00:00Z"}],
+        None,
+        [LockProblemKind.RETIRING],
+    ),
+    "overdue": (
+        [{**MODEL, "retires_at": "2026-11-01T00:00:00Z"}],
+        None,
+        [LockProblemKind.RETIRING],
+    ),
     "to retire later": ([{**MODEL, "retires_at": "2027-06-01T00:00:00Z"}], None, []),
     "limited": ([{**MODEL, "access": "limited"}], None, []),
-    "of no known stage": ([{**MODEL, "lifecycle": "zombie"}], None, [ProblemKind.UNMET]),
-    "retired": ([{**MODEL, "lifecycle": "retired"}], "it is retired", [ProblemKind.RETIRED]),
-    "gone": ([NEWER], "it is gone", [ProblemKind.GONE]),
-    "another's alias": ([{**NEWER, "aliases": ["claude-one"]}], "it is gone", [ProblemKind.GONE]),
+    "of no known stage": ([{**MODEL, "lifecycle": "zombie"}], None, [LockProblemKind.UNMET]),
+    "retired": ([{**MODEL, "lifecycle": "retired"}], "it is retired", [LockProblemKind.RETIRED]),
+    "gone": ([NEWER], "it is gone", [LockProblemKind.GONE]),
+    "another's alias": (
+        [{**NEWER, "aliases": ["claude-one"]}],
+        "it is gone",
+        [LockProblemKind.GONE],
+    ),
     "without": (
         [{**MODEL, "capabilities": {"pdf_input": {"supported": False}}}],
         "it does not meet pdf_input (unsupported)",
-        [ProblemKind.UNMET],
+        [LockProblemKind.UNMET],
     ),
     "unknown": (
         [{**MODEL, "capabilities": None}],
         "it does not meet pdf_input (unknown)",
-        [ProblemKind.UNMET],
+        [LockProblemKind.UNMET],
     ),
 }
 
@@ -97,7 +109,7 @@ def test_what_breaks_a_lock_and_what_is_complained_of(change: str, source: str) 
 
     changed = broken_by(lock.policies["reports"], lock, catalogue)
     assert changed == (breaks and f"{breaks}, by the {source} catalogue of 2026-11-23 00:00Z")
-    assert [each.kind for each in check(lock, READS_PDF, catalogue, now=LATER)] == kinds
+    assert [each.kind for each in check_lock(lock, READS_PDF, catalogue, now=LATER)] == kinds
 
 
 @pytest.mark.parametrize(
@@ -131,8 +143,8 @@ def test_a_model_is_not_gone_from_a_listing_that_was_read_in_part() -> None:
     whole = live(NEWER, as_of=LATER)
     part = Catalogue(whole, source="live", as_of=LATER, quarantined=[ConfigurationError("data[1]")])  # type: ignore[list-item]
     assert broken_by(lock.policies["reports"], lock, part) is None
-    assert check(lock, READS_PDF, part, now=LATER) == ()
-    assert texts(check(lock, READS_PDF, whole, now=LATER)) == [
+    assert check_lock(lock, READS_PDF, part, now=LATER) == ()
+    assert texts(check_lock(lock, READS_PDF, whole, now=LATER)) == [
         "reports: claude-one is gone: the live catalogue of 2026-11-23 00:00Z does not list it"
     ]
 
@@ -144,7 +156,7 @@ def test_a_term_that_depends_on_time_breaks_nothing() -> None:
     moved = {**MODEL, "retires_at": "2026-11-30T00:00:00Z", "created_at": "2026-11-20T00:00:00Z"}
     catalogue = live(moved, as_of=LATER)
     assert broken_by(lock.policies["reports"], lock, catalogue) is None
-    assert texts(check(lock, policy, catalogue, now=LATER)) == [
+    assert texts(check_lock(lock, policy, catalogue, now=LATER)) == [
         (
             "reports: claude-one does not meet age >= 14d (created_at is 2026-11-20); "
             "retires_in >= 30d (retires_at is 2026-11-30)"
@@ -158,7 +170,7 @@ def test_an_alternative_keeps_a_lock() -> None:
     lock = locked(policy, live(MODEL), now=NOW)
     less = live({**MODEL, "capabilities": {"pdf_input": {"supported": True}}}, as_of=LATER)
     assert broken_by(lock.policies["reports"], lock, less) is None
-    assert check(lock, policy, less, now=LATER) == ()
+    assert check_lock(lock, policy, less, now=LATER) == ()
     none = live({**MODEL, "capabilities": {}}, as_of=LATER)
     assert broken_by(lock.policies["reports"], lock, none) == (
         "it does not meet pdf_input (unknown), by the live catalogue of 2026-11-23 00:00Z"
@@ -170,8 +182,8 @@ def test_a_check_judges_by_the_requirement_that_is_met() -> None:
     policy = {"reports": Policy(require="nova", alternatives=["pdf_input"])}
     lock = locked(policy, live(MODEL), now=NOW)
     ending = {**MODEL, "lifecycle": "deprecated", "retires_at": "2026-12-24T00:00:00Z"}
-    kinds = [each.kind for each in check(lock, policy, live(ending, as_of=LATER), now=LATER)]
-    assert kinds == [ProblemKind.DEPRECATED, ProblemKind.RETIRING]
+    kinds = [each.kind for each in check_lock(lock, policy, live(ending, as_of=LATER), now=LATER)]
+    assert kinds == [LockProblemKind.DEPRECATED, LockProblemKind.RETIRING]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +202,7 @@ def test_a_policy_that_speaks_of_an_end_decides_by_itself(require: str, entry: E
     catalogue = live(entry, source="bundled")
     lock = locked(policy, catalogue, now=NOW)
     assert lock.policies["old"].model_id == "claude-one"
-    assert check(lock, policy, catalogue, now=NOW) == ()
+    assert check_lock(lock, policy, catalogue, now=NOW) == ()
     assert broken_by(lock.policies["old"], lock, live(entry, as_of=LATER)) is None
 
 
@@ -203,9 +215,9 @@ def test_an_older_catalogue_says_only_who_retires() -> None:
         [{**MODEL, "lifecycle": "deprecated"}],
         [{**MODEL, "capabilities": {}}],
     ):
-        assert check(lock, READS_PDF, live(*entries, as_of=before), now=LATER) == ()
+        assert check_lock(lock, READS_PDF, live(*entries, as_of=before), now=LATER) == ()
     retiring = live({**MODEL, "retires_at": "2026-11-24T00:00:00Z"}, as_of=before)
-    assert texts(check(lock, READS_PDF, retiring, now=LATER)) == [
+    assert texts(check_lock(lock, READS_PDF, retiring, now=LATER)) == [
         "reports: claude-one retires on 2026-11-24, in 1 day"
     ]
 
@@ -215,13 +227,14 @@ def test_the_bundled_catalogue_does_not_know_what_a_key_may_call() -> None:
     lock = locked(READS_PDF, live(MODEL), now=NOW)
     for entries in ([NEWER], [{**MODEL, "access": "limited"}], [{**MODEL, "capabilities": {}}]):
         assert (
-            check(lock, READS_PDF, live(*entries, as_of=LATER, source="bundled"), now=LATER) == ()
+            check_lock(lock, READS_PDF, live(*entries, as_of=LATER, source="bundled"), now=LATER)
+            == ()
         )
     deprecated = live(
         {**MODEL, "lifecycle": "deprecated", "deprecated_at": "2026-11-23T00:00:00Z"}, as_of=LATER
     )
     bundled = Catalogue(deprecated, source="bundled", as_of=LATER)
-    assert texts(check(lock, READS_PDF, bundled, now=LATER)) == [
+    assert texts(check_lock(lock, READS_PDF, bundled, now=LATER)) == [
         "reports: claude-one is deprecated since 2026-11-23"
     ]
 
@@ -236,16 +249,16 @@ def test_an_alias_is_not_listed() -> None:
 def test_in_october_just_what_has_changed_is_complained_of() -> None:
     """A newer model is no complaint; a deprecation, a retirement that is near, and a model that is gone are."""
     lock = Lock.read(DATA / "locks" / "july.lock")
-    assert check(lock, POLICIES, of_july(), now=JULY) == ()
+    assert check_lock(lock, POLICIES, of_july(), now=JULY) == ()
     assert of_october().select("thinking.adaptive").id == "claude-opus-5-5"
-    assert texts(check(lock, POLICIES, of_october(), now=OCTOBER)) == [
+    assert texts(check_lock(lock, POLICIES, of_october(), now=OCTOBER)) == [
         "classic: claude-sonnet-4-5-20250929 is deprecated since 2026-09-30",
         "classic: claude-sonnet-4-5-20250929 retires on 2026-11-30, in 53 days",
         f"legacy: {RETIRED_SINCE} is gone: the live catalogue of 2026-10-08 00:00Z does not list it",
     ]
-    assert len(check(lock, POLICIES, of_october(), within=30, now=OCTOBER)) == 2
+    assert len(check_lock(lock, POLICIES, of_october(), within=30, now=OCTOBER)) == 2
     retired = {**IN_JULY[-1], **{name: BUNDLED[RETIRED_SINCE].entry[name] for name in STAGES}}
-    assert texts(check(lock, POLICIES, of_october(retired), now=OCTOBER))[-1] == (
+    assert texts(check_lock(lock, POLICIES, of_october(retired), now=OCTOBER))[-1] == (
         f"legacy: {RETIRED_SINCE} is retired since 2026-08-05"
     )
 

@@ -30,7 +30,7 @@ from sizes import examples
 from strategies import NOW, Entry, listings
 
 from router import Catalogue, ConfigurationError, Lock, Policy
-from router.locking._checking import check
+from router.locking._checking import check_lock
 from router.locking._resolution import outdated, resolve
 from router.requirements._expression import Requirement
 
@@ -60,7 +60,7 @@ def test_locking_is_idempotent(made: tuple[dict[str, Policy], Catalogue, Lock]) 
     asked, catalogue, lock = made
     assert resolve(asked, catalogue, lock, now=NOW).lock is lock
     assert resolve(asked, catalogue, lock, upgrade=asked, now=NOW).lock is lock
-    assert check(lock, asked, catalogue, now=NOW) == ()
+    assert check_lock(lock, asked, catalogue, now=NOW) == ()
     assert outdated(lock, asked, catalogue, now=NOW) == ()
 
 
@@ -87,13 +87,13 @@ def test_what_holds_stays_and_what_moves_meets_its_policy(
     """On another day: an entry stays, to the byte, just where nothing is wrong with it; after that nothing is."""
     asked, _, old = made
     asked = {**more, **{name: each for name, each in asked.items() if name != "beta"}}
-    wrong = {each.policy for each in check(old, asked, catalogue, within=within, now=NOW)}
+    wrong = {each.policy for each in check_lock(old, asked, catalogue, within=within, now=NOW)}
     found = resolve(asked, catalogue, old, within=within, now=NOW)
 
     assert found.unmet.keys() <= wrong
     if found.unmet:
         return
-    assert check(found.lock, asked, catalogue, within=within, now=NOW) == ()
+    assert check_lock(found.lock, asked, catalogue, within=within, now=NOW) == ()
     assert found.lock.policies.keys() == asked.keys()
     for name, entry in found.lock.policies.items():
         if name in wrong:
@@ -165,7 +165,7 @@ def test_a_policy_that_changed_is_locked_anew() -> None:
     """Every part that decides counts, a name or a spelling does not."""
     lock = locked({"reports": Policy(require="pdf_input and citations")}, live(MODEL), now=NOW)
     same = Policy(require="citations and pdf_input", minimum_age=None, name="reports")
-    assert check(lock, {"reports": same}, live(MODEL), now=NOW) == ()
+    assert check_lock(lock, {"reports": same}, live(MODEL), now=NOW) == ()
     for other in (
         evolve(same, require="pdf_input"),
         evolve(same, prefer=["line == opus"]),
@@ -173,7 +173,7 @@ def test_a_policy_that_changed_is_locked_anew() -> None:
         evolve(same, minimum_age="1d"),
         evolve(same, order="cheapest"),
     ):
-        assert texts(check(lock, {"reports": other}, live(MODEL), now=NOW)) == [
+        assert texts(check_lock(lock, {"reports": other}, live(MODEL), now=NOW)) == [
             "reports: has changed since it was locked"
         ]
         assert locked({"reports": other}, live(MODEL), old=lock, now=NOW).policies[
@@ -185,11 +185,11 @@ def test_policies_come_and_go() -> None:
     """What is not locked, and what is locked for nothing, is a problem until it is locked anew."""
     lock = locked(READS_PDF, live(MODEL), now=NOW)
     other = {"quotes": Policy(require="citations")}
-    assert texts(check(lock, other, live(MODEL), now=NOW)) == [
+    assert texts(check_lock(lock, other, live(MODEL), now=NOW)) == [
         "quotes: is not locked",
         "reports: is locked, but there is no such policy",
     ]
-    assert texts(check(None, other, live(MODEL), now=NOW)) == ["quotes: is not locked"]
+    assert texts(check_lock(None, other, live(MODEL), now=NOW)) == ["quotes: is not locked"]
     assert locked(other, live(MODEL), old=lock, now=NOW).policies.keys() == {"quotes"}
 
 

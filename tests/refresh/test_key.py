@@ -11,7 +11,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast, is_typeddict
 
@@ -21,6 +20,7 @@ import pytest
 from canary import KEY, leaks, remains
 from fake_api import FakeAPI, entries, failure, plain_transport, reply
 from fake_source import FakeClock, eventually
+from public_values import public_values
 from scenarios import (
     ENCODED,
     FAULTS,
@@ -37,39 +37,14 @@ from terminal import COMMAND, ended, environment, started
 
 import router as package
 from router import (
-    AmbiguousModelError,
     AnthropicSource,
-    Audit,
-    BundledSource,
     Catalogue,
     CatalogueUnavailableError,
-    ConfigurationError,
-    ConflictingEntriesError,
-    Cooling,
-    Correction,
-    FallbackExhaustedError,
-    FileSource,
-    Impact,
-    LockError,
-    Model,
-    NoModelError,
-    Policy,
-    Provenance,
-    RequirementSyntaxError,
     Router,
     RouterError,
-    SDKSource,
     Source,
-    StaticSource,
-    UnfitRequestError,
-    UnknownModelError,
-    UnknownNameError,
-    fit,
-    require,
-    requirement_of,
 )
 from router.cli._commands import run
-from router.locking._resolution import resolve
 from router.refresh._deadline import Deadline
 
 
@@ -316,113 +291,9 @@ def test_what_others_leave_behind(
     assert format_value(*left)
 
 
-class Client:
-    """Stands for an application's own client, which has the key, and which nobody can pickle or copy either."""
-
-    def __init__(self) -> None:
-        self.api_key = KEY
-        self.lock = threading.Lock()
-
-
-def examples(api: FakeAPI) -> list[object]:
-    """Return one of everything public, from a live answer wherever it can be."""
-    source = live(api)
-    router = Router(source, cache_dir=False)
-    catalogue = router.refresh()
-    decision = router.explain("citations")
-    revised = Catalogue.from_listing([{**entries(1)[0], "max_tokens": 1}])
-    diff = catalogue.diff(revised)
-    return [
-        *(
-            source,
-            router,
-            router.status(),
-            router.selector("pdf_input"),
-            catalogue,
-            catalogue.models[0],
-        ),
-        *(
-            decision,
-            decision.reason,
-            decision.terms[0],
-            *decision.rejected[catalogue.models[1]],
-            diff,
-            diff.changed[0],
-        ),
-        *(
-            require("pdf_input"),
-            Policy(require="pdf_input"),
-            Correction(1, 2, "why"),
-            Provenance("entry"),
-            BundledSource(),
-            FileSource("a"),
-            StaticSource(catalogue),
-        ),
-        *(SDKSource(Client()), NoModelError(require("pdf_input"), catalogue)),
-        *(
-            CatalogueUnavailableError("no", status=401),
-            ConflictingEntriesError("data[0]", "one", "two"),
-        ),
-        *(
-            ConfigurationError("no"),
-            RequirementSyntaxError("(", 1, "unfinished"),
-            UnknownNameError("nova", ["a"]),
-        ),
-        *(UnknownModelError("nova"), AmbiguousModelError("nova", ["a:nova", "b:nova"])),
-        *locked(catalogue),
-        *called(router),
-    ]
-
-
-def locked(catalogue: Catalogue) -> list[object]:
-    """Return one of everything that a lock has."""
-    lock = resolve({"reports": Policy(require="pdf_input")}, catalogue).lock
-    return [
-        lock,
-        lock.policies["reports"],
-        LockError("reports", "nova", "it is gone"),
-        Impact("reports", "nova", None),
-    ]
-
-
-def called(router: Router) -> list[object]:
-    """Return one of everything that a run leaves, where the first model has failed."""
-
-    def call(model: Model) -> str:
-        if model.id == catalogue.models[0].id:
-            raise reset
-        return "well"
-
-    catalogue = router.catalogue
-    reset = httpx.ReadError("reset")
-    answer = router.run("pdf_input", call)
-    (said,) = (each.failure for each in answer.attempts if each.failure)
-    cooling = Cooling("nova", datetime.now(UTC), 2, said.reason)
-    exhausted = FallbackExhaustedError("no", answer.attempts)
-    gate = router.gate(answer.model.id)
-    verdict = gate.explain("pdf_input", default=False)
-    audit = Audit(catalogue)
-    (finding,) = audit.findings(f"{KEY} {answer.model.id}")
-    request = {"max_tokens": 100_000, "messages": []}
-    fitted = fit(request, answer.model, "downgrade")
-    return [
-        *(
-            requirement_of(request),
-            fitted,
-            fitted.changes[0],
-            UnfitRequestError("nova", [("max_tokens", "pdf_input")]),
-        ),
-        *(answer, answer.attempts[0], said, said.kind, cooling, exhausted),
-        *(router.fallbacks_param(answer.model, None), gate, verdict, verdict.reason),
-        router.route(request, None, "downgrade"),
-        router.begin("pdf_input"),
-        *(audit, finding, finding.verdict),
-    ]
-
-
 def test_public_objects_show_no_key(api: FakeAPI) -> None:
     """K1: no public object shows the key in a text, a part, a copy, a pickle or a dict that can be had of it."""
-    things = examples(api)
+    things = public_values(live(api))
     values = [getattr(package, name) for name in package.__all__]
     public = [each for each in values if isinstance(each, type) and not is_typeddict(each)]
 

@@ -14,6 +14,7 @@ from router import (
     CatalogueDiff,
     CatalogueUnavailableError,
     Change,
+    Deadline,
     Decision,
     FileSource,
     Impact,
@@ -23,6 +24,7 @@ from router import (
     Model,
     NoModelError,
     Policy,
+    Progress,
     Reason,
     Requirement,
     Router,
@@ -139,10 +141,15 @@ def routers(need: Requirement) -> None:
         answers(router, need)
 
 
+def create(**sent: Any) -> int:
+    """Stand for `client.messages.create`."""
+    return len(sent)
+
+
 def runs(router: Router, request: Mapping[str, Any]) -> Answer[int]:
     """Call models, or have a framework call them."""
     assert_type(router.run("pdf_input", lambda model: len(model.id), max_attempts=2), Answer[int])
-    assert_type(router.run_request(request, lambda **sent: len(sent), sticky="k").value, int)
+    assert_type(router.run_request(request, create, sticky="k").value, int)
     options: RunOptions = {"deadline": 30.0, "on_fallback": lambda attempt, _: attempt.error}
     with router.begin("pdf_input", request=request, **options) as run:
         assert_type(run, Run)
@@ -203,10 +210,10 @@ class OwnSource:
     """A source of the application's own fits the protocol without knowing it."""
 
     remote = False
-    identity: str | None = None
+    identity = None
 
     def fetch(
-        self, deadline: object, progress: Any = None, held: Catalogue | None = None
+        self, deadline: Deadline, progress: Progress | None = None, held: Catalogue | None = None
     ) -> Catalogue:
         """Return a catalogue of its own."""
         return Catalogue.from_listing(
