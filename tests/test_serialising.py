@@ -8,9 +8,11 @@ from types import MappingProxyType
 from typing import ClassVar
 
 import pytest
+from anthropic.types import TextBlock
 from attrs import frozen
+from pydantic import BaseModel, ValidationError
 
-from router import Model, Reason, require
+from router import Answer, BundledSource, Catalogue, Model, Reason, Router, RouterStatus, require
 from router._serialising import Serialisable, json_value
 
 
@@ -51,6 +53,11 @@ class Pair(Serialisable):
             {"type": "ExceptionGroup", "message": "no (1 sub-exception)"},
         ),
         (b"a", "b'a'"),
+        (float("nan"), "nan"),
+        ({"a": float("-inf")}, {"a": "-inf"}),
+        ({"a\ud800": "\u00e4\n"}, {"a\ud800": "\u00e4\n"}),
+        ({1}, [1]),
+        (TextBlock(type="text", text="a"), {"type": "text", "text": "a"}),
         (Pair(1, 2, 3), {"second": 2, "first": 1}),
         (Pair(Pair(1, 2), ()), {"second": [], "first": {"second": 2, "first": 1}}),
     ],
@@ -62,7 +69,47 @@ def test_values_become_json(value: object, expected: object) -> None:
     assert json.loads(json.dumps(json_value(value))) == expected
 
 
-def test_a_result_is_one_short_line() -> None:
-    """Line breaks become spaces, and long text is cut."""
+def test_pydantic_takes_a_result_for_a_type() -> None:
+    """A field of a pydantic model, or the answer of a FastAPI endpoint, may be a result; its schema is an object."""
+
+    class Page(BaseModel):
+        status: RouterStatus
+        models: list[Model]
+        catalogue: Catalogue | None = None
+        answer: Answer[str] | None = None
+
+    model = Model.from_api({"id": "a", "display_name": "a"})
+    status = Router(BundledSource()).status()
+    page = Page(status=status, models=[model], answer=Answer("", model, ()))
+
+    assert json.loads(page.model_dump_json()) == {
+        "status": status.to_dict(),
+        "models": [model.to_dict()],
+        "catalogue": None,
+        "answer": Answer("", model, ()).to_dict(),
+    }
+    evil = Page(status=status, models=[Model.from_api({"id": "a", "display_name": "\ud800"})])
+    assert "\\\\ud800" in evil.model_dump_json()  # pydantic writes UTF-8
+    schema = Page.model_json_schema(mode="serialization")
+    assert schema["properties"]["status"]["type"] == "object"
+    with pytest.raises(ValidationError, match="instance of RouterStatus"):
+        Page.model_validate({"status": {}, "models": []})
+
+
+def test_an_iterator_is_not_used_up() -> None:
+    """A request may have an iterator for its messages, which can be read once: it becomes text."""
+    messages = iter([1])
+
+    assert "iterator" in json_value(messages)
+    assert [*messages] == [1]
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 1000, "\x1b" * 1000, "\x1b" * 73 + "a" * 99, "\ud800" * 300]
+)
+def test_a_result_is_one_short_line(text: str) -> None:
+    """Line breaks become spaces, and long text is cut after it was escaped."""
     assert repr(Pair("a", "b")) == "<Pair: a b>"
-    assert len(repr(Pair("a" * 1000, "b"))) <= 300
+    assert len(repr(Pair(text, "b"))) == 300
+    assert repr(Pair(text, "b")).isprintable()
+    assert repr(Pair(text, "b")).endswith("...>")

@@ -11,7 +11,7 @@ from zlib import crc32
 
 from router._errors import CatalogueError, RouterError
 from router._log import Log
-from router._serialising import html_table
+from router._serialising import Serialisable, encodable, html_table, json_value
 from router.catalogue._decision import Decision, NoModelError, decide
 from router.catalogue._diff import CatalogueDiff, diff_of
 from router.catalogue._policy import Policy, RequirementLike, reject_keywords
@@ -44,6 +44,9 @@ _SHOWN: Final = (
     *("price.input", "price.output", "lifecycle"),
 )
 """The fields that a notebook shows of each model."""
+
+_MAX_SHOWN: Final = 100
+"""The most models that a notebook shows: a browser takes seconds for thousands."""
 
 _IS_RELATIVE: Final = 2
 """Where the references of a requirement say so."""
@@ -86,7 +89,7 @@ def overloaded_select(method: Callable[..., Any]) -> _Select:
     return method
 
 
-class Catalogue(Snapshot):
+class Catalogue(Snapshot, Serialisable):
     """An immutable snapshot of models, newest first.
 
     Newest is the latest `created_at`; an unknown date comes after every known one, and ties go to the
@@ -222,19 +225,20 @@ class Catalogue(Snapshot):
         capabilities = sorted({name for model in self for name in model.facts})
         return [
             model.to_reference()
-            | {name: _cell(model.comparable.get(name)) for name in fields}
-            | {name: model.facts.get(name) for name in capabilities}
+            | {encodable(name): _cell(model.comparable.get(name)) for name in fields}
+            | {encodable(name): model.facts.get(name) for name in capabilities}
             for model in self
         ]
 
     def _repr_html_(self) -> str:
-        return html_table(
-            ("model", *_SHOWN),
-            (
-                (self.name_of(model), *(format_value(model.get(name, "")) for name in _SHOWN))
-                for model in self
-            ),
-        )
+        rows = [
+            (self.name_of(model), *(format_value(model.get(name, "")) for name in _SHOWN))
+            for model in self.models[:_MAX_SHOWN]
+        ]
+        more = len(self) - len(rows)
+        if more:
+            rows.append((f"and {more:,} more", *("" for _ in _SHOWN)))
+        return html_table(("model", *_SHOWN), rows)
 
     def warm_from(self, other: Catalogue, has_time: Callable[[], bool] = lambda: True) -> Catalogue:
         """Return this catalogue, ready for the questions that were asked of the other one, while there is time."""
@@ -260,7 +264,8 @@ class Catalogue(Snapshot):
 
 
 def _cell(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    """Return a value for a table: dates stay dates, and text can be encoded as UTF-8."""
+    return value if isinstance(value, datetime) else json_value(value, encodable)
 
 
 def _check_bundled(text: bytes) -> None:

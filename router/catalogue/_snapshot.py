@@ -267,6 +267,11 @@ class Snapshot:
         """Return the id of a model of the catalogue, or its key if the id means another one."""
         return model.id if self._lookup.get(model.id) is model else model.key
 
+    @property
+    def size(self) -> int:
+        """The number of models."""
+        return len(self.models)
+
     def __len__(self) -> int:
         return len(self.models)
 
@@ -279,7 +284,7 @@ class Snapshot:
             "source": self.source,
             "as_of": json_value(self.as_of),
             "digest": self.digest,
-            "size": len(self),
+            "size": self.size,
         }
 
     def __repr__(self) -> str:

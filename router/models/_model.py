@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 
@@ -18,7 +18,7 @@ from router._errors import (
     UnknownNameError,
     quoted,
 )
-from router._serialising import html_table, json_value
+from router._serialising import Serialisable, html_table, json_value, short_repr
 from router.models._entry import (
     copy_json,
     overlay,
@@ -49,8 +49,8 @@ _PROVIDER: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _NO_FACTS: Final = Facts()
 
 
-@frozen
-class Provenance:
+@frozen(repr=False)
+class Provenance(Serialisable):
     """Where one value of a model comes from."""
 
     stage: str
@@ -58,12 +58,14 @@ class Provenance:
     sources: tuple[str, ...] = ()
     """The sources of a documented value or a correction, the deciding one first."""
 
+    json_names: ClassVar = ("stage", "sources")
+
     def __str__(self) -> str:
         return f"{self.stage}: {'; '.join(self.sources)}" if self.sources else self.stage
 
 
 @frozen(repr=False)
-class Model:
+class Model(Serialisable):
     """One model of the catalogue, with the API's field names; unknown attributes are `None`.
 
     Limits are in tokens, prices in USD per million tokens, dates in UTC. `str()` is the id. Made by
@@ -233,13 +235,14 @@ class Model:
     def to_dict(self) -> dict[str, Any]:
         """Return everything known of the model as JSON-ready values, dates in RFC 3339."""
         names = sorted(self.capabilities.keys() | self.facts.keys())
-        return self.to_reference() | {
+        known = {
             "base": self.base,
-            "values": json_value(dict(sorted(self.values.items()))),
+            "values": dict(sorted(self.values.items())),
             "capabilities": {name: self.facts.get(name) for name in names},
-            "documented": json_value(dict(sorted(self.documented.items()))),
-            "corrections": json_value(self.corrections),
+            "documented": dict(sorted(self.documented.items())),
+            "corrections": self.corrections,
         }
+        return self.to_reference() | {name: json_value(each) for name, each in known.items()}
 
     def to_reference(self) -> dict[str, Any]:
         """Return what identifies the model inside of another result."""
@@ -255,7 +258,7 @@ class Model:
         return self.id
 
     def __repr__(self) -> str:
-        return f"<Model {self.id if self.provider == MAKER else self.key}>"
+        return short_repr(f"Model {self.id if self.provider == MAKER else self.key}")
 
 
 def is_id(text: str) -> bool:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import httpx
 from canary import KEY
-from fake_api import entries
 
 from router import (
     AmbiguousModelError,
@@ -54,41 +53,41 @@ class Client:
         self.lock = threading.Lock()
 
 
-def public_values(source: Source) -> list[object]:
-    """Return a value of every public class, made from what the source returns, which are `entries`."""
+def public_values(source: Source, need: str = "pdf_input", error: str = "reset") -> list[object]:
+    """Return a value of every public class, from a source of `entries`, a need that they meet, and an error."""
     router = Router(source, cache_dir=False)
     catalogue = router.refresh()
     return [
         source,
         router,
         router.status(),
-        router.selector("pdf_input"),
-        *_of_catalogue(catalogue),
-        *_made_by_hand(catalogue),
+        router.selector(need),
+        *_of_catalogue(catalogue, need),
+        *_made_by_hand(catalogue, need),
         *_errors(catalogue),
-        *_of_lock(catalogue),
-        *_of_run(router),
+        *_of_lock(catalogue, need),
+        *_of_run(router, need, error),
         *_of_request(router),
     ]
 
 
-def _of_catalogue(catalogue: Catalogue) -> list[object]:
+def _of_catalogue(catalogue: Catalogue, need: str) -> list[object]:
     newest, *_, oldest = catalogue.models
     decision = catalogue.explain("citations")
-    diff = catalogue.diff(Catalogue.from_listing([{**entries(1)[0], "max_tokens": 1}]))
+    diff = catalogue.diff(Catalogue.from_listing([{**newest.entry, "max_tokens": 1}]))
     audit = Audit(catalogue)
     (finding,) = audit.findings(f"{KEY} {newest.id}")
     return [
         *(catalogue, newest, newest.provenance("max_tokens")),
         *(decision, decision.reason, decision.terms[0], *decision.rejected[catalogue.models[1]]),
         *(diff, diff.changed[0], Impact("reports", "nova", None)),
-        *(why(catalogue, oldest, "pdf_input"), audit, finding, finding.verdict),
+        *(why(catalogue, oldest, need), audit, finding, finding.verdict),
     ]
 
 
-def _made_by_hand(catalogue: Catalogue) -> list[object]:
+def _made_by_hand(catalogue: Catalogue, need: str) -> list[object]:
     return [
-        *(require("pdf_input"), Policy(require="pdf_input"), Correction(1, 2, "why")),
+        *(require(need), Policy(require=need), Correction(1, 2, "why")),
         *(Provenance("entry"), Deadline(10.0), Cooling("nova", datetime.now(UTC), 2, "reset")),
         *(BundledSource(), FileSource("a"), StaticSource(catalogue), SDKSource(Client())),
     ]
@@ -109,8 +108,8 @@ def _errors(catalogue: Catalogue) -> list[object]:
     ]
 
 
-def _of_lock(catalogue: Catalogue) -> list[object]:
-    policies = {"reports": Policy(require="pdf_input")}
+def _of_lock(catalogue: Catalogue, need: str) -> list[object]:
+    policies = {"reports": Policy(require=need)}
     resolution = resolve(policies, catalogue)
     lock = resolution.lock
     changed = {"reports": Policy(require="citations")}
@@ -121,22 +120,22 @@ def _of_lock(catalogue: Catalogue) -> list[object]:
     ]
 
 
-def _of_run(router: Router) -> list[object]:
+def _of_run(router: Router, need: str, error: str) -> list[object]:
     """Return what a run leaves, where the first model has failed."""
     catalogue = router.catalogue
-    reset = httpx.ReadError("reset")
+    reset = httpx.ReadError(error)
 
     def call(model: Model) -> str:
         if model.id == catalogue.models[0].id:
             raise reset
         return "well"
 
-    answer = router.run("pdf_input", call)
+    answer = router.run(need, call)
     failure = answer.attempts[0].failure
     assert failure is not None
     exhausted = FallbackExhaustedError("no", answer.attempts)
     return [
-        *(answer, answer.attempts[0], failure, failure.kind, exhausted, router.begin("pdf_input")),
+        *(answer, answer.attempts[0], failure, failure.kind, exhausted, router.begin(need)),
         *router.status().cooling,
     ]
 
