@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from router.catalogue._gate import Gate as Gate
     from router.catalogue._gate import GateReason as GateReason
     from router.catalogue._gate import Verdict as Verdict
+    from router.catalogue._policy import Need as Need
     from router.catalogue._policy import Policy as Policy
-    from router.catalogue._policy import RequirementLike as RequirementLike
     from router.catalogue._terms import Term as Term
     from router.catalogue._terms import Unmet as Unmet
     from router.catalogue._why import Why as Why
@@ -137,6 +137,7 @@ _HOMES = {
     "Locked": "locking._lockfile",
     "MalformedEntryError": "_errors",
     "Model": "models._model",
+    "Need": "catalogue._policy",
     "NoModelError": "catalogue._decision",
     "OnDisagreement": "execution._attempts",
     "OnError": "refresh._notifier",
@@ -154,7 +155,6 @@ _HOMES = {
     "RequestRequirement": "requests._reading",
     "Requirement": "requirements._expression",
     "RequirementError": "_errors",
-    "RequirementLike": "catalogue._policy",
     "RequirementSyntaxError": "_errors",
     "Resolution": "locking._resolution",
     "Routed": "requests._routing",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from router._named_policies import NamedPolicies
 from router.catalogue._catalogue import RAISE, Catalogue, overloaded_select
 from router.catalogue._decision import Decision, NoModelError, changed
-from router.catalogue._policy import Policy, RequirementLike, reject_keywords
+from router.catalogue._policy import Need, Policy, reject_keywords
 from router.models._model import Model
 from router.refresh._loader import Loader
 from router.requirements._expression import Requirement, resolve_now
@@ -37,7 +37,7 @@ class ModelChooser:
         """The policies by name, read from their file on first use; raises `ConfigurationError`."""
         return self._policies.by_name
 
-    def _named(self, need: RequirementLike) -> RequirementLike:
+    def _named(self, need: Need) -> Need:
         """Return the policy of a name, and every other need as it is; raises `UnknownNameError`."""
         return self._policies.find(need, self._loader.catalogue)
 
@@ -49,7 +49,7 @@ class ModelChooser:
     @overloaded_select
     def select(
         self,
-        need: RequirementLike = None,
+        need: Need = None,
         /,
         *,
         default: Any = RAISE,
@@ -86,7 +86,7 @@ class ModelChooser:
 
     def candidates(
         self,
-        need: RequirementLike = None,
+        need: Need = None,
         /,
         *,
         limit: int | None = None,
@@ -101,7 +101,7 @@ class ModelChooser:
 
     def explain(
         self,
-        need: RequirementLike = None,
+        need: Need = None,
         /,
         *,
         now: datetime | None = None,
@@ -133,9 +133,7 @@ class ModelChooser:
 
         return Gate(model, self._loader.catalogue, self._loader.is_stale)
 
-    def selector(
-        self, need: RequirementLike = None, /, **needs: KeywordValue
-    ) -> Callable[[], Model]:
+    def selector(self, need: Need = None, /, **needs: KeywordValue) -> Callable[[], Model]:
         """Return a fast function that returns what `select` would; it follows each refresh."""
         named = self._named(need)
         asked = (
@@ -162,7 +160,7 @@ class ModelChooser:
     def fallbacks_param(
         self,
         model: str | Model,
-        need: RequirementLike,
+        need: Need,
         request: Mapping[str, Any] = MappingProxyType({}),
     ) -> Fallbacks:
         """Return the `fallbacks` of a Messages request to `model`: up to three that meet the need.

@@ -13,7 +13,7 @@ from attrs import evolve
 from router._errors import ConfigurationError, UnknownNameError, nearest, quoted
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._diff import CatalogueDiff, impact_of
-from router.catalogue._policy import Policy, RequirementLike, check_policies, is_policy_name
+from router.catalogue._policy import Need, Policy, check_policies, is_policy_name
 from router.catalogue._policy_file import PolicyFile, read_policies, read_policy_file
 from router.models._model import Model
 from router.refresh._notifier import OnRefresh
@@ -88,7 +88,7 @@ class NamedPolicies:
         )
         return PolicyFile(self._policies, tuple(placed))
 
-    def find(self, need: RequirementLike, current: Callable[[], Catalogue]) -> RequirementLike:
+    def find(self, need: Need, current: Callable[[], Catalogue]) -> Need:
         """Return the policy with the name `need`, or `need` itself if it is not a policy name.
 
         Raises `UnknownNameError`, with the names of the policies, for an unknown word.
@@ -107,7 +107,7 @@ class NamedPolicies:
                 raise UnknownNameError(need, meant, policies=tuple(by_name))
         return need
 
-    def name_of(self, need: RequirementLike) -> str | None:
+    def name_of(self, need: Need) -> str | None:
         """Return the name of a policy, `None` for a requirement or a policy without a name."""
         if isinstance(need, str):
             return need if need in self.by_name else None
@@ -116,11 +116,11 @@ class NamedPolicies:
         known = self._policies.items() if isinstance(self._policies, Mapping) else ()
         return next((name for name, each in known if each is need), need.name)
 
-    def held(self, need: RequirementLike, catalogue: Catalogue) -> LockedAnswer | None:
+    def held(self, need: Need, catalogue: Catalogue) -> LockedAnswer | None:
         """Return the locked answer for a policy or its name, `None` without a lock."""
         return None if self.locked is None else self.locked.held(need, catalogue)
 
-    def locked_model(self, need: RequirementLike, catalogue: Catalogue) -> Model | None:
+    def locked_model(self, need: Need, catalogue: Catalogue) -> Model | None:
         """Return the locked model of a policy, `None` if it is not locked or the lock is broken."""
         held = self.held(need, catalogue)
         return None if held is None else held.model

@@ -19,7 +19,7 @@ from router._named_policies import NO_POLICIES, NamedPolicies
 from router._startup_check import StartupCheck
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import changed
-from router.catalogue._policy import Policy, RequirementLike
+from router.catalogue._policy import Need, Policy
 from router.models._model import Model
 from router.refresh._credential import Credential
 from router.refresh._deadline import CLOCK
@@ -179,7 +179,7 @@ class Router(ModelChooser):
 
     def begin(
         self,
-        need: RequirementLike = None,
+        need: Need = None,
         *,
         request: Mapping[str, Any] | None = None,
         on_unsupported: OnUnsupported = "error",
@@ -204,7 +204,7 @@ class Router(ModelChooser):
 
     def _begin(
         self,
-        need: RequirementLike,
+        need: Need,
         options: RunOptions,
         *,
         request: Mapping[str, Any] | None = None,
@@ -232,7 +232,7 @@ class Router(ModelChooser):
             fits, purpose = routes.fits, routes.purpose(self._policies.name_of(need))
         return Run(state, fits, purpose, began, options, first)
 
-    def _chain(self, need: RequirementLike) -> tuple[Mapping[Model, Fitted], Purpose]:
+    def _chain(self, need: Need) -> tuple[Mapping[Model, Fitted], Purpose]:
         """Return the models that meet a need, best first, with empty requests, and its purpose."""
         from router.requests._fitting import Fitted
         from router.requests._routing import Purpose
@@ -256,7 +256,7 @@ class Router(ModelChooser):
             return self._call_state
 
     def run(
-        self, need: RequirementLike, call: Callable[[Model], Value], **options: Unpack[RunOptions]
+        self, need: Need, call: Callable[[Model], Value], **options: Unpack[RunOptions]
     ) -> Answer[Value]:
         """Return what `call(model)` returns for the best model that meets the need and answers.
 
@@ -277,7 +277,7 @@ class Router(ModelChooser):
 
     async def arun(
         self,
-        need: RequirementLike,
+        need: Need,
         call: Callable[[Model], Awaitable[Value]],
         **options: Unpack[RunOptions],
     ) -> Answer[Value]:
@@ -292,7 +292,7 @@ class Router(ModelChooser):
         self,
         request: Mapping[str, Any],
         create: Callable[..., Value],
-        need: RequirementLike = None,
+        need: Need = None,
         on_unsupported: OnUnsupported = "error",
         *,
         input_tokens: InputTokens = None,
@@ -320,7 +320,7 @@ class Router(ModelChooser):
         self,
         request: Mapping[str, Any],
         create: Callable[..., Awaitable[Value]],
-        need: RequirementLike = None,
+        need: Need = None,
         on_unsupported: OnUnsupported = "error",
         *,
         input_tokens: InputTokens = None,
@@ -343,7 +343,7 @@ class Router(ModelChooser):
     def route(
         self,
         request: Mapping[str, Any],
-        need: RequirementLike = None,
+        need: Need = None,
         on_unsupported: OnUnsupported = "error",
         *,
         now: datetime | None = None,
@@ -371,7 +371,7 @@ class Router(ModelChooser):
     def _routes(
         self,
         request: Mapping[str, Any],
-        need: RequirementLike,
+        need: Need,
         on_unsupported: OnUnsupported,
         *,
         now: datetime | None = None,

@@ -38,7 +38,7 @@ NO_RESULTS: Final[Mapping[str, Sequence[str]]] = {
     "it is the name of a type": [
         *("Classify", "CountTokens", "DocumentedPath", "InputTokens", "KeywordValue"),
         *("OnDisagreement", "OnError", "OnFallback", "OnLockBroken", "OnRefresh", "OnUnsupported"),
-        *("Places", "Progress", "RequirementLike", "RunOptions", "Support"),
+        *("Places", "Progress", "Need", "RunOptions", "Support"),
     ],
 }
 """The public classes and types that are not results, by the reason."""

@@ -14,7 +14,7 @@ from router._log import Log
 from router._serialising import Serialisable, encodable, html_table, json_value
 from router.catalogue._decision import Decision, NoModelError, decide
 from router.catalogue._diff import CatalogueDiff, diff_of
-from router.catalogue._policy import Policy, RequirementLike, reject_keywords
+from router.catalogue._policy import Need, Policy, reject_keywords
 from router.catalogue._snapshot import Snapshot, remember
 from router.catalogue._terms import format_value
 from router.models._entries import read_listing
@@ -61,7 +61,7 @@ class _BoundSelect(Protocol):
     @overload
     def __call__(
         self,
-        need: RequirementLike = None,
+        need: Need = None,
         /,
         *,
         default: Default,
@@ -72,7 +72,7 @@ class _BoundSelect(Protocol):
     @overload
     def __call__(
         self,
-        need: RequirementLike = None,
+        need: Need = None,
         /,
         *,
         now: datetime | None = None,
@@ -143,7 +143,7 @@ class Catalogue(Snapshot, Serialisable):
     @overloaded_select
     def select(
         self,
-        need: RequirementLike = None,
+        need: Need = None,
         /,
         *,
         default: Any = RAISE,
@@ -197,7 +197,7 @@ class Catalogue(Snapshot, Serialisable):
 
     def explain(
         self,
-        need: RequirementLike = None,
+        need: Need = None,
         /,
         *,
         now: datetime | None = None,

@@ -139,7 +139,7 @@ class Policy(Serialisable):
         return shortened(f"Policy({', '.join(f'{name}={each!r}' for name, each in given.items())})")
 
 
-RequirementLike = str | Requirement | Policy | None
+Need = str | Requirement | Policy | None
 """A requirement as a string or value, a policy, or `None` for every model."""
 
 

@@ -21,7 +21,7 @@ from router._errors import (
 )
 from router._serialising import json_value
 from router.catalogue._lookup import Lookup
-from router.catalogue._policy import ORDERS, Policy, RequirementLike, reject_keywords
+from router.catalogue._policy import ORDERS, Need, Policy, reject_keywords
 from router.models._entries import canonical_json
 from router.models._field_types import ORDERED, write_text
 from router.models._index import Index, Masks, mask_of, take_rows
@@ -132,7 +132,7 @@ class Snapshot:
 
     def candidates(
         self,
-        need: RequirementLike = None,
+        need: Need = None,
         /,
         *,
         limit: int | None = None,

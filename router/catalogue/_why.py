@@ -9,7 +9,7 @@ from attrs import frozen
 
 from router._serialising import Serialisable
 from router.catalogue._catalogue import Catalogue
-from router.catalogue._policy import Policy, RequirementLike
+from router.catalogue._policy import Need, Policy
 from router.catalogue._ranking import places
 from router.catalogue._terms import Term, Unmet, unmet_terms
 from router.models._model import Model
@@ -59,7 +59,7 @@ class Why(Serialisable):
 def why(
     catalogue: Catalogue,
     model: str | Model,
-    need: RequirementLike = None,
+    need: Need = None,
     *,
     now: datetime | None = None,
 ) -> Why:

@@ -13,7 +13,7 @@ from router._log import Log
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision, changed
 from router.catalogue._explanation import Explanation
-from router.catalogue._policy import Policy, RequirementLike
+from router.catalogue._policy import Need, Policy
 from router.locking._checking import broken_by, find_listed, with_name
 from router.locking._lockfile import Lock
 from router.models._model import Model
@@ -92,7 +92,7 @@ class LockedModels:
             self._lock = Lock.read(self._lock)
         return self._lock
 
-    def held(self, asked: RequirementLike, catalogue: Catalogue) -> LockedAnswer | None:
+    def held(self, asked: Need, catalogue: Catalogue) -> LockedAnswer | None:
         """Return the locked answer for a policy, or for its name; `None` for anything else.
 
         Raises `LockError` if the lock does not hold or has no entry for the policy, unless
@@ -134,7 +134,7 @@ class LockedModels:
                 policy=found.policy,
             )
 
-    def _name_of(self, asked: RequirementLike) -> str | None:
+    def _name_of(self, asked: Need) -> str | None:
         policies = self._policies()
         if isinstance(asked, str):
             return asked if asked in policies else None

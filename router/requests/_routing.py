@@ -16,7 +16,7 @@ from router._serialising import Serialisable
 from router.catalogue._catalogue import Catalogue
 from router.catalogue._decision import Decision, NoModelError, changed
 from router.catalogue._explanation import Explanation
-from router.catalogue._policy import Policy, RequirementLike
+from router.catalogue._policy import Need, Policy
 from router.catalogue._terms import format_value
 from router.locking._answers import LockedAnswer
 from router.models._model import Model
@@ -46,7 +46,7 @@ class Purpose:
     policy: str | None = None
 
     @classmethod
-    def of(cls, asked: RequirementLike, need: str, policy: str | None) -> Purpose:
+    def of(cls, asked: Need, need: str, policy: str | None) -> Purpose:
         """Return the purpose of a call for a requirement, or for the policy of that name."""
         text = policy or ("" if asked is None else str(asked))
         return cls(printable(need), "" if text == "true" else shortened(text), policy)
@@ -140,7 +140,7 @@ def request_for(model: Model, fitted: Fitted) -> dict[str, Any]:
 def routes(
     catalogue: Catalogue,
     request: Mapping[str, Any],
-    asked: RequirementLike,
+    asked: Need,
     on_unsupported: OnUnsupported,
     now: datetime,
     *,

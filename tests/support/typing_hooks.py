@@ -23,6 +23,7 @@ from router import (
     LockProblem,
     LockProblemKind,
     Model,
+    Need,
     OnDisagreement,
     OnError,
     OnFallback,
@@ -33,7 +34,6 @@ from router import (
     Places,
     Policy,
     Progress,
-    RequirementLike,
     Resolution,
     Router,
     RunOptions,
@@ -148,7 +148,7 @@ def router_of(source: Source, policies: Mapping[str, Policy], lock: Lock | None 
     )
 
 
-def newest(router: Router, need: RequirementLike, **needs: KeywordValue) -> Model:
+def newest(router: Router, need: Need, **needs: KeywordValue) -> Model:
     """Take any need and pass it on."""
     return router.selector(need, **needs)()
 
@@ -190,7 +190,7 @@ def kinds_of(problems: Sequence[LockProblem]) -> list[LockProblemKind]:
     return [each.kind for each in problems]
 
 
-def place_of(catalogue: Catalogue, model: Model, need: RequirementLike) -> int | None:
+def place_of(catalogue: Catalogue, model: Model, need: Need) -> int | None:
     """Ask for the place of a model."""
     compared: Why = why(catalogue, model, need)
     return compared.place
