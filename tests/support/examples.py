@@ -24,10 +24,9 @@ def programs(text: str) -> list[tuple[str, str]]:
     ]
 
 
-def printed_by(code: str, name: str) -> str:
-    """Return what a program prints."""
+def run_program(code: str, name: str, variables: dict[str, Any]) -> str:
+    """Run a program with these variables, and return what it prints."""
     printed = io.StringIO()
-    variables: dict[str, Any] = {}
     with redirect_stdout(printed):
         exec(compile(code, name, "exec"), variables)  # noqa: S102 - our own examples
     return printed.getvalue()
