@@ -85,7 +85,8 @@ class Outdated(Serialisable):
         return self.newest.created_at if self.newest is not None else None
 
     def __str__(self) -> str:
-        return f"{self.policy} is locked to {self.locked_id}; the newest is {self.newest}"
+        locked = f"locked to {self.locked_id}" if self.locked_id is not None else "not locked"
+        return f"{self.policy} is {locked}; the newest is {self.newest or 'no model'}"
 
 
 def resolve(

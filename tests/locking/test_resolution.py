@@ -29,9 +29,16 @@ from locks import (
 from sizes import examples
 from strategies import NOW, Entry, listings
 
-from router import Catalogue, ConfigurationError, Lock, Policy
-from router.locking._checking import check_lock
-from router.locking._resolution import outdated, resolve
+from router import (
+    Catalogue,
+    ConfigurationError,
+    Lock,
+    Outdated,
+    Policy,
+    check_lock,
+    outdated,
+    resolve,
+)
 from router.requirements._expression import Requirement
 
 
@@ -258,3 +265,13 @@ def test_a_lock_of_october_moves_no_more_than_it_must() -> None:
     entry = golden("july.lock").partition("[policies.agents]")[2].partition("[policies.")[0]
     assert f"[policies.agents]{entry}" in found.lock.to_toml()
     assert found.lock.to_toml() == golden("october.lock")
+
+
+def test_outdated_reads_as_a_sentence() -> None:
+    """It says which model a policy is locked to, and which it would be."""
+    model = live(MODEL).models[0]
+
+    assert (
+        str(Outdated("a", "old", model, (), ())) == "a is locked to old; the newest is claude-one"
+    )
+    assert str(Outdated("a", None, None, (), ())) == "a is not locked; the newest is no model"
