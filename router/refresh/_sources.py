@@ -199,8 +199,10 @@ class AnthropicSource:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
+        # Not a default: `help` prints those, and the environment may hold the key.
+        environ = os.environ if environ is None else environ
         failure: RouterError | None = None
         try:
             self._credential = Credential.read(api_key, auth_token, environ)

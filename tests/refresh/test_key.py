@@ -6,6 +6,7 @@ import asyncio
 import copy
 import logging
 import pickle
+import pydoc
 import shutil
 import threading
 import warnings
@@ -299,6 +300,16 @@ def test_public_objects_show_no_key(api: FakeAPI) -> None:
 
     assert [kind.__name__ for kind in public if not any(_is(thing, kind) for thing in things)] == []
     assert format_value(*(taken for thing in things for taken in takings(thing))) == []
+
+
+def test_help_shows_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """K1: what `help()` prints of a public name has the defaults of its functions, and no key among them."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+
+    texts = [pydoc.render_doc(getattr(package, name)) for name in package.__all__]
+
+    assert "base_url" in "".join(texts)
+    assert format_value(*texts) == []
 
 
 def _is(thing: object, kind: type) -> bool:
