@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from router._errors import ConfigurationError, quoted
+from router._errors import ConfigurationError, RequirementError, quoted
 
 _ASYNCHRONOUS: Final = 0x80
 """The flag of a coroutine function's code: `inspect.CO_COROUTINE`."""
@@ -31,7 +31,15 @@ def check_seconds(name: str, value: object) -> None:
 def check_model_id(value: object) -> None:
     """Raise `ConfigurationError` unless `value` is a string that is not empty."""
     if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"the id of a model must be a string (got {quoted(value)})")
+        raise ConfigurationError(
+            f"the id of a model must be a string that is not empty (got {quoted(value)})"
+        )
+
+
+def check_limit(value: object) -> None:
+    """Raise `RequirementError` unless `value` is `None` or an int of at least 0."""
+    if value is not None and (not isinstance(value, int) or value < 0):
+        raise RequirementError(f"limit must be a number of at least 0 (got {quoted(value)})")
 
 
 def check_hook(name: str, hook: object) -> None:

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_CALL: Final = "call must be a function of a model, behind the need"
-_CREATE: Final = "create must be a function of its parameters, behind the request"
+_CALL: Final = "call must be a function that takes a model, as in run(need, call)"
+_CREATE: Final = "create must be a function, as in run_request(request, create)"
 
 _SPARE_MODELS: Final = 3
 """Models beyond `max_attempts` that a request is changed for, because some may cool."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar, overload
 from zlib import crc32
 
-from router._errors import CatalogueError, RouterError
+from router._errors import CatalogueError, RouterError, quoted
 from router._log import Log
 from router._serialising import Serialisable, encodable, html_table, json_value
 from router.catalogue._decision import Decision, NoModelError, decide
@@ -131,6 +131,7 @@ class Catalogue(Snapshot, Serialisable):
         Raises `MalformedEntryError` with the path of the first entry that cannot be read.
         """
         check_provider(provider)
+        _check_as_of(as_of)
         if isinstance(entries, (str, bytes, Mapping)) or not isinstance(entries, Iterable):
             raise CatalogueError(
                 f"a list of entries was expected, as under `data` (got {type(entries).__name__})"
@@ -261,6 +262,12 @@ class Catalogue(Snapshot, Serialisable):
         if names.capabilities <= self.names.capabilities and names.fields <= self.names.fields:
             return self
         return Catalogue(self.models, **self._metadata() | {"names": self.names | names})
+
+
+def _check_as_of(as_of: object) -> None:
+    is_aware = isinstance(as_of, datetime) and as_of.utcoffset() is not None
+    if as_of is not None and not is_aware:
+        raise CatalogueError(f"as_of must be an aware datetime (got {quoted(as_of)})")
 
 
 def _cell(value: Any) -> Any:

@@ -139,11 +139,17 @@ def _likest_first(
                 for at, value in enumerate(nearest(text, values)):
                     likest[asked.field, value] = min(at, likest.get((asked.field, value), at))
 
-    def rank(model: Model) -> int:
+    def rank(model: Model) -> tuple[bool, int]:
         ranks = (likest.get(item, len(likest)) for item in model.values.items())
-        return min(ranks, default=0)
+        return _lacks_id(rejected[model]), min(ranks, default=0)
 
-    return tuple(sorted(models, key=rank) if likest else models)
+    return tuple(sorted(models, key=rank))
+
+
+def _lacks_id(unmet: tuple[Unmet, ...]) -> bool:
+    """Return whether a model is not the one that is named: the model that is named comes before it."""
+    asked = (each.term.requirement for each in unmet)
+    return any(isinstance(each, Comparison) and each.field == "id" for each in asked)
 
 
 def _admitted(

@@ -45,7 +45,7 @@ _UNKNOWN_LAST: Final = float("inf")
 def _read_all(requirements: Sequence[str | Requirement]) -> tuple[Requirement, ...]:
     if isinstance(requirements, (str, Requirement)) or not isinstance(requirements, Sequence):
         raise ConfigurationError(
-            f"a list of requirements was expected (got {quoted(requirements)})"
+            f"prefer and alternatives must be lists of requirements (got {quoted(requirements)})"
         )
     return tuple(map(require, requirements))
 

@@ -10,6 +10,7 @@ from operator import and_
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from router._arguments import check_limit
 from router._errors import (
     AmbiguousModelError,
     MalformedEntryError,
@@ -143,8 +144,7 @@ class Snapshot:
 
         The newest model is best, unless a policy ranks them. `limit` caps their number.
         """
-        if limit is not None and limit < 0:
-            raise RequirementError(f"limit must be at least 0 (got {quoted(limit)})")
+        check_limit(limit)
         if now is not None:
             now = resolve_now(now)
         if isinstance(need, Policy):

@@ -201,12 +201,18 @@ class Model(Serialisable):
             raise UnknownNameError(name, self.names.nearest(short))
         return self.facts.get(short)
 
+    # Without these, `in` and `list` would read `self[0]`.
+    __contains__ = None
+    __iter__ = None
+
     def __getitem__(self, name: str) -> Any:
         """Return a field, or the support of a capability, by its name in a requirement.
 
         An unknown value is `None`. Raises `RequirementError` for a duration, which depends on the
         time, and `UnknownNameError` for a name that no listing and no vocabulary knows.
         """
+        if not isinstance(name, str):
+            raise RequirementError(f"the name of a value must be a string (got {quoted(name)})")
         if self.names.knows_field(name):
             if name in DURATIONS:
                 dated = DURATIONS[name]["field"]
@@ -256,6 +262,9 @@ class Model(Serialisable):
 
     def __str__(self) -> str:
         return self.id
+
+    def __format__(self, spec: str) -> str:
+        return format(self.id, spec)
 
     def __repr__(self) -> str:
         return short_repr(f"Model {self.id if self.provider == MAKER else self.key}")

@@ -74,9 +74,7 @@ def check_media_type(content_type: str) -> None:
     if media_type.strip() != "application/json" or (
         "charset" in parameters and "utf-8" not in parameters
     ):
-        raise CatalogueError(
-            f"not JSON from the API: the answer is {printable(media_type)[:80] or 'untyped'}"
-        )
+        raise CatalogueError(f"not JSON: the answer is {printable(media_type)[:80] or 'untyped'}")
 
 
 @frozen
@@ -151,9 +149,7 @@ def read_page(body: bytes) -> Page:
     """
     answer = read_json(body)
     if not isinstance(answer, dict):
-        raise CatalogueError(
-            f"not JSON from the API: an object was expected (got {type(answer).__name__})"
-        )
+        raise CatalogueError(f"not JSON: an object was expected (got {type(answer).__name__})")
     error = read_error(answer)
     if error is not None:
         raise error
@@ -179,9 +175,7 @@ def read_file(body: bytes) -> list[Any]:
 def read_json(body: bytes) -> Any:
     """Read an answer's JSON strictly as UTF-8; raises `CatalogueError` for anything else."""
     if _values(body) > MAX_PAGE_VALUES:
-        raise CatalogueError(
-            f"not JSON from the API: an answer of more than {MAX_PAGE_VALUES} values"
-        )
+        raise CatalogueError(f"not JSON: an answer of more than {MAX_PAGE_VALUES} values")
     return _read(body)
 
 
@@ -197,7 +191,7 @@ def _read(body: bytes) -> Any:
         reason = (
             str(error) if isinstance(error, ValueError) else "it nests too deep or is too large"
         )
-        raise CatalogueError(f"not JSON from the API: {reason[:_SHOWN]}") from None
+        raise CatalogueError(f"not JSON: {reason[:_SHOWN]}") from None
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -343,10 +343,11 @@ def _headers(version: str, betas: Sequence[str], workspace_id: str | None) -> di
 
 
 def _check_query(lifecycle: Sequence[str], page_size: int) -> None:
-    unknown = [stage for stage in lifecycle if stage not in _LIFECYCLES]
+    unknown = [lifecycle] if isinstance(lifecycle, str) else []
+    unknown += [stage for stage in lifecycle if stage not in _LIFECYCLES]
     if unknown:
         raise ConfigurationError(
-            f"lifecycle must be among {', '.join(_LIFECYCLES)} (got {quoted(unknown[0])})"
+            f"lifecycle must be a list of {', '.join(_LIFECYCLES)} (got {quoted(unknown[0])})"
         )
     if not 1 <= page_size <= MAX_PAGE_SIZE:
         raise ConfigurationError(

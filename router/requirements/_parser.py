@@ -66,7 +66,7 @@ _HINTS: Final = {
     "&": '; write "and"',
     "|": '; write "or"',
     "!": '; write "not"',
-    "/": "; quote a string that has it",
+    **dict.fromkeys("/*?", "; quote a string that has it"),
     **dict.fromkeys(_QUOTES, _NO_CLOSING_QUOTE),
 }
 

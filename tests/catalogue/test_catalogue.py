@@ -299,6 +299,13 @@ def test_long_texts_are_not_kept(text: str) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("as_of", ["2026-01-01", 5, datetime(2026, 1, 1)])  # noqa: DTZ001 - naive
+def test_the_date_of_a_listing_is_a_moment(as_of: Any) -> None:
+    """Anything but an aware datetime is refused."""
+    with pytest.raises(CatalogueError, match="as_of must be an aware datetime"):
+        Catalogue.from_listing([], as_of=as_of)
+
+
 def test_the_plainest_question_is_remembered() -> None:
     """What is asked with nothing is answered from memory the next time."""
     catalogue = listed({"id": "m"})

@@ -141,6 +141,13 @@ def test_a_string_that_some_model_has_ranks_nobody() -> None:
     assert [*nearest(BUNDLED, text)] == ids(BUNDLED.candidates("line == sonnet", now=NOW))
 
 
+def test_the_model_that_is_named_is_nearest_first() -> None:
+    """If a requirement names a model, the explanation says first what that model lacks."""
+    pinned = nearest(BUNDLED, "id == claude-haiku-4-5-20251001 and effort.max")
+    assert next(iter(pinned)) == "claude-haiku-4-5-20251001"
+    assert pinned["claude-haiku-4-5-20251001"] == ["effort.max"]
+
+
 def test_access_is_no_default_filter_of_a_live_answer() -> None:
     """What a key may call is what the live answer lists, so a limited model of it is near."""
     entry = {"id": "m", "access": "limited"}

@@ -106,7 +106,9 @@ def test_a_model_that_nobody_knows(router: Router, id: Any, default: bool) -> No
 @pytest.mark.parametrize("id", ["", None, 3, [], b"claude-opus-5", 10**5000], ids=quoted)
 def test_a_gate_needs_an_id(router: Router, id: Any) -> None:
     """R15: what cannot be the id of a model is refused when the gate is made: no default hides it."""
-    with pytest.raises(ConfigurationError, match=r"^the id of a model must be a string \(got "):
+    with pytest.raises(
+        ConfigurationError, match=r"^the id of a model must be a string that is not empty \(got "
+    ):
         router.gate(id)
 
 

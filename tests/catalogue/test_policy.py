@@ -153,8 +153,11 @@ def test_reasons_of_the_bundled_catalogue() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"prefer": "line == opus"}, r"^a list of requirements was expected"),
-        ({"alternatives": require("pdf_input")}, r"^a list of requirements was expected"),
+        ({"prefer": "line == opus"}, r"^prefer and alternatives must be lists of requirements"),
+        (
+            {"alternatives": require("pdf_input")},
+            r"^prefer and alternatives must be lists of requirements",
+        ),
         ({"minimum_age": "soon"}, r"^minimum_age must be a duration such as 14d"),
         ({"minimum_age": "-1d"}, r"^minimum_age must be a duration such as 14d"),
         ({"minimum_age": require("age <= 14d")}, r"^minimum_age must be a duration such as 14d"),

@@ -170,7 +170,7 @@ def test_limit_keeps_the_best() -> None:
     ]
     assert BUNDLED.candidates(limit=0) == ()
     assert len(BUNDLED.candidates(limit=99)) == len(BUNDLED.candidates()) == 14
-    with pytest.raises(RequirementError, match=r"limit must be at least 0 \(got -1\)"):
+    with pytest.raises(RequirementError, match=r"limit must be a number of at least 0 \(got -1\)"):
         BUNDLED.candidates(limit=-1)
 
 
@@ -227,7 +227,10 @@ def test_what_cannot_be_an_id(id: Any) -> None:
         lambda: BUNDLED.supports(id, "pdf_input"),
         lambda: Router(StaticSource(BUNDLED)).supports(id, "pdf_input"),
     ):
-        with pytest.raises(ConfigurationError, match=r"^the id of a model must be a string \(got "):
+        with pytest.raises(
+            ConfigurationError,
+            match=r"^the id of a model must be a string that is not empty \(got ",
+        ):
             ask()
 
 
@@ -464,6 +467,13 @@ def test_a_default_filter_is_the_requirement_that_it_reads_as() -> None:
         )
     assert [catalogue.passes(default_filter, catalogue[id]) for id in "abc"] == [False, True, False]
     assert catalogue.explain("true").rejected.keys() == {catalogue["a"], catalogue["c"]}
+
+
+@pytest.mark.parametrize("limit", [-1, "3", 2.5])
+def test_a_limit_is_a_number(limit: Any) -> None:
+    """Anything else is refused, whatever there is to list."""
+    with pytest.raises(RequirementError, match="limit must be a number of at least 0"):
+        BUNDLED.candidates(limit=limit)
 
 
 def test_a_model_is_in_its_catalogue() -> None:

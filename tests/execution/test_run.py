@@ -408,9 +408,7 @@ def test_a_classify_that_says_nothing_of_use(machine: Machine) -> None:
 def test_a_call_that_is_none(machine: Machine) -> None:
     """What cannot be called is told before anything else, also where the two arguments were swapped."""
     for call in ("claude-opus-5", None):
-        with pytest.raises(
-            ConfigurationError, match="call must be a function of a model, behind the need"
-        ):
+        with pytest.raises(ConfigurationError, match="call must be a function that takes a model"):
             machine.router.run(ANY, call)  # type: ignore[arg-type]
 
 

@@ -671,6 +671,23 @@ def test_a_name_that_has_no_value_raises() -> None:
             read("age")
 
 
+def test_a_model_is_no_container() -> None:
+    """`in` and `list` are refused in words of their own, and a name is a string."""
+    model: Any = Model.from_api(OF_TODAY)
+    with pytest.raises(TypeError, match="is not a container"):
+        "pdf_input" in model  # noqa: B015
+    with pytest.raises(TypeError, match="not iterable"):
+        list(model)
+    for read in (model.__getitem__, model.get, model.provenance):
+        with pytest.raises(RequirementError, match="the name of a value must be a string"):
+            read(None)
+
+
+def test_a_model_is_formatted_as_its_id() -> None:
+    """A model can be lined up in a table like a string."""
+    assert f"{Model.from_api({'id': 'a'}):>3}" == "  a"
+
+
 def test_the_provenance_of_a_value() -> None:
     """Each value is of the entry, of documentation or a correction, with the texts of its sources."""
     model = read_model(

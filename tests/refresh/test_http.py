@@ -50,7 +50,7 @@ from router.refresh._http import MAX_BYTES, Wire, _tls_context
 from router.refresh._listing import MAX_PAGE_BYTES, Get, walk
 
 JSON = {"content-type": "application/json"}
-NOT_JSON = "not JSON from the API"
+NOT_JSON = "not JSON"
 SECONDS = 0.4
 MISSED = "no whole answer within the deadline of 0.4 s"
 AUTHORITY = trustme.CA()

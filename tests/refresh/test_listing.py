@@ -28,7 +28,7 @@ from router.refresh._listing import (
     walk,
 )
 
-NOT_JSON = "not JSON from the API"
+NOT_JSON = "not JSON"
 NO_CURSOR = "a page says that there is more, but its cursor is not a model of the page"
 CIRCLE = "the pages of the listing form a loop"
 

@@ -312,13 +312,13 @@ def test_bounds_through_the_client() -> None:
         (failure(200, "overloaded_error"), "overloaded_error"),
         (
             reply(200, EMPTY, {"content-type": "text/html"}),
-            "not JSON from the API: the answer is text/html",
+            "not JSON: the answer is text/html",
         ),
         (
             reply(200, EMPTY, {"content-type": "application/json; charset=utf-16"}),
-            "not JSON from the API",
+            "not JSON",
         ),
-        (reply(200, EMPTY, {}), "not JSON from the API: the answer is untyped"),
+        (reply(200, EMPTY, {}), "not JSON: the answer is untyped"),
         (reply(203, {"data": [], "has_more": False}), "the API answered 203"),
         (reply(206, {"data": [], "has_more": False}), "the API answered 206"),
     ],

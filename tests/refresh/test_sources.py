@@ -237,9 +237,9 @@ def test_headers(api: FakeAPI) -> None:
         ({"workspace_id": "é"}, "workspace_id must be"),
         (
             {"lifecycle": ["gone"]},
-            r"lifecycle must be among active, deprecated, retired \(got 'gone'\)",
+            r"lifecycle must be a list of active, deprecated, retired \(got 'gone'\)",
         ),
-        ({"lifecycle": "active"}, "lifecycle must be among"),
+        ({"lifecycle": "active"}, "lifecycle must be a list of"),
         ({"page_size": 0}, r"page_size must be 1 to 1000 \(got 0\)"),
         ({"page_size": 1001}, r"page_size must be 1 to 1000 \(got 1001\)"),
     ],

@@ -160,7 +160,7 @@ LEVEL = 'expected a level of "effort" (low, medium, high, xhigh, max), got'
         ("max_tokens >= 1m", 14, f'{WHOLE} "max_tokens", got "1m"'),
         ("max_tokens >= 200KB", 14, f'{WHOLE} "max_tokens", got "200KB"'),
         ("id == a/b", 7, "unexpected '/'; quote a string that has it"),
-        ("id like claude-*", 15, "unexpected '*'"),
+        ("id like claude-*", 15, "unexpected '*'; quote a string that has it"),
         ("pdf_input and é", 14, "unexpected 'é'"),
     ],
 )

@@ -54,7 +54,7 @@ CHUNKED: Final = {**JSON, "transfer-encoding": "chunked"}
 LISTING: Final = list_models(entries(20), [])[1]
 PAGE: Final = json.dumps(LISTING).encode()
 ODD: Final = {"id": "\x00"}
-NOT_JSON: Final = "not JSON from the API"
+NOT_JSON: Final = "not JSON"
 
 SHORT: Final = 0.3
 """The deadline, in seconds, of what has no end by itself."""
