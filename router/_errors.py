@@ -255,7 +255,7 @@ class LockError(RouterError, LookupError):
             else ""
         )
         changed = shortened(self.changed, _MAX_SENTENCE)
-        return f"the policy {shortened(self.policy)} {locked}{changed}; `router lock` locks it anew"
+        return f"the policy {shortened(self.policy)} {locked}{changed}; run `router lock` to resolve it again"
 
 
 class CatalogueError(RouterError, ValueError):

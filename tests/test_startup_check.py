@@ -134,10 +134,10 @@ def test_every_mistake_is_in_one_error(start: Start, files: dict[str, Any]) -> N
         ),
         f"{policies}: policies.reports.require: unknown name 'citatons'; did you mean citations?",
         f"{policies}: policies.reports.require: unknown name 'pdf_imput'; did you mean pdf_input?",
-        f"{lock}: policies.new: is not in the lock; `router lock` locks it anew",
+        f"{lock}: policies.new: is not in the lock; run `router lock` to resolve it again",
         (
             f"{lock}: policies.quotes: locked to claude-one, but the policy has changed since; "
-            "`router lock` locks it anew"
+            "run `router lock` to resolve it again"
         ),
     )
     assert str(caught.value).startswith(f"6 problems in {policies} and {lock}:\n  {policies}: ")

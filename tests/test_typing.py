@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import typing_example
 import typing_hooks
+from locations import ROOT
 
 import router
 from router import (
@@ -27,6 +28,9 @@ from router import (
 
 EXAMPLE = Path(typing_example.__file__)
 HOOKS = Path(typing_hooks.__file__)
+
+CACHE = ROOT / ".mypy_cache" / "from_outside"
+"""Kept between runs: the first one takes half a minute."""
 
 MISUSE = """\
 from typing import assert_type
@@ -71,7 +75,7 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int, str
     options = [
         "--strict",
         "--config-file=",
-        f"--cache-dir={folder}",
+        f"--cache-dir={CACHE}",
         "--show-error-codes",
         "--no-pretty",
     ]

@@ -178,7 +178,7 @@ def catalogue_of(decision: Decision) -> Snapshot:
 def decide(catalogue: Snapshot, asked: Requirement | Policy, now: datetime) -> Decision:
     """Return the decision of `catalogue` on a requirement or a policy, with default filters.
 
-    Raises `UnknownNameError` for a name that nobody knows; the rest happens when it is read.
+    Raises `UnknownNameError` for an unknown name; the rest happens when it is read.
     """
     if isinstance(asked, Policy):
         catalogue.check_policy(asked)
@@ -190,7 +190,7 @@ def decide(catalogue: Snapshot, asked: Requirement | Policy, now: datetime) -> D
 class NoModelError(RouterError, LookupError):
     """No model of the catalogue is known to meet `requirement`, which may be a policy.
 
-    It tells of the catalogue and the moment at which it was raised.
+    It explains the catalogue as it was when the error was raised.
     """
 
     def __init__(

@@ -51,7 +51,7 @@ def _read_all(requirements: Sequence[str | Requirement]) -> tuple[Requirement, .
 
 
 def read_age(age: str | Requirement | None) -> Requirement | None:
-    """Return the requirement of a minimum age; raises `ConfigurationError` if it is no duration."""
+    """Return the requirement of a minimum age; raises `ConfigurationError` if it is not a duration."""
     if age is None or (isinstance(age, Comparison) and (age.field, age.op) == ("age", ">=")):
         return age
     return Comparison("age", "duration", ">=", read_days("minimum_age", age))

@@ -168,7 +168,7 @@ def select(session: Session, asked: Requirement | Policy) -> Result[Decision]:
 @needs
 @prints_result_from_catalogue
 def explain(session: Session, asked: Requirement | Policy) -> Result[Decision]:
-    """Say which model REQUIREMENT selects and why, or what stands in its way."""
+    """Print which model REQUIREMENT selects and why, or why none."""
     found = session.explain(asked)
     printers = (named("decision"), _text.print_decision)
     return Result(found, *printers, found=found.model, catalogue=session.catalogue)
@@ -258,7 +258,7 @@ def supports(session: Session, id: str, requirement: str) -> Result[dict[str, An
     type=click.Choice(["yes", "no"]),
     default="no",
     show_default=True,
-    help="What to say where too little is known.",
+    help="The answer if too little is known.",
 )
 @prints_result_from_catalogue
 def gate(session: Session, id: str, requirement: str, default: str) -> Result[Verdict]:

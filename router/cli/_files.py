@@ -61,7 +61,7 @@ def read_files(paths: Iterable[str]) -> Iterator[File | Skipped]:
     """Read these files, and those in these directories by name, each once; `-` is standard input.
 
     In a directory, files that a `.gitignore` in it or above it in the repository ignores are left
-    out. So are symbolic links: their target is in the directory as well, or is no part of it. A
+    out. So are symbolic links: their target is in the directory as well, or is not part of it. A
     path that is given is read whatever ignores it.
     """
     seen: set[str] = set()

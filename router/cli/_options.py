@@ -37,7 +37,7 @@ policies_option: Final = click.option(
 policy_option: Final = click.option(
     "--policy",
     metavar="NAME",
-    help="What the policy of this name asks for, instead of REQUIREMENT.",
+    help="Use this policy instead of REQUIREMENT.",
 )
 where_option: Final = click.option(
     "--where",

@@ -49,7 +49,7 @@ class _RequestFile(click.File):
     type=click.Choice(["error", "drop", "downgrade"]),
     default="error",
     show_default=True,
-    help="What becomes of the request where no model takes it as it is.",
+    help="How the request may change if no model takes it unchanged.",
 )
 @click.option("--batch", is_flag=True, help="The request is one of a batch.")
 @click.option(

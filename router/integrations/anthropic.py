@@ -45,7 +45,7 @@ _VERSION: Final = "2026-10-21"
 """The version of the API that the SDK uses since its own version 2."""
 
 _KEPT: Final = 10_000
-"""The most calls remembered for a retry; then all are forgotten, and choose anew."""
+"""The most calls remembered for a retry; then all are forgotten, and models are chosen again."""
 
 _URL: Final = re.compile(r"/v1/messages(/count_tokens|/batches)?(?:\?.*)?", re.DOTALL)
 
@@ -71,7 +71,7 @@ def auto_model(
     answer says that another one may cure it, and stays with its model over the SDK's own retries.
 
     `max_attempts`, `deadline`, `classify`, `on_fallback` and `on_disagreement` are those of
-    `RunOptions`; the first two count anew each time that the SDK tries. The error of an attempt has
+    `RunOptions`; the first two start again at each attempt of the SDK. The error of an attempt has
     the `status_code` and the `response` of the answer; it is not an exception of the SDK.
     `sticky(request)`: returns the key of the conversation of the SDK's `APIRequest`, for example
     from its `headers` or `json`, or `None`; a conversation stays with the model that last answered

@@ -60,7 +60,7 @@ class _Broken:
     def note(self) -> str:
         """What is wrong, and what to do."""
         locked = f"locked to {self.id}, but " if self.id is not None else ""
-        return f"{locked}{self.changed}; `router lock` locks it anew"
+        return f"{locked}{self.changed}; run `router lock` to resolve it again"
 
 
 class LockedModels:

@@ -371,7 +371,7 @@ def _held_temporary(path: str) -> tuple[int, str]:
 
 
 def _hold(descriptor: int) -> bool | None:
-    """Hold an open file, and return whether nobody else does; `None` where that cannot be known."""
+    """Hold an open file, and return whether this is the only holder; `None` where that cannot be known."""
     if fcntl is None:
         return None
     try:

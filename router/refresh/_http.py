@@ -146,7 +146,7 @@ class Wire:
         return request
 
     def refusal(self, response: httpx.Response, body: bytes) -> CatalogueUnavailableError:
-        """Return the error of an answer that is no 200."""
+        """Return the error of an answer with another status than 200."""
         try:
             answer = read_json(body)
         except CatalogueError:

@@ -143,7 +143,7 @@ def _check_cursor(cursor: str | None, page: Page, seen: set[str | None]) -> None
 
 
 def read_page(body: bytes) -> Page:
-    """Read the body of one page; raises `CatalogueError` for what is no page of a listing.
+    """Read the body of one page; raises `CatalogueError` if it is not a page of a listing.
 
     A body that is an error of the API raises `CatalogueUnavailableError` with its type.
     """

@@ -291,7 +291,7 @@ class Loader:
     def _joinable(self, *, asked: bool) -> Flight | None:
         """Return the flight that answers in the place of a new one, if there is one.
 
-        A flight that nobody asked for begins only if it is still due: another may just have landed.
+        A background flight begins only if it is still due: another may just have landed.
         """
         flight, now = self._flights.current, self.clock()
         if flight is None or not flight.has_ended:

@@ -37,7 +37,7 @@ class SharedCache:
         register_fork_reset(self)
 
     def reset_after_fork(self) -> None:
-        """Have a lock that nobody holds, and look on disk anew."""
+        """Renew the lock, and read the disk again."""
         self._writing = threading.RLock()
         self._store: Store | None = None
         self.is_unread = True

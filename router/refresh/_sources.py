@@ -138,7 +138,7 @@ class FileSource:
         """Read the file, unless it is the one that `held` came from; it is as of its modification.
 
         Raises `CatalogueUnavailableError` for a file that cannot be read, and `CatalogueError` for
-        one that is no listing.
+        one that is not a listing.
         """
         try:
             with open(self.path, "rb", opener=_opened_at_once) as file:
@@ -176,7 +176,7 @@ class AnthropicSource:
     """Anthropic's Models API, or a gateway that speaks it.
 
     Arguments go before environment variables: `ANTHROPIC_API_KEY`, `ANTHROPIC_AUTH_TOKEN` (a bearer
-    token, used where there is no key) and `ANTHROPIC_BASE_URL`. `lifecycle` asks for those stages
+    token, used without a key) and `ANTHROPIC_BASE_URL`. `lifecycle` asks for those stages
     only; without it the API lists active and deprecated models. `transport` is an `httpx` transport
     in place of the network. Raises `ConfigurationError`, in which no credential is ever shown.
     """
@@ -231,7 +231,7 @@ class AnthropicSource:
         register_fork_reset(self)
 
     def reset_after_fork(self) -> None:
-        """Have a lock that nobody holds."""
+        """Renew the lock."""
         self._lock = threading.Lock()
 
     def fetch(
@@ -245,8 +245,8 @@ class AnthropicSource:
     ) -> Catalogue:
         """Fetch every page of `GET /v1/models`, or every page after or before an id.
 
-        Raises `CatalogueUnavailableError` where there is no whole answer within the deadline, and
-        `CatalogueError` where the answer is no listing. Redirects are never followed.
+        Raises `CatalogueUnavailableError` if no whole answer arrives within the deadline, and
+        `CatalogueError` if the answer is not a listing. Redirects are never followed.
         """
         if after_id is not None and before_id is not None:
             raise ConfigurationError("a listing is walked after an id or before one, not both")
@@ -268,7 +268,7 @@ class AnthropicSource:
         """Fetch one model by id or alias: the model has the id that the alias resolves to.
 
         An alias is asked for once an hour. Raises `UnknownModelError` where the API knows no such
-        model, and `CatalogueUnavailableError` where there is no answer within `deadline` seconds.
+        model, and `CatalogueUnavailableError` if no answer arrives within `deadline` seconds.
         """
         check_seconds("deadline", deadline)
         if not is_id(id):

@@ -38,7 +38,7 @@ class _Socket(ssl.SSLSocket):
             super().close()
 
     def _call(self, call: Callable[[], Result]) -> Result:
-        """Call OpenSSL while nobody forks, again and again, and wait for the network in between."""
+        """Call OpenSSL while no fork can begin, again and again, and wait for the network in between."""
         timeout = self.gettimeout()
         ends = None if timeout is None else time.monotonic() + timeout
         self.settimeout(0.0)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from directories import written
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from listings import HOSTILE_FIELD, LISTING, saved
 from schemas import COMMON, FOLDER, OWN, completed, load, text_of
+from sizes import MANY, examples
 
 from router import CatalogueUnavailableError, LockProblemKind, Reason
 from router._status import Cooling, RouterStatus
@@ -323,10 +325,15 @@ def mutants(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     "run", [run for run in OFFLINE if str(run) not in {"candidates", "models", "matrix"}], ids=str
 )
 def test_what_no_command_prints_is_refused(command: Command, run: Run) -> None:
-    """A document with a key less, a key more, or a value of another type is not valid."""
+    """A document with a key less, a key more, or a value of another type is not valid.
+
+    A normal run tries a share of them, another one of each document; `--full` tries all.
+    """
     found = answer(command, run)
     original = copy.deepcopy(found)
-    accepted = [how for how, mutant in mutants(found) if is_valid(run.name, mutant)]
+    step = MANY // examples(MANY)
+    tried = islice(mutants(found), len(str(run)) % step, None, step)
+    accepted = [how for how, mutant in tried if is_valid(run.name, mutant)]
     assert found == original
     assert accepted == []
 

@@ -140,7 +140,7 @@ def test_a_lock_that_does_not_hold_is_an_error(
     assert error.changed.startswith(f"{changed}, by the {catalogue.source} catalogue of 2026-11-23")
     assert str(error) == (
         f"the policy reports is locked to claude-one, and the lock does not hold: {error.changed}; "
-        "`router lock` locks it anew"
+        "run `router lock` to resolve it again"
     )
     assert isinstance(error, LookupError)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - pickled on this very line
@@ -176,7 +176,7 @@ def test_where_nothing_is_left_to_move_on_to() -> None:
     [
         (
             {"new": Policy(require="pdf_input")},
-            "the policy new is not in the lock; `router lock` locks it anew",
+            "the policy new is not in the lock; run `router lock` to resolve it again",
         ),
         (
             {"reports": Policy(require="citations")},
@@ -325,9 +325,9 @@ def test_a_check_tells_once(caplog: pytest.LogCaptureFixture) -> None:
         [
             (
                 "the lock: policies.quotes: locked to claude-one, but the policy has changed since; "
-                "`router lock` locks it anew"
+                "run `router lock` to resolve it again"
             ),
-            "the lock: policies.new: is not in the lock; `router lock` locks it anew",
+            "the lock: policies.new: is not in the lock; run `router lock` to resolve it again",
         ],
     )
     errors, warnings = locked.check(edited, catalogue)
