@@ -44,6 +44,7 @@ from router.models._index import Masks
 from router.models._model import Model
 from router.models._vocabulary import CAPABILITIES, FIELDS
 from router.requirements._expression import Requirement, conjunction, disjunction, possibility
+from router.requirements._literals import Comparison
 from router.requirements._parser import parse, require
 
 Value = TypeVar("Value")
@@ -337,6 +338,16 @@ def smallest_relaxation(catalogue: Catalogue, requirement: Requirement) -> tuple
     return ()
 
 
+def is_named(requirement: Requirement, model: Model) -> bool:
+    """Return whether a model has every id that the requirement asks for."""
+    asked = [term for term in requirement.terms if isinstance(term, Comparison)]
+    return all(
+        term.matches(model, now=NOW)
+        for term in asked
+        if term.field == "id" and term.op in {"==", "in"}
+    )
+
+
 def conjunctions() -> st.SearchStrategy[Requirement]:
     """Return conjunctions of several terms, often of fields that have a default filter."""
     term = requirements((*TEXTS, *[each.text for each in LIFTING] * 4), max_leaves=2)
@@ -351,9 +362,9 @@ def test_nearest_is_the_smallest_relaxation(
     """The nearest models need the fewest terms dropped, and pass the default filters that come back."""
     catalogue = catalogue_of(listing, source)
     decision = catalogue.explain(requirement, now=NOW)
-    assert decision.nearest == (
-        () if decision.model else smallest_relaxation(catalogue, requirement)
-    )
+    relaxed = () if decision.model else smallest_relaxation(catalogue, requirement)
+    named = [model for model in relaxed if is_named(requirement, model)]
+    assert decision.nearest == (*named, *(model for model in relaxed if model not in named))
     for model in decision.nearest:
         rest = [
             term

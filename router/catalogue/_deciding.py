@@ -149,7 +149,10 @@ def _likest_first(
 def _lacks_id(unmet: tuple[Unmet, ...]) -> bool:
     """Return whether a model is not the one that is named: the model that is named comes before it."""
     asked = (each.term.requirement for each in unmet)
-    return any(isinstance(each, Comparison) and each.field == "id" for each in asked)
+    return any(
+        isinstance(each, Comparison) and each.field == "id" and each.op in {"==", "in"}
+        for each in asked
+    )
 
 
 def _admitted(

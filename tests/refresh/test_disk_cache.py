@@ -1318,6 +1318,7 @@ def test_readers_among_writers_see_whole_catalogues_for_a_minute(
     check_crowd(directory, 60.0, threads=threads)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("threads", [False, True])
 def test_readers_among_naive_writers_do_not(directory: str, *, threads: bool) -> None:
     """D9, the twin that must fail: beside writers in place, readers meet what is no catalogue."""
