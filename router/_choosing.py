@@ -175,5 +175,5 @@ class ModelChooser:
 
         check_request(request)
         catalogue = self._loader.catalogue()
-        first = catalogue[model if isinstance(model, str) else model.id]
+        first = catalogue[model] if isinstance(model, str) else catalogue.listed(model)
         return fallbacks_of(first, catalogue.candidates(self._named(need)), request)

@@ -51,7 +51,7 @@ class NamedPolicies:
         if lock is None:
             return None
         if not self.are_given:
-            raise ConfigurationError("a lock is of policies: policies= goes with lock=")
+            raise ConfigurationError("lock= needs policies=")
         # Imported here, because a router without a lock needs neither.
         from router.locking._answers import LockedModels
         from router.locking._lockfile import Lock

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, ClassVar, Final
 
-from router._errors import printable, printable_lines
+from router._errors import printable, printable_lines, quoted
 
 _LONGEST: Final = 300
 """The most characters of a `repr`."""
@@ -72,7 +72,7 @@ def html_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def json_value(value: Any, text_of: Callable[[str], str] = str) -> Any:
-    """Return a value of a result as JSON-ready values; what JSON cannot say becomes text."""
+    """Return a value of a result as JSON-ready values; other values become strings."""
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):
@@ -80,7 +80,9 @@ def json_value(value: Any, text_of: Callable[[str], str] = str) -> Any:
     if isinstance(value, Mapping):
         return {text_of(str(key)): json_value(each, text_of) for key, each in value.items()}
     inside = getattr(value, "to_reference", None) or getattr(value, "to_dict", None)
-    if inside is not None:  # also of an object of an SDK, whose values need not be plain
+    if inside is not None and not isinstance(
+        value, type
+    ):  # also of an object of an SDK, whose values need not be plain
         return json_value(inside(), text_of)
     # A `Collection`: an iterator would be used up.
     if isinstance(value, Collection) and not isinstance(value, (bytes, bytearray, BaseException)):
@@ -97,9 +99,17 @@ def _json_scalar(value: object) -> Any:
     if isinstance(value, float):
         return value if -_INFINITY < value < _INFINITY else str(value)
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        utc = value if value.tzinfo is None else value.astimezone(UTC)
+        return utc.isoformat().replace("+00:00", "Z")
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, BaseException):
-        return {"type": type(value).__name__, "message": str(value)}
-    return str(value)
+        return {"type": type(value).__name__, "message": _text_of(value)}
+    return _text_of(value)
+
+
+def _text_of(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - of an object of the application
+        return quoted(value)

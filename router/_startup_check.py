@@ -45,6 +45,8 @@ class StartupCheck:
         if errors.lines:
             raise ConfigurationError(*errors.lines, places=errors.places)
         warnings.log()
+        if self._policies.locked is not None:
+            self._policies.locked.mark_logged()
 
     def check_again(self, catalogue: Catalogue) -> None:
         """Log the names that a loaded catalogue lacks, if they were not found in the bundled one."""

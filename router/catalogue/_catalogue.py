@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar, overload
 from zlib import crc32
 
@@ -131,7 +131,7 @@ class Catalogue(Snapshot, Serialisable):
         Raises `MalformedEntryError` with the path of the first entry that cannot be read.
         """
         check_provider(provider)
-        _check_as_of(as_of)
+        as_of = _read_as_of(as_of)
         if isinstance(entries, (str, bytes, Mapping)) or not isinstance(entries, Iterable):
             raise CatalogueError(
                 f"a list of entries was expected, as under `data` (got {type(entries).__name__})"
@@ -264,10 +264,12 @@ class Catalogue(Snapshot, Serialisable):
         return Catalogue(self.models, **self._metadata() | {"names": self.names | names})
 
 
-def _check_as_of(as_of: object) -> None:
-    is_aware = isinstance(as_of, datetime) and as_of.utcoffset() is not None
-    if as_of is not None and not is_aware:
+def _read_as_of(as_of: object) -> datetime | None:
+    if as_of is None:
+        return None
+    if not isinstance(as_of, datetime) or as_of.utcoffset() is None:
         raise CatalogueError(f"as_of must be an aware datetime (got {quoted(as_of)})")
+    return as_of.astimezone(UTC)
 
 
 def _cell(value: Any) -> Any:

@@ -103,11 +103,20 @@ def impact_of(
     An error counts as no answer, so that one policy does not hide the impact on the others.
     """
 
-    def id_of(name: str, catalogue: Catalogued) -> str | None:
+    def model_of(name: str, catalogue: Catalogued) -> Model | None:
         with suppress(RouterError):
-            model = answer(name, catalogue)
-            return model.id if model is not None else None
+            return answer(name, catalogue)
         return None
 
-    impacts = (Impact(name, id_of(name, before), id_of(name, after)) for name in names)
-    return tuple(each for each in impacts if each.before != each.after)
+    models = ((name, model_of(name, before), model_of(name, after)) for name in names)
+    return tuple(_impact(name, old, new) for name, old, new in models if _key(old) != _key(new))
+
+
+def _key(model: Model | None) -> str | None:
+    return model.key if model is not None else None
+
+
+def _impact(policy: str, before: Model | None, after: Model | None) -> Impact:
+    """Return the impact by ids, or by keys if only the provider differs."""
+    old, new = (each.id if each is not None else None for each in (before, after))
+    return Impact(policy, _key(before), _key(after)) if old == new else Impact(policy, old, new)

@@ -59,13 +59,14 @@ class Explanation:
     def locked(self, model: Model, note: str) -> Explanation:
         """Return the explanation of a model that a lock names: it comes first, the others follow."""
         notes = tuple(each for each in self.notes if each not in note)
-        if self.model is not None and self.model.id != model.id:
-            notes = ("; ".join((f"without the lock it would be {self.model.id}", *notes)),)
+        if self.model is not None and self.model.key != model.key:
+            without = f"without the lock it would be {self._name(self.model)}"
+            notes = ("; ".join((without, *notes)),)
         return evolve(
             self,
             model=model,
             reason=Reason.LOCKED,
-            candidates=(model, *(each for each in self.candidates if each.id != model.id)),
+            candidates=(model, *(each for each in self.candidates if each.key != model.key)),
             nearest=(),
             notes=(note, *notes),
         )

@@ -119,10 +119,9 @@ class Gate:
         check_model_id(self.model_id)
         if _AUTO.fullmatch(self.model_id):
             raise ConfigurationError(
-                f"a gate is of one model, and {quoted(self.model_id)} stands for several: "
-                "select a model first, and give its id"
+                f"{quoted(self.model_id)} names several models: a gate takes the id of one"
             )
-        self._name = model.key if isinstance(model, Model) else model
+        self._model = model
         self._catalogue = catalogue
         self._is_stale = is_stale
 
@@ -137,7 +136,7 @@ class Gate:
         """Return whether the model meets the requirement, or `default` if that is unknown.
 
         Raises `RequirementError` for an invalid requirement, such as an unknown name, and
-        `ConfigurationError` for a default that is not a bool; no other error.
+        `ConfigurationError` for a default that is not a bool, and `AmbiguousModelError` for an id of several providers.
         """
         return self.explain(need, default=default, **needs).value
 
@@ -157,7 +156,7 @@ class Gate:
         reason = GateReason.STALE
         if catalogue is not None:
             try:
-                model, support = catalogue.judge(self._name, asked)
+                model, support = catalogue.judge(self._model, asked)
                 model_id, reason = model.id, _REASONS[support]
             except UnknownModelError as error:
                 unknown, reason = error, GateReason.UNKNOWN_MODEL

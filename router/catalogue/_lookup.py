@@ -21,11 +21,11 @@ class Lookup:
     the model of its maker, if the library's own facts name one of them, and is ambiguous otherwise.
     """
 
-    __slots__ = ("_ambiguous", "_by_key", "by_name")
+    __slots__ = ("_ambiguous", "_by_alias_key", "by_key", "by_name")
 
     def __init__(self, oldest_first: Sequence[Model]) -> None:
-        self._by_key: dict[str, Model] = {model.key: model for model in oldest_first}
-        if len(self._by_key) != len(oldest_first):
+        self.by_key: dict[str, Model] = {model.key: model for model in oldest_first}
+        if len(self.by_key) != len(oldest_first):
             raise CatalogueError("two models have one key")
         by_id: dict[str, Model] = {model.id: model for model in oldest_first}
         self._ambiguous: dict[str, tuple[str, ...]] = {}
@@ -37,6 +37,9 @@ class Lookup:
             for alias in model.aliases
             if alias not in by_id and alias not in self._ambiguous
         ]
+        self._by_alias_key = {
+            f"{model.provider}:{alias}": model for model in oldest_first for alias in model.aliases
+        }
         self.by_name = self._resolve(aliases) | by_id
         """The model of each id and alias that means one."""
 
@@ -71,19 +74,18 @@ class Lookup:
         """Return the model, or `default` for a name of any type that is unknown or ambiguous."""
         model = self.by_name.get(name)
         if model is None and name not in self._ambiguous:
-            model = self._by_key.get(name)
-            if model is None and isinstance(name, str) and ":" in name:
-                model = self._by_alias_of(name)
+            model = self.by_key.get(name) or self._by_alias_key.get(name)
         return default if model is None else model
 
-    def _by_alias_of(self, key: str) -> Model | None:
-        """Return the newest model of the provider before the first colon that has the alias after it."""
-        provider, _, alias = key.partition(":")
-        newest_first = reversed(self._by_key.values())
-        return next(
-            (each for each in newest_first if each.provider == provider and alias in each.aliases),
-            None,
-        )
+    def listed(self, model: Model) -> Model:
+        """Return the listed model with the key of this one; raises `UnknownModelError`.
+
+        An id may look like a key, so this is not the same as a look-up by the key.
+        """
+        found = self.by_key.get(model.key)
+        if found is None:
+            raise UnknownModelError(model.key, known=self.by_name)
+        return found
 
     def __contains__(self, name: str) -> bool:
-        return name in self._ambiguous or self.get(name) is not None
+        return name in self.by_name or name in self._ambiguous or self.get(name) is not None

@@ -185,7 +185,7 @@ class Snapshot:
     ) -> tuple[Model, Support]:
         """Return the model that is named, and whether it meets the requirement."""
         self.check_names(requirement)
-        found = self[model.key if isinstance(model, Model) else model]
+        found = self.listed(model) if isinstance(model, Model) else self[model]
         return found, requirement.support(found, now=now)
 
     @property
@@ -233,8 +233,7 @@ class Snapshot:
     def __getitem__(self, name: str) -> Model:
         """Return the model with that id, alias or key.
 
-        Raises `UnknownModelError`, and `AmbiguousModelError` for an id that several providers serve
-        if the library does not know the maker of the model.
+        Raises `UnknownModelError`, and `AmbiguousModelError` for an id whose maker is unknown.
         """
         try:  # most names are ids: a dictionary answers them without another call
             return self._lookup.by_name[name]
@@ -259,9 +258,12 @@ class Snapshot:
     def __contains__(self, item: object) -> bool:
         """Return whether the catalogue lists a model, or some model with an id, alias or key."""
         if isinstance(item, Model):
-            return self._lookup.get(item.key) == item
-        lookup = self._lookup
-        return isinstance(item, str) and (item in lookup.by_name or item in lookup)
+            return self._lookup.by_key.get(item.key) == item
+        return isinstance(item, str) and item in self._lookup
+
+    def listed(self, model: Model) -> Model:
+        """Return the listed model with the key of this one; raises `UnknownModelError`."""
+        return self._lookup.listed(model)
 
     def name_of(self, model: Model) -> str:
         """Return the id of a model of the catalogue, or its key if the id means another one."""

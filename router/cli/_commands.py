@@ -291,7 +291,7 @@ def refresh(session: Session) -> Result[Catalogue]:
 @cli.command(short_help="Show the age of the catalogue, and when it is refreshed.")
 @prints_result
 def status() -> Result[RouterStatus]:
-    """Say how things stand with the live catalogue: what is kept on disk, its age, and when it is due."""
+    """Print the state of the live catalogue: its copy on disk, its age, and the next refresh."""
     with Router() as router:
         if not Credential.is_set(os.environ):
             router.refresh()  # of the bundled catalogue

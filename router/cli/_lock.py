@@ -39,7 +39,7 @@ from router.requirements._expression import resolve_now
 _NAME: Final = "router.lock"
 
 _within_option: Final = within_option(
-    f"{WITHIN}d", help="A model that retires sooner is not locked, and complained of."
+    f"{WITHIN}d", help="Do not lock models that retire sooner, and report them."
 )
 
 
@@ -273,6 +273,6 @@ def _limits(old: Lock | None, catalogue: Catalogue) -> list[str]:
         *(
             f"{name}: nothing is known of {locked.model_id}, which it does not list"
             for name, locked in old.policies.items()
-            if find_listed(catalogue, locked.model_id) is None
+            if find_listed(catalogue, locked) is None
         ),
     ]

@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+from attrs import evolve
 
 from router._errors import ConfigurationError, RequirementError, printable, quoted
-from router.catalogue._decision import NoModelError
+from router.catalogue._decision import NoModelError, changed
 from router.cli._json import named
 from router.cli._options import asked_for, policies_option
 from router.cli._result import Result, prints_result_from_catalogue
@@ -97,6 +98,7 @@ def route(
         ).first()
     except NoModelError as error:
         return Result(error, _no_model_json, _print_no_model, found=False, catalogue=catalogue)
+    found = evolve(found, decision=changed(found.decision, stale=session.is_stale))
     if print_request:
         return Result(
             found.request, named("request"), print_json, catalogue=catalogue, has_footer=False

@@ -75,6 +75,11 @@ class Session:
         """Load the live catalogue unless another source was named."""
         self._source = self._source or "live"
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the catalogue is older than it may be, or stands in for one that failed."""
+        return self._stale
+
     def explain(self, requirement: Requirement | Policy) -> Decision:
         """Return the decision on this catalogue."""
         return changed(self.catalogue.explain(requirement), stale=self._stale)

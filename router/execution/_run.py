@@ -93,11 +93,11 @@ class Run:
         sticky = self._options.get("sticky")
         if sticky is not None:
             self._conversation_with = self._state.conversations.model_of(sticky)
-        preferred = (self._conversation_with, self._first)
-        if preferred != (None, None):
+        known, first = self._conversation_with, self._first
+        if (known, first) != (None, None):
             order = sorted(
                 self._fits,
-                key=lambda model: [each not in {model.key, model.id} for each in preferred],
+                key=lambda model: (model.key != known, first not in {model.key, model.id}),
             )
             self._fits = {model: self._fits[model] for model in order}
             if self._conversation_with not in {None, order[0].key}:

@@ -79,6 +79,8 @@ class LockedModels:
         self._looked_up: dict[str, tuple[Catalogue, LockedAnswer | _Broken]] = {}
         """Catalogue and answer by policy: one tuple, so that a thread never sees half of it."""
         self._warned: set[tuple[str, str | None]] = set()
+        self._checked: set[tuple[str, str | None]] = set()
+        """The policies and models of the lines that `check` has returned."""
 
     @property
     def where(self) -> str:
@@ -150,6 +152,7 @@ class LockedModels:
         application must be able to start on the day when its model retires.
         """
         errors, warnings = list[str](), list[str]()
+        self._checked.clear()
         _ = self.lock  # an invalid file is an error, even if no policy is valid
         for name, policy in policies.items():
             found: _Broken | LockedAnswer | None = self._edited(name, policy)
@@ -159,8 +162,12 @@ class LockedModels:
             if isinstance(found, _Broken) or (found is not None and not found.is_listed):
                 line = f"{self.where}: policies.{name}: {found.note}"
                 (errors if is_error else warnings).append(line)
-                self._warned.add((name, found.id))
+                self._checked.add((name, found.id))
         return errors, warnings
+
+    def mark_logged(self) -> None:
+        """Log what `check` has returned no more; called once those lines are logged."""
+        self._warned |= self._checked
 
     def _edited(self, name: str, policy: Policy) -> _Broken | None:
         """Return why a policy is not the one that was locked, `None` if it is."""
@@ -178,14 +185,15 @@ class LockedModels:
         changed = broken_by(locked, lock, catalogue)
         if changed is not None:
             return _Broken(locked.model_id, changed)
-        model = find_listed(catalogue, locked.model_id)
+        model = find_listed(catalogue, locked)
         if model is not None:
             return LockedAnswer(name, model, f"when it was locked: {locked.why}")
         note = (
             f"{locked.model_id} is not listed by the {catalogue.source} catalogue, which cannot end the lock: "
             "nothing but its id is known"
         )
-        return LockedAnswer(name, Model.from_api({"id": locked.model_id}), note, is_listed=False)
+        model = Model.from_api({"id": locked.model_id, "provider": locked.provider})
+        return LockedAnswer(name, model, note, is_listed=False)
 
     def _is_news(self, name: str, id: str | None) -> bool:
         """Return whether nothing was logged yet about a policy and its model."""

@@ -101,7 +101,7 @@ def broken_by(locked: Locked, lock: Lock, catalogue: Catalogue) -> str | None:
     is_newer = catalogue.as_of is not None and (lock.as_of is None or catalogue.as_of > lock.as_of)
     if catalogue.source not in {"live", "disk"} or not is_newer:
         return None
-    model = find_listed(catalogue, locked.model_id)
+    model = find_listed(catalogue, locked)
     if model is None:
         return None if catalogue.quarantined else f"it is gone, by {_described(catalogue)}"
     lacks = [_lasting_lacks(tier, model) for tier in locked.policy.tiers]
@@ -109,9 +109,16 @@ def broken_by(locked: Locked, lock: Lock, catalogue: Catalogue) -> str | None:
     return f"{'; '.join(fewest)}, by {_described(catalogue)}" if fewest else None
 
 
-def find_listed(catalogue: Catalogue, id: str) -> Model | None:
-    """Return the model listed by that exact id; an alias does not count, as it may change."""
-    return next((model for model in catalogue if model.id == id), None)
+def find_listed(catalogue: Catalogue, locked: Locked) -> Model | None:
+    """Return the locked model by its exact id; an alias does not count, as it may change."""
+    return next(
+        (
+            model
+            for model in catalogue
+            if (model.id, model.provider) == (locked.model_id, locked.provider)
+        ),
+        None,
+    )
 
 
 def with_name(name: str, policy: Policy) -> Policy:
@@ -135,7 +142,7 @@ def _problems_of(
     """Return the problems of a locked model, by the tier of its policy that has the fewest."""
     name = str(locked.policy.name)
     is_judge = not (lock.is_ahead_of(catalogue) or lock.is_about_other_models(catalogue))
-    model = find_listed(catalogue, locked.model_id)
+    model = find_listed(catalogue, locked)
     if model is None:
         gone = LockProblem(
             name,

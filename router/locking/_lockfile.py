@@ -33,7 +33,7 @@ from router.catalogue._catalogue import Catalogue
 from router.catalogue._policy import Policy
 from router.catalogue._policy_file import PolicyReader
 from router.models._field_types import KINDS
-from router.models._model import is_id
+from router.models._model import MAKER, is_id, is_provider
 from router.requirements._literals import Comparison
 
 VERSION: Final = 1
@@ -44,7 +44,7 @@ _HEADER: Final = (
 )
 _TOP_KEYS: Final = ("version", "catalogue", "policies")
 _CATALOGUE_KEYS: Final = ("source", "as_of", "digest")
-_ENTRY_KEYS: Final = ("model", "why")
+_ENTRY_KEYS: Final = ("model", "provider", "why")
 
 
 @frozen(repr=False)
@@ -55,8 +55,10 @@ class Locked(Serialisable):
     """The policy as it was when it was locked."""
     model_id: str
     why: str
+    provider: str = MAKER
+    """The provider of the model; the file names it unless it is `anthropic`."""
 
-    json_names: ClassVar = ("policy", "model_id", "why")
+    json_names: ClassVar = ("policy", "model_id", "provider", "why")
 
     def __str__(self) -> str:
         return f"{self.policy} is locked to {self.model_id}: {self.why}"
@@ -135,6 +137,7 @@ def _table_of(locked: Locked) -> dict[str, Any]:
     }
     return {name: value for name, value in parts.items() if value} | {
         "model": locked.model_id,
+        **({"provider": locked.provider} if locked.provider != MAKER else {}),
         "why": locked.why,
     }
 
@@ -177,8 +180,12 @@ def _read_policies(file: TomlFile, value: object) -> dict[str, Locked]:
             why = _read_text(file, f"{path}.why", table.get("why"))
             if model is not None and not is_id(model):
                 file.report(f"{path}.model", f"must be the id of a model (got {quoted(model)})")
+            provider = table.get("provider", MAKER)
+            if not is_provider(provider):
+                problem = f"must be a name such as google-vertex (got {quoted(provider)})"
+                file.report(f"{path}.provider", problem)
             if policy is not None and model is not None and why is not None:
-                policies[name] = Locked(policy, model, why)
+                policies[name] = Locked(policy, model, why, provider)
     return policies
 
 

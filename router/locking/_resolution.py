@@ -123,7 +123,8 @@ def resolve(
             if decision.model is None:
                 unmet[name] = decision
                 continue
-            entry = Locked(with_name(name, policies[name]), decision.model.id, _why(decision))
+            chosen, why = decision.model, _why(decision)
+            entry = Locked(with_name(name, policies[name]), chosen.id, why, chosen.provider)
             after[name] = _keep_or_replace(before.get(name), entry)
         changes.append(LockChange(name, before.get(name), after.get(name), cause))
     return Resolution(_lock_of(after, catalogue, old), tuple(changes), unmet)
@@ -161,8 +162,8 @@ def outdated(
         if lock is not None and locked is not None and lock.is_ahead_of(catalogue):
             continue
         newest = _choose(name, policies[name], catalogue, within, at).model
-        if locked is None or newest is None or newest.id != locked.model_id:
-            model = find_listed(catalogue, locked.model_id) if locked is not None else None
+        if locked is None or newest is None or not _is_locked_to(locked, newest):
+            model = find_listed(catalogue, locked) if locked is not None else None
             adds, lacks = (
                 _compared(model, newest) if model is not None and newest is not None else ((), ())
             )
@@ -172,9 +173,13 @@ def outdated(
     return tuple(found)
 
 
+def _is_locked_to(locked: Locked, model: Model) -> bool:
+    return (locked.model_id, locked.provider) == (model.id, model.provider)
+
+
 def _keep_or_replace(before: Locked | None, after: Locked) -> Locked:
     """Return the old entry if policy and model are the same, so that `why` stays as written."""
-    same = before is not None and (before.policy, before.model_id) == (after.policy, after.model_id)
+    same = before is not None and evolve(before, why=after.why) == after
     return before if before is not None and same else after
 
 

@@ -217,7 +217,9 @@ class Model(Serialisable):
             if name in DURATIONS:
                 dated = DURATIONS[name]["field"]
                 raise RequirementError(f"{name} depends on the time: read {dated} instead")
-            return self.comparable.get(name)
+            value = self.comparable.get(name)
+            # Another entry may have a field with the name of this model's capability.
+            return self.facts.get(name) if value is None else value
         return self.support(name)
 
     def get(self, name: str, default: Any = None) -> Any:

@@ -41,6 +41,8 @@ def fallbacks_of(model: Model, chain: Sequence[Model], request: Mapping[str, Any
         return Fallbacks(reason=f"{model.id} allows no fallbacks")
     entries = []
     for each in chain:
+        if each.provider != model.provider:
+            continue
         name = next((name for name in (each.id, *each.aliases) if name in allowed), None)
         overrides = _overrides(each, request) if name is not None and each.id != model.id else None
         if overrides is not None:

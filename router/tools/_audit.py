@@ -240,10 +240,10 @@ def _known_names(catalogue: Catalogue) -> Mapping[str, _Known]:
     """Return every name with its model; ids and aliases of the API win over partner names."""
     bundled = Catalogue.bundled()
     models = [
-        bundled[each.id] if each.lifecycle is None and each.id in bundled else each
+        bundled[each.key] if each.lifecycle is None and each.key in bundled else each
         for each in catalogue
     ]
-    models += [each for each in bundled if each.id not in catalogue]
+    models += [each for each in bundled if each.key not in catalogue]
     names: dict[str, _Known] = {}
     # One loop per kind of name, so that an alias never hides another model's id.
     for model in models:

@@ -293,6 +293,7 @@ def test_what_a_lock_is_moved_by_is_told(command: Command) -> None:
             "order": "largest_context",
         },
         "model_id": "claude-two",
+        "provider": "anthropic",
         "why": "the only candidate",
     }
     assert (found["written"], found["resolution"]["changes"][0]) == (

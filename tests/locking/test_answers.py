@@ -333,11 +333,23 @@ def test_a_check_tells_once(caplog: pytest.LogCaptureFixture) -> None:
     errors, warnings = locked.check(edited, catalogue)
     assert (errors, len(warnings)) == ([], 3)
     assert warnings[0].startswith("the lock: policies.reports: claude-one is not listed by the")
+    locked.mark_logged()
     for name in edited:
         assert locked.held(name, catalogue) is not None
     assert caplog.records == []
     errors, warnings = LockedModels(LOCK, lambda: edited, "error").check(edited, catalogue)
     assert (len(errors), len(warnings)) == (2, 1)
+
+
+def test_a_check_whose_lines_are_not_logged_hides_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """If another mistake stops the check, the lock is still reported when it is used."""
+    catalogue = live(NEWER, source="bundled")
+    locked = LockedModels(LOCK, lambda: POLICIES, "newest")
+
+    assert locked.check(POLICIES, catalogue)[1]
+    locked.held("reports", catalogue)
+
+    assert len(caplog.records) == 1
 
 
 def test_files(tmp_path: Path) -> None:
@@ -364,7 +376,7 @@ def test_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({"lock": LOCK}, "a lock is of policies"),
+        ({"lock": LOCK}, "lock= needs policies="),
         ({"lock": 5, "policies": POLICIES}, "lock must be a Lock, or the file of one"),
         ({"on_lock_broken": "newset"}, 'on_lock_broken must be "error" or "newest"'),
     ],

@@ -242,8 +242,9 @@ def test_the_bundled_catalogue_does_not_know_what_a_key_may_call() -> None:
 def test_an_alias_is_not_listed() -> None:
     """A locked id means the model of that very id."""
     catalogue = live({**MODEL, "aliases": ["claude-alias"]})
-    assert find_listed(catalogue, "claude-alias") is None
-    assert find_listed(catalogue, "claude-one") is catalogue["claude-alias"]
+    assert find_listed(catalogue, Locked(Policy(), "claude-alias", "")) is None
+    assert find_listed(catalogue, Locked(Policy(), "claude-one", "")) is catalogue["claude-alias"]
+    assert find_listed(catalogue, Locked(Policy(), "claude-one", "", provider="azure")) is None
 
 
 def test_in_october_just_what_has_changed_is_complained_of() -> None:
