@@ -46,6 +46,7 @@ def test_a_model_is_asked_as_itself() -> None:
     assert not Gate(AZURE, lambda: CATALOGUE).allows("pdf_input", default=False)
     assert Gate(GROQ, lambda: CATALOGUE).allows("pdf_input", default=False)
     assert why(CATALOGUE, GROQ, "pdf_input").place == 1
+    assert why(CATALOGUE, AZURE, "pdf_input").place is None
 
 
 def test_a_lock_is_of_a_provider(tmp_path: Any) -> None:

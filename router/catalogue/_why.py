@@ -70,7 +70,7 @@ def why(
     """
     at = resolve_now(now)
     policy = need if isinstance(need, Policy) else Policy(require=need)
-    model = catalogue[model.key if isinstance(model, Model) else model]
+    model = catalogue.listed(model) if isinstance(model, Model) else catalogue[model]
     chain = places(catalogue, policy, at)
     selected = chain[0].model if chain else None
     place = next((n for n, each in enumerate(chain, 1) if each.model is model), None)
