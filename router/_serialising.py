@@ -80,9 +80,8 @@ def json_value(value: Any, text_of: Callable[[str], str] = str) -> Any:
     if isinstance(value, Mapping):
         return {text_of(str(key)): json_value(each, text_of) for key, each in value.items()}
     inside = getattr(value, "to_reference", None) or getattr(value, "to_dict", None)
-    if inside is not None and not isinstance(
-        value, type
-    ):  # also of an object of an SDK, whose values need not be plain
+    if inside is not None and not isinstance(value, type):
+        # It may belong to an SDK, whose `to_dict` need not return plain values.
         return json_value(inside(), text_of)
     # A `Collection`: an iterator would be used up.
     if isinstance(value, Collection) and not isinstance(value, (bytes, bytearray, BaseException)):

@@ -20,8 +20,8 @@ log: Final = Log(__package__)
 class StartupCheck:
     """Finds the problems of a router's policies and lock.
 
-    A mistake is an error. What a bad day causes is a warning, because a service must be able to
-    start on that day.
+    A mistake in a file is an error. An outage or a retired model causes only a warning, because a
+    service must be able to start then, too.
     """
 
     def __init__(self, policies: NamedPolicies) -> None:
@@ -128,7 +128,7 @@ class _Problems:
             header = [count_problems(self.lines, self.places)] if len(self.lines) > 1 else []
             lines = (*header, *self.lines)
             # The line breaks are in the message, because those in arguments are escaped.
-            log.warning("\n  ".join("%s" for _ in lines), *lines, event="policies_doubtful")
+            log.warning("\n  ".join("%s" for _ in lines), *lines, event="policy_problems")
 
 
 def _first_catalogue(loader: Loader) -> Catalogue | None:

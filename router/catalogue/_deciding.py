@@ -62,7 +62,7 @@ def explain(catalogue: Snapshot, asked: Requirement | Policy, now: datetime) -> 
 def _ranking(
     catalogue: Snapshot, policy: Policy | None, tier: int, model: Model | None, now: datetime
 ) -> tuple[Reason, tuple[str, ...]]:
-    """Return which rule of the policy put this model first, and what there is to say of it."""
+    """Return which rule of the policy put this model first, and the notes about it."""
     if model is None:
         return Reason.NO_MATCH, ()
     if policy is None:
@@ -122,11 +122,11 @@ def _nearest(
             if _admitted(catalogue, model, terms, rejected[model])
         ]
         if relaxed:
-            return _likest_first(catalogue, relaxed, rejected)
+            return _most_similar_first(catalogue, relaxed, rejected)
     return ()
 
 
-def _likest_first(
+def _most_similar_first(
     catalogue: Snapshot, models: list[Model], rejected: Mapping[Model, tuple[Unmet, ...]]
 ) -> tuple[Model, ...]:
     """Put the models first whose own value resembles a string that no model has."""

@@ -90,7 +90,7 @@ class Decision(Serialisable):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What else there is to know, as a documented fact that decided."""
+        """Remarks on the answer, such as a documented fact that decided it."""
         return self._explanation.notes
 
     @property

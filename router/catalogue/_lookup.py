@@ -60,7 +60,7 @@ class Lookup:
     def find(self, name: str) -> Model:
         """Return the model; raises `UnknownModelError` or `AmbiguousModelError`.
 
-        Raises `ConfigurationError` for what cannot be an id, such as `None`.
+        Raises `ConfigurationError` for a value that cannot be an id, such as `None`.
         """
         check_model_id(name)
         model = self.get(name)

@@ -45,9 +45,9 @@ class _Report:
 def audit(session: Session, paths: Sequence[str], within: int, with_fine: bool) -> Result[_Report]:
     """Find model ids in files, and say which models are retired or soon will be.
 
-    PATHS are files and directories, by default the one you are in; - is standard input. What
-    .gitignore files ignore is left out of directories. A line that says `router: ignore` is left
-    out. A catalogue without retired models is completed by the bundled one.
+    PATHS are files and directories, by default the one you are in; - is standard input. In
+    directories, files that a .gitignore ignores are skipped. Lines that say `router: ignore` are
+    skipped. A catalogue without retired models is completed by the bundled one.
 
     Exit status: 0 nothing wrong, 1 a model is retired or retires within DURATION, 2 bad usage or
     a file that cannot be read, 3 no catalogue.

@@ -77,7 +77,7 @@ class Session:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the catalogue is older than it may be, or stands in for one that failed."""
+        """Whether the catalogue is older than it may be, or replaces one that could not be loaded."""
         return self._stale
 
     def explain(self, requirement: Requirement | Policy) -> Decision:
@@ -125,8 +125,8 @@ def _read_listing(path: str) -> Catalogue:
 def _read_pipe(path: str, most: int) -> tuple[bytes, float]:
     """Return what a pipe holds until its end, and when it was written to last.
 
-    Nothing is returned for what is not a pipe, and for a pipe that nobody writes to: it would keep
-    the command waiting.
+    The result is empty for a path that is not a pipe, and for a pipe without a writer, which would
+    keep the command waiting.
     """
     try:
         if not stat.S_ISFIFO(os.stat(path).st_mode):

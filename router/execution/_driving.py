@@ -77,7 +77,7 @@ def _is_unopened(value: object) -> bool:
 
 def _unopened(value: object) -> ConfigurationError:
     for each in getattr(value, "__dict__", {}).values():
-        if iscoroutine(each):  # of the request: Python warns of one that nobody awaits
+        if iscoroutine(each):  # Python warns about a coroutine that is never awaited
             each.close()
     return ConfigurationError(
         f"call returned a {type(value).__name__}, which sends nothing until it is opened: "

@@ -34,7 +34,7 @@ def keyword_requirement(name: str, need: KeywordValue) -> Requirement:
         )
     if name in POLICY_KEYS:
         raise RequirementError(
-            f"{name}= is of a policy, not of a requirement: give Policy(require=..., {name}=...)"
+            f"{name}= belongs to a policy, not to a requirement: give Policy(require=..., {name}=...)"
         )
     if "." in name:
         raise RequirementError(f"{quoted(name)} is dotted: what has dots is required in text")

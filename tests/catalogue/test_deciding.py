@@ -95,7 +95,7 @@ def test_a_default_filter_comes_back_with_the_term_that_lifted_it() -> None:
 
 
 def test_a_default_filter_stays_away_while_another_term_speaks_of_its_field() -> None:
-    """A retired model is near where a term that is kept speaks of lifecycle."""
+    """A retired model may be nearest if a remaining term mentions its lifecycle."""
     catalogue = newest_first(
         {"id": "retired", "lifecycle": "retired", **supporting(a=False)},
         {"id": "active", "lifecycle": "active", **supporting(a=False)},

@@ -104,7 +104,7 @@ def test_a_decision_is_worked_out_when_it_is_read() -> None:
 
 
 def test_a_requirement_that_is_wrong_raises_at_once() -> None:
-    """A name that nobody knows is no matter of reading, be it of a policy's preference."""
+    """An unknown name is found at the question, not at the first read of the decision; also in `prefer`."""
     for need in ("pdf_imput", Policy(require="pdf_input", prefer=["pdf_imput"])):
         with pytest.raises(UnknownNameError):
             BUNDLED.explain(need)
@@ -118,7 +118,7 @@ def test_a_decision_is_true_if_there_is_a_model() -> None:
 
 @pytest.mark.parametrize("need", ["pdf_input", "line == haiku and effort.max", "not true"])
 def test_a_decision_in_json(need: str) -> None:
-    """`to_dict` has its attributes by their names; models are told by id, provider and key."""
+    """`to_dict` has its attributes by their names; a model is its id, provider and key."""
     decision = BUNDLED.explain(need, now=NOW)
     plain = decision.to_dict()
     assert json.loads(json.dumps(plain)) == plain

@@ -153,5 +153,5 @@ def test_an_explanation_prints_nothing_raw() -> None:
     ],
 )
 def test_a_value_that_nobody_has(text: str, hint: str) -> None:
-    """A text that no model has is told with the values that may have been meant."""
+    """The message about a text that no model has lists the values that may have been meant."""
     assert hint in f"{Catalogue.bundled().explain(text)}\n"

@@ -195,7 +195,7 @@ def test_a_verdict_is_what_it_says(router: Router) -> None:
 
 
 def test_a_misspelt_model(router: Router) -> None:
-    """A model that is not known is told with the one that may have been meant."""
+    """The error about an unknown model suggests the one that may have been meant."""
     verdict = router.gate("claude-haku-4-5").explain("pdf_input", default=False)
 
     assert str(verdict).endswith("; did you mean claude-haiku-4-5?")

@@ -272,7 +272,7 @@ def test_an_unknown_model_names_the_nearest() -> None:
     ],
 )
 def test_what_is_no_name_but_means_something(text: str, meant: str) -> None:
-    """A model, a line, or what other catalogues call a name is told with what to write."""
+    """The error about a model, a line or another catalogue's name says what to write."""
     with pytest.raises(UnknownNameError) as raised:
         BUNDLED.select(text)
 
@@ -312,7 +312,7 @@ def test_what_a_catalogue_cannot_be_asked(text: str, problem: str) -> None:
 
 @pytest.mark.parametrize("text", ["opus", "Opus", "OPUS"])
 def test_a_line_is_no_model(text: str) -> None:
-    """The name of a line in place of an id is told with how to select, and with its newest models."""
+    """The error about a line in place of an id says how to select, and lists its newest models."""
     with pytest.raises(UnknownModelError) as raised:
         BUNDLED[text]
     assert raised.value.line == "opus"

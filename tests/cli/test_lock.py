@@ -89,7 +89,7 @@ def text() -> bytes:
 
 
 def test_lock_writes_what_it_says(command: Command) -> None:
-    """Every policy is resolved, told with its reason, and written; what holds is not written again."""
+    """Every policy is resolved, printed with its reason, and written; a lock that holds is not written again."""
     assert command("lock") == Ran(
         0,
         "+ bulk: claude-one (the only candidate)\n+ reports: claude-one (the only candidate)\n",

@@ -238,7 +238,7 @@ def test_json_keeps_unknown_apart(command: Command, matrix_listing: str) -> None
 
 @pytest.mark.parametrize("arguments", [["--where", "pdf_imput"], ["--only", "pdf_imput"]])
 def test_a_typo_is_bad_usage(command: Command, arguments: list[str]) -> None:
-    """It is told with the name that was meant."""
+    """The error suggests the name that was meant."""
     ran = command("matrix", *arguments)
 
     assert (ran.status, ran.out) == (2, "")

@@ -106,7 +106,7 @@ def test_an_unknown_option_says_who_has_it(
 
 
 def test_few_commands_are_named(command: Command) -> None:
-    """An option that most commands have is told with the first of them."""
+    """The error names the first commands if most of them have the option."""
     error = command("--json", "select").err.splitlines()[-1]
     assert error.startswith(
         "Error: No such option '--json'; router audit, router cache clear, router cache path"

@@ -5,24 +5,13 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from request_corpus import CORPUS, load
+from request_corpus import CORPUS, WITH_IMAGE_AND_TOOL, load
 from terminal import reference
 
 from router import BundledSource, Router
 from router.cli._commands import run
-
-REQUEST: dict[str, Any] = {
-    "model": "auto",
-    "max_tokens": 1000,
-    "tool_choice": {"type": "any"},
-    "tools": [{"name": "find", "input_schema": {"type": "object"}}],
-    "messages": [
-        {"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "a.png"}}]}
-    ],
-}
 
 
 @pytest.fixture(autouse=True)
@@ -42,10 +31,10 @@ def written(request: object) -> str:
 
 def test_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     """It prints the model, each term with the place that asks for it, and no change where there is none."""
-    assert run(["route", written(REQUEST)]) == 0
+    assert run(["route", written(WITH_IMAGE_AND_TOOL)]) == 0
 
     out, err = capsys.readouterr()
-    routed = Router(BundledSource()).route(REQUEST)
+    routed = Router(BundledSource()).route(WITH_IMAGE_AND_TOOL)
     assert out == f"{routed.decision}\n"
     assert (
         "image_input: met by 19 of 33, unknown for 14, asked at messages[0].content[0].source"
@@ -59,9 +48,13 @@ def test_it_reads_a_pipe(
 ) -> None:
     """Without a file, the request is on standard input."""
     for arguments in (["route"], ["route", "-"]):
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps(REQUEST).encode())))
+        monkeypatch.setattr(
+            "sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps(WITH_IMAGE_AND_TOOL).encode()))
+        )
         assert run(arguments) == 0
-        assert capsys.readouterr().out.startswith(Router(BundledSource()).route(REQUEST).model.id)
+        assert capsys.readouterr().out.startswith(
+            Router(BundledSource()).route(WITH_IMAGE_AND_TOOL).model.id
+        )
 
 
 def test_it_cannot_read_a_closed_input(
@@ -83,7 +76,7 @@ def test_it_lists_the_changes(capsys: pytest.CaptureFixture[str]) -> None:
         run(
             [
                 "route",
-                written(REQUEST),
+                written(WITH_IMAGE_AND_TOOL),
                 "--require",
                 "id == claude-opus-5-5",
                 "--on-unsupported",
@@ -101,7 +94,7 @@ def test_it_lists_the_changes(capsys: pytest.CaptureFixture[str]) -> None:
 def test_it_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     """For programs: the model, the places, the changes, the request and the whole decision."""
     asked = ["--require", "id == claude-opus-5-5", "--on-unsupported", "downgrade"]
-    assert run(["route", written(REQUEST), *asked, "--json"]) == 0
+    assert run(["route", written(WITH_IMAGE_AND_TOOL), *asked, "--json"]) == 0
 
     printed = json.loads(capsys.readouterr().out)
     routed = printed["routed"]
@@ -119,7 +112,7 @@ def test_it_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
         }
     ]
     assert routed["request"] == {
-        **REQUEST,
+        **WITH_IMAGE_AND_TOOL,
         "model": "claude-opus-5-5",
         "tool_choice": {"type": "auto"},
     }
@@ -129,12 +122,12 @@ def test_it_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_it_prints_the_request_alone(capsys: pytest.CaptureFixture[str]) -> None:
     """What is printed can be sent as it is."""
-    assert run(["route", written(REQUEST), "--print-request"]) == 0
+    assert run(["route", written(WITH_IMAGE_AND_TOOL), "--print-request"]) == 0
 
-    routed = Router(BundledSource()).route(REQUEST)
-    request = {**REQUEST, "model": routed.model.id}
+    routed = Router(BundledSource()).route(WITH_IMAGE_AND_TOOL)
+    request = {**WITH_IMAGE_AND_TOOL, "model": routed.model.id}
     assert json.loads(capsys.readouterr().out) == request
-    assert run(["route", written(REQUEST), "--print-request", "--json"]) == 0
+    assert run(["route", written(WITH_IMAGE_AND_TOOL), "--print-request", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == {"schema": 1, "catalogue": printed["catalogue"], "request": request}
 
@@ -143,7 +136,11 @@ def test_it_prints_the_request_alone(capsys: pytest.CaptureFixture[str]) -> None
 def test_no_model_serves_it(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
     """The status says so, and the text what nobody has and where it is asked for; for programs, too."""
     status = run(
-        ["route", written({**REQUEST, "max_tokens": 9_000_000}), *(["--json"] if as_json else [])]
+        [
+            "route",
+            written({**WITH_IMAGE_AND_TOOL, "max_tokens": 9_000_000}),
+            *(["--json"] if as_json else []),
+        ]
     )
 
     out, err = capsys.readouterr()
@@ -162,7 +159,17 @@ def test_a_policy_and_the_arguments_of_a_call(capsys: pytest.CaptureFixture[str]
         '[policies.reports]\nrequire = "line == opus"\n', encoding="utf-8"
     )
     assert (
-        run(["route", written(REQUEST), "--policy", "reports", "--batch", "--input-tokens", "150k"])
+        run(
+            [
+                "route",
+                written(WITH_IMAGE_AND_TOOL),
+                "--policy",
+                "reports",
+                "--batch",
+                "--input-tokens",
+                "150k",
+            ]
+        )
         == 0
     )
 

@@ -18,6 +18,7 @@ from attrs import frozen
 from directories import written
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from listings import HOSTILE_FIELD, LISTING, saved
+from request_corpus import WITH_IMAGE_AND_TOOL
 from schemas import COMMON, FOLDER, OWN, completed, load, text_of
 from sizes import MANY, examples
 
@@ -49,15 +50,6 @@ alternatives = ["effort"]
 require = "pdf_input"
 order   = "largest_context"
 """
-REQUEST: Final[dict[str, Any]] = {
-    "model": "auto",
-    "max_tokens": 1000,
-    "tool_choice": {"type": "any"},
-    "tools": [{"name": "find", "input_schema": {"type": "object"}}],
-    "messages": [
-        {"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "a.png"}}]}
-    ],
-}
 OPUS: Final = ("--require", "id == claude-opus-5-5")
 DAY: Final = "2026-11-22T00:00:00Z"
 
@@ -201,7 +193,7 @@ def place(here: Path) -> Path:
     files = {
         "router.toml": POLICIES,
         "less.toml": POLICIES.partition("[policies.bulk]")[0],
-        "request.json": json.dumps(REQUEST),
+        "request.json": json.dumps(WITH_IMAGE_AND_TOOL),
         "app.py": "claude-opus-5 anthropic.claude-3-opus-20240229-v1:0 claude-mythos-preview",
     }
     return written(here, files)

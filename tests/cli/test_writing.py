@@ -74,7 +74,7 @@ def test_a_pipe_is_written_to_and_not_replaced(
 def test_what_is_no_file_is_refused(
     command: Command, matrix_listing: str, tmp_path: Path, name: str, said: str
 ) -> None:
-    """Bad usage, told with the path, and nothing is left behind."""
+    """Bad usage that names the path, and no file is left behind."""
     before = sorted(tmp_path.iterdir())
     ran = command("matrix", "--html", str(tmp_path / name), "--source", matrix_listing)
 

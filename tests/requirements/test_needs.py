@@ -100,7 +100,7 @@ WRONG = "must be a bool, a string or a list of strings"
         *(
             (
                 {name: value},
-                f"{name}= is of a policy, not of a requirement: give Policy(require=..., {name}=...)",
+                f"{name}= belongs to a policy, not to a requirement: give Policy(require=..., {name}=...)",
             )
             for name, value in {
                 "order": "cheapest",

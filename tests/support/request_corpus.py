@@ -55,6 +55,13 @@ DEPTH = 12
 IMAGE = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
 PDF = {"type": "document", "source": {"type": "url", "url": "https://example.com/a.pdf"}}
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
+WITH_IMAGE_AND_TOOL: dict[str, Any] = {
+    "model": "auto",
+    "max_tokens": 1000,
+    "tool_choice": {"type": "any"},
+    "tools": [TOOL],
+    "messages": [{"role": "user", "content": [IMAGE]}],
+}
 
 SLOW = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
