@@ -64,6 +64,12 @@ def test_a_lock_is_of_a_provider(tmp_path: Any) -> None:
     assert router.explain("p").candidates == (GROQ,)
 
 
+def test_a_note_tells_the_provider() -> None:
+    """A note about a model whose id means another one names the model by its key."""
+    (note,) = CATALOGUE.explain("provider == azure and id == y").notes
+    assert note == "azure:y has no known release date, so it ranks after every dated model"
+
+
 def test_an_impact_tells_the_provider() -> None:
     """A policy that moves to the same id at another provider has moved."""
     answers = {"before": AZURE, "after": GROQ}

@@ -18,6 +18,7 @@ from router.catalogue._terms import Term, Unmet, abbreviated, format_value, unme
 from router.models._field_types import KINDS
 from router.models._index import rows_of
 from router.models._model import Model
+from router.models._packaged_facts import Correction
 from router.requirements._expression import Requirement
 from router.requirements._literals import Comparison
 
@@ -173,40 +174,42 @@ def _notes(
     now: datetime,
 ) -> Iterator[str]:
     if model:
+        name = catalogue.name_of(model)
         if model.created_at is None:
-            yield f"{model.id} has no known release date, so it ranks after every dated model"
+            yield f"{name} has no known release date, so it ranks after every dated model"
         elif model.created_at > now + _FUTURE:
-            yield f"{model.id} is dated in the future: {KINDS['date'].write(model.created_at)}"
-        for name in sorted(requirement.fields & model.corrections.keys()):
-            yield _corrected(model, name)
+            yield f"{name} is dated in the future: {KINDS['date'].write(model.created_at)}"
+        for field in sorted(requirement.fields & model.corrections.keys()):
+            yield _corrected(name, field, model.corrections[field])
     newer = takewhile(lambda each: each is not model, catalogue.models)
     decided = (
-        note for each in newer if each in rejected for note in _decided(each, rejected[each], now)
+        note
+        for each in newer
+        if each in rejected
+        for note in _decided(catalogue.name_of(each), each, rejected[each], now)
     )
     yield from islice(decided, _MAX_NOTES)
 
 
-def _decided(model: Model, unmet: tuple[Unmet, ...], now: datetime) -> Iterator[str]:
+def _decided(name: str, model: Model, unmet: tuple[Unmet, ...], now: datetime) -> Iterator[str]:
     """Say so where nothing but a documented fact keeps this model from being the answer."""
     asked = [each.term.requirement for each in unmet]
     if all(isinstance(each, Comparison) and each.field in model.corrections for each in asked):
-        fields = {name for each in asked for name in each.fields}
-        reported = {
-            name: each.reported for name, each in model.corrections.items() if name in fields
-        }
+        fields = {field for each in asked for field in each.fields}
+        corrected = {key: each for key, each in model.corrections.items() if key in fields}
+        reported = {key: each.reported for key, each in corrected.items()}
         as_reported = evolve(model, comparable={**model.comparable, **reported})
         if all(each.matches(as_reported, now=now) for each in asked):
-            yield from (_corrected(model, name) for name in reported)
+            yield from (_corrected(name, key, each) for key, each in corrected.items())
     traits = frozenset[str]().union(*(each.capabilities for each in asked))
     plain = not any(each.fields for each in asked)
     if traits and plain and traits <= model.documented.keys():
         names = ", ".join(sorted(traits))
-        yield f"{model.id} is excluded only by documented facts, which the API does not state: {names}"
+        yield f"{name} is excluded only by documented facts, which the API does not state: {names}"
 
 
-def _corrected(model: Model, name: str) -> str:
-    correction = model.corrections[name]
+def _corrected(name: str, field: str, correction: Correction) -> str:
     return (
-        f"{model.id} has {name} {format_value(correction.value)}, not the {format_value(correction.reported)} "
+        f"{name} has {field} {format_value(correction.value)}, not the {format_value(correction.reported)} "
         f"that the API reports: {correction.why}"
     )

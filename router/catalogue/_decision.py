@@ -81,7 +81,7 @@ class Decision(Serialisable):
     @property
     def rejected(self) -> Mapping[Model, tuple[Unmet, ...]]:
         """The terms that each other model does not meet, newest first."""
-        return MappingProxyType(dict(self._explanation.rejected))
+        return MappingProxyType(self._explanation.rejected)
 
     @property
     def nearest(self) -> tuple[Model, ...]:
